@@ -1,0 +1,20 @@
+"""Double precision: switched on at import, demanded at use."""
+
+import os
+
+import jax
+
+
+def enable_float64() -> None:
+    """Turn on 64-bit JAX, unless the environment variable `JAX_ENABLE_X64` already decides."""
+    if "JAX_ENABLE_X64" not in os.environ:
+        jax.config.update("jax_enable_x64", True)
+
+
+def require_float64() -> None:
+    """Raise a `ValueError` where JAX runs in single precision."""
+    if not jax.config.read("jax_enable_x64"):
+        raise ValueError(
+            "entropax computes in float64, but 64-bit JAX is switched off: unset JAX_ENABLE_X64 "
+            'or call jax.config.update("jax_enable_x64", True).'
+        )

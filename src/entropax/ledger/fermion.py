@@ -1,0 +1,263 @@
+r"""The ledger of free fermions between finite baths (Usui, section II).
+
+A state is measured first (`measure`: what one time needs, nothing of other times), and the
+measurements of all times and of the start make the ledger (`settle`).
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from entropax.entropy import binary_entropy, binary_relative_entropy
+from entropax.equilibrium import Equilibrium, match, thermal
+from entropax.linalg import arrowhead_eigenvalues, modes
+from entropax.method import AbstractFermionState
+from entropax.model import FermionNetwork, Junction
+
+FermionModel = Junction | FermionNetwork
+
+
+class EntropyTerms(eqx.Module):
+    r"""What entropy production is made of (Usui Eqs. 8-11, 14, 23).
+
+    `entropy_production` = `system_bath` + `inter_bath` + sum of `intra_bath` + `athermality`
+    - `athermality_initial` - `correlation_initial`; and `entropy_production_fixed` exceeds it by
+    `finite_bath`.
+    """
+
+    system_bath: Float[Array, " times"]
+    """Mutual information $I_{S-B}$ of system and baths."""
+    inter_bath: Float[Array, " times"]
+    r"""Total correlation of the baths, $\sum_\nu S_\nu - S_B$ ($I_{L-R}$ for two)."""
+    intra_bath: Float[Array, "times baths"]
+    r"""Total correlation of a bath's modes, $\sum_k s(n_{\nu k}) - S_\nu$."""
+    athermality: Float[Array, " times"]
+    r"""$D^* = \sum_{\nu k} D[n_{\nu k} \| n^*_{\nu k}]$, modes against their effective state."""
+    athermality_initial: Float[Array, ""]
+    """The same at the start: zero for thermal baths."""
+    correlation_initial: Float[Array, ""]
+    """All correlations at the start: zero for product states."""
+    finite_bath: Float[Array, " times"]
+    r"""$\sum_{\nu k} D[\pi_{\nu k}(t) \| \pi_{\nu k}(0)]$: how far the effective states moved."""
+
+
+class FermionLedger(eqx.Module):
+    r"""Energies, entropies and entropy production, one entry a time and one column a bath.
+
+    Signs and units: `docs/conventions.md`. Where an effective temperature is infinite or not
+    unique (a zero-temperature start, an empty or filled bath, modes all at one energy) `beta` is
+    +-inf or NaN and everything else that has a limit is that limit; `determined` says where.
+    """
+
+    entropy_production: Float[Array, " times"]
+    r"""$\Sigma$ with running temperatures (Usui Eq. 7)."""
+    entropy_production_fixed: Float[Array, " times"]
+    r"""$\sigma$ with the baths' initial temperatures (Usui Eq. 13); +inf from a zero one."""
+    terms: EntropyTerms
+    residual: Float[Array, " times"]
+    r"""What is left of $\Sigma$ minus the sum of its terms."""
+    beta: Float[Array, "times baths"]
+    mu: Float[Array, "times baths"]
+    energy: Float[Array, "times baths"]
+    r"""$E_\nu$ of the baths."""
+    particles: Float[Array, "times baths"]
+    r"""$N_\nu$ of the baths."""
+    heat: Float[Array, "times baths"]
+    r"""$Q_\nu = -(\Delta E_\nu - \mu_\nu(0) \Delta N_\nu)$, out of the bath into the system."""
+    work: Float[Array, " times"]
+    """Work done by a driving agent: zero, as nothing here is driven."""
+    chemical_work: Float[Array, " times"]
+    r"""$-\sum_\nu \mu_\nu(0) \Delta N_\nu$, done on the system by particles that enter it."""
+    system_entropy: Float[Array, " times"]
+    system_occupation: Float[Array, " times"]
+    system_energy: Float[Array, " times"]
+    interaction_energy: Float[Array, " times"]
+    bath_entropy: Float[Array, "times baths"]
+    r"""Von Neumann entropies $S_\nu$ of the baths."""
+    thermal_entropy: Float[Array, "times baths"]
+    r"""Entropies $S^*_\nu$ of their effective grand canonical states."""
+    environment_entropy: Float[Array, " times"]
+    """Von Neumann entropy of all baths together."""
+    determined: Bool[Array, "times baths"]
+    """Whether `beta` is a finite number."""
+
+    @property
+    def total_energy(self) -> Float[Array, " times"]:
+        """Energy of everything: conserved."""
+        return self.system_energy + self.interaction_energy + jnp.sum(self.energy, axis=-1)
+
+    @property
+    def total_particles(self) -> Float[Array, " times"]:
+        """Particles of everything: conserved."""
+        return self.system_occupation + jnp.sum(self.particles, axis=-1)
+
+    @property
+    def distance_from_thermality(self) -> Float[Array, "times baths"]:
+        r"""$D[\rho_\nu \| \pi_\nu] / S^*_\nu \in [0, 1]$ (Usui, Fig. 4, bottom row)."""
+        return (self.thermal_entropy - self.bath_entropy) / self.thermal_entropy
+
+
+class Measurement(eqx.Module):
+    """All that one state contributes to the ledger, baths along the last axis."""
+
+    system_entropy: Array
+    system_occupation: Array
+    system_energy: Array
+    interaction_energy: Array
+    environment_entropy: Array
+    bath_entropy: Array
+    mode_entropy: Array
+    energy: Array
+    particles: Array
+    beta: Array
+    mu: Array
+    thermal_entropy: Array
+    athermality: Array
+    moved: Array
+    determined: Array
+    converged: Array
+
+
+class Reference(eqx.Module):
+    """The start, as the ledger of later times needs it."""
+
+    energies: tuple[Float[Array, " modes"], ...]
+    equilibria: tuple[Equilibrium, ...]
+    start: Measurement
+    joint_entropy: Float[Array, ""]
+
+
+def reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
+    """Measure the start: thermal baths keep their own temperatures, others get effective ones."""
+    if isinstance(model, Junction):
+        energies = tuple(lead.energies for lead in model.leads)
+        given = [None if x.occupations is not None else (x.beta, x.mu) for x in model.leads]
+    else:
+        h = model.hamiltonian
+        parts = [jnp.array(bath) for bath in model.baths]
+        energies = tuple(modes(h[p[:, None], p[None, :]])[0] for p in parts)
+        given = [None] * len(parts)
+        if model.beta is not None and model.mu is not None:
+            given = list(zip(model.beta, model.mu, strict=True))
+    equilibria = tuple(
+        match(e, e @ n, jnp.sum(n)) if thermal_start is None else thermal(e, *thermal_start)
+        for e, n, thermal_start in zip(energies, initial.occupations, given, strict=True)
+    )
+    start = _measure(energies, equilibria, equilibria, initial)
+    return Reference(energies, equilibria, start, initial.joint_entropy())
+
+
+def measure(reference: Reference, state: AbstractFermionState) -> Measurement:
+    """Everything the ledger needs of one state."""
+    equilibria = tuple(
+        match(e, e @ n, jnp.sum(n))
+        for e, n in zip(reference.energies, state.occupations, strict=True)
+    )
+    return _measure(reference.energies, reference.equilibria, equilibria, state)
+
+
+def _measure(
+    energies: tuple[Array, ...],
+    before: tuple[Equilibrium, ...],
+    now: tuple[Equilibrium, ...],
+    state: AbstractFermionState,
+) -> Measurement:
+    n = state.occupations
+    return Measurement(
+        system_entropy=state.system_entropy(),
+        system_occupation=jnp.trace(state.system).real,
+        system_energy=state.system_energy,
+        interaction_energy=state.interaction_energy,
+        environment_entropy=state.environment_entropy(),
+        bath_entropy=jnp.stack(state.bath_entropies()),
+        mode_entropy=jnp.stack([jnp.sum(binary_entropy(x)) for x in n]),
+        energy=jnp.stack([e @ x for e, x in zip(energies, n, strict=True)]),
+        particles=jnp.stack([jnp.sum(x) for x in n]),
+        beta=jnp.stack([q.beta for q in now]),
+        mu=jnp.stack([q.mu for q in now]),
+        thermal_entropy=jnp.stack([q.entropy for q in now]),
+        athermality=jnp.stack(
+            [jnp.sum(binary_relative_entropy(x, q.log_odds)) for x, q in zip(n, now, strict=True)]
+        ),
+        moved=jnp.stack(
+            [
+                jnp.sum(binary_relative_entropy(q.occupations, p.log_odds))
+                for q, p in zip(now, before, strict=True)
+            ]
+        ),
+        determined=jnp.stack([q.determined for q in now]),
+        converged=jnp.stack([q.converged for q in now]),
+    )
+
+
+def settle(reference: Reference, state: Measurement) -> FermionLedger:
+    """The ledger of the measurements of all times (times along the first axis)."""
+    start = reference.start
+    system_gain = state.system_entropy - start.system_entropy
+    sigma = system_gain + jnp.sum(state.thermal_entropy - start.thermal_entropy, axis=-1)
+
+    system_bath, inter_bath, intra_bath = _correlations(state, reference.joint_entropy)
+    at_start = _correlations(start, reference.joint_entropy)
+    terms = EntropyTerms(
+        system_bath=system_bath,
+        inter_bath=inter_bath,
+        intra_bath=intra_bath,
+        athermality=jnp.sum(state.athermality, axis=-1),
+        athermality_initial=jnp.sum(start.athermality),
+        correlation_initial=at_start[0] + at_start[1] + jnp.sum(at_start[2]),
+        finite_bath=jnp.sum(state.moved, axis=-1),
+    )
+    grown = terms.athermality - terms.athermality_initial - terms.correlation_initial
+    parts = system_bath + inter_bath + jnp.sum(intra_bath, axis=-1) + grown
+
+    energy_gain, particle_gain = state.energy - start.energy, state.particles - start.particles
+    heat = start.mu * particle_gain - energy_gain
+    known = start.determined
+    clausius = jnp.sum(jnp.where(known, start.beta, 0.0) * jnp.where(known, heat, 0.0), axis=-1)
+    fixed = jnp.where(jnp.all(known), system_gain - clausius, sigma + terms.finite_bath)
+    return FermionLedger(
+        entropy_production=sigma,
+        entropy_production_fixed=fixed,
+        terms=terms,
+        residual=sigma - parts,
+        beta=state.beta,
+        mu=state.mu,
+        energy=state.energy,
+        particles=state.particles,
+        heat=heat,
+        work=jnp.zeros_like(sigma),
+        chemical_work=-jnp.sum(start.mu * particle_gain, axis=-1),
+        system_entropy=state.system_entropy,
+        system_occupation=state.system_occupation,
+        system_energy=state.system_energy,
+        interaction_energy=state.interaction_energy,
+        bath_entropy=state.bath_entropy,
+        thermal_entropy=state.thermal_entropy,
+        environment_entropy=state.environment_entropy,
+        determined=state.determined,
+    )
+
+
+def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array]:
+    """I_{S-B}, the baths' total correlation and I_nu; `joint` is the conserved entropy of all."""
+    return (
+        state.system_entropy + state.environment_entropy - joint,
+        jnp.sum(state.bath_entropy, axis=-1) - state.environment_entropy,
+        state.mode_entropy - state.bath_entropy,
+    )
+
+
+def global_equilibrium(model: FermionModel) -> Equilibrium:
+    r"""The grand canonical state of the whole h with the model's energy and number (Usui, App. B).
+
+    h includes system and interaction; `.beta` and `.mu` are the values that all baths approach
+    where the whole thermalises.
+    """
+    if isinstance(model, Junction):
+        e, n = model.mode_energies, model.mode_occupations
+        spectrum = arrowhead_eigenvalues(model.level, e, model.mode_couplings)
+        return match(
+            spectrum, model.level * model.occupation + e @ n, model.occupation + jnp.sum(n)
+        )
+    h, c = model.hamiltonian, model.initial_correlation
+    return match(modes(h)[0], jnp.sum((h * c).real), jnp.trace(c).real)

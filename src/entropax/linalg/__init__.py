@@ -1,0 +1,28 @@
+"""Functions of Hermitian matrices and of arrowhead matrices, with right derivatives."""
+
+from entropax.linalg.arrowhead import (
+    ArrowheadSpectrum as ArrowheadSpectrum,
+    LevelResponse as LevelResponse,
+    arrowhead_eigenvalues as arrowhead_eigenvalues,
+    arrowhead_spectrum as arrowhead_spectrum,
+    level_response as level_response,
+)
+from entropax.linalg.compression import compressed_trace as compressed_trace
+from entropax.linalg.eigenvalues import eigenvalues as eigenvalues
+from entropax.linalg.functions import (
+    BinaryEntropy as BinaryEntropy,
+    Elementwise as Elementwise,
+    Exponential as Exponential,
+    Logarithm as Logarithm,
+    LogOdds as LogOdds,
+    ShannonTerm as ShannonTerm,
+    SpectralFunction as SpectralFunction,
+)
+from entropax.linalg.secular import secular_roots as secular_roots
+from entropax.linalg.spectral import (
+    Spectrum as Spectrum,
+    eigh as eigh,
+    matfn as matfn,
+    modes as modes,
+    trace_fn as trace_fn,
+)

@@ -1,0 +1,299 @@
+r"""Arrowhead matrices: a diagonal plus one border row and column, as of a level in a star of modes.
+
+$$ h = \begin{pmatrix} \epsilon_d & t^T \\ t & \mathrm{diag}(\epsilon) \end{pmatrix} $$
+
+Everything needed of $e^{-iht}$ follows from the level's spectral measure
+$\sum_a c_a \delta(\lambda-\lambda_a)$, $c_a = |\langle d|a\rangle|^2$, and from the two functions
+
+$$ y(\epsilon) = \sum_a c_a f[\lambda_a, \epsilon], \qquad
+   z(\epsilon) = y'(\epsilon) = \sum_a c_a f[\lambda_a, \epsilon, \epsilon], \qquad
+   f(x) = e^{-ixt}, $$
+
+with divided differences f[..]: $\langle d|e^{-iht}|d\rangle = \sum_a c_a f(\lambda_a)$,
+$\langle d|e^{-iht}|j\rangle = t_j y(\epsilon_j)$ and
+$\langle j|e^{-iht}|k\rangle = \delta_{jk} f(\epsilon_j) + t_j t_k\, y[\epsilon_j, \epsilon_k]$.
+No step costs more than O(n^2), and none divides by a coupling.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from entropax.linalg.secular import merge_poles, secular_roots
+
+_EPS = 2.0**-52
+_SERIES_TERMS = 18
+
+
+class _Tables(NamedTuple):
+    """What one eigenproblem leaves behind; constants, as far as derivatives are concerned."""
+
+    gaps: Float[Array, "n m"]  # lambda_a - epsilon_j, to full relative accuracy
+    first: Float[Array, "n m"]  # c_a / (lambda_a - epsilon_j)
+    second: Float[Array, "n m"]  # c_a / (lambda_a - epsilon_j)^2
+    bright: Float[Array, " n"]  # sum of t_k^2 over the modes at the energy of mode j
+
+
+class ArrowheadSpectrum(NamedTuple):
+    """Spectral measure of the level of an arrowhead matrix, with the tables that go with it.
+
+    `nodes` and `weights` have one entry more than there are modes; nodes of modes that do not
+    couple (no coupling, or the dark combinations of modes of equal energy) have weight 0.
+    Derivatives of `nodes` and `weights` are right for every sum `weights @ phi(nodes)`.
+    `poles` are the mode energies with those equal to rounding made equal.
+    """
+
+    nodes: Float[Array, " m"]
+    weights: Float[Array, " m"]
+    energies: Float[Array, " n"]
+    poles: Float[Array, " n"]
+    tables: _Tables
+
+
+def arrowhead_spectrum(
+    level: Float[Array, ""], energies: Float[Array, " n"], couplings: Float[Array, " n"]
+) -> ArrowheadSpectrum:
+    """Spectral measure of the level: every eigenvalue and squared level amplitude, in O(n^2).
+
+    Zero couplings and equal energies are deflated, so nothing divides by a vanishing gap.
+    Differentiable once, forward and reverse, in all arguments; second derivatives raise.
+    """
+    fixed = jax.lax.stop_gradient((level, energies, couplings))
+    nodes, weights, poles, tables = _solve(*fixed)
+    nodes, weights = _measure(level, energies, couplings, nodes, weights, tables)
+    return ArrowheadSpectrum(nodes, weights, energies, poles, tables)
+
+
+@jax.custom_jvp
+def arrowhead_eigenvalues(
+    level: Float[Array, ""], energies: Float[Array, " n"], couplings: Float[Array, " n"]
+) -> Float[Array, " m"]:
+    """All n + 1 eigenvalues of the arrowhead matrix, ascending, in O(n^2); a derivative raises."""
+    merged = _merge(energies, couplings)
+    roots = secular_roots(merged, slope=1.0, shift=level)
+    coupled = jnp.where(roots.valid, merged.position[roots.origin] + roots.offset, jnp.inf)
+    # a mode is dark unless it is the one of its slot that stands for the bright combination
+    n = energies.shape[0]
+    representative = jnp.full(n, n).at[merged.slot].min(jnp.arange(n))[merged.slot]
+    bright = (representative == jnp.arange(n)) & (merged.slot < merged.count)
+    dark = jnp.where(bright, jnp.inf, merged.position[merged.slot])
+    return jnp.sort(jnp.concatenate([coupled, dark]))[: n + 1]
+
+
+@arrowhead_eigenvalues.defjvp
+def _arrowhead_eigenvalues_jvp(primals, tangents):
+    raise NotImplementedError(
+        "arrowhead_eigenvalues has no derivative: use `modes` of the dense matrix"
+    )
+
+
+def _merge(energies: Array, couplings: Array):
+    tolerance = 8 * _EPS * jnp.max(jnp.abs(energies), initial=0.0)
+    return merge_poles(energies, couplings**2, tolerance)
+
+
+def _solve(level: Array, energies: Array, couplings: Array):
+    merged = _merge(energies, couplings)
+    roots = secular_roots(merged, slope=1.0, shift=level)
+    n = energies.shape[0]
+    position, count = merged.position, merged.count
+    active = jnp.arange(n) < count
+    centre = position[roots.origin]
+    gaps = (centre[None, :] - position[:, None]) + roots.offset[None, :]
+    used = active[:, None] & roots.valid[None, :]
+
+    squared = jnp.where(active, _loewner_couplings(position, gaps, active, count), 0.0)
+    inverse = jnp.where(used, 1.0 / jnp.where(used, gaps, 1.0), 0.0)
+    weights = jnp.where(roots.valid, 1.0 / (1.0 + squared @ inverse**2), 0.0)
+
+    slot = merged.slot
+    inverse = inverse[slot]
+    first = weights * inverse
+    second = first * inverse
+    bright = jnp.where(active, squared, 0.0)[slot]
+    tables = _Tables(gaps[slot], first, second, bright)
+    nodes = jnp.where(roots.valid, centre + roots.offset, 0.0)
+    return nodes, weights, position[slot], tables
+
+
+def _loewner_couplings(position: Array, gaps: Array, active: Array, count: Array) -> Array:
+    """The squared couplings whose exact eigenvalues are the computed ones (Gu and Eisenstat 1994).
+
+    Eigenvectors made from them are orthogonal to rounding. b_k^2 is the product of all
+    lambda_a - p_k over all p_j - p_k, taken as ratios in (0, 1) of interlacing neighbours.
+    """
+    n = position.shape[0]
+    k, j = jnp.arange(n)[:, None], jnp.arange(n)[None, :]
+    # pole j below p_k is paired with root j+1, pole j above with root j
+    partner = jnp.where(j < k, gaps[:, 1:], gaps[:, :-1])
+    differ = (j != k) & active[:, None] & active[None, :]
+    spacing = jnp.where(differ, position[None, :] - position[:, None], 1.0)
+    ratios = jnp.where(differ, partner / spacing, 1.0)
+    outer = -gaps[:, 0] * jnp.take(gaps, count, axis=1)
+    return outer * jnp.prod(ratios, axis=1)
+
+
+@jax.custom_jvp
+def _measure(level, energies, couplings, nodes, weights, tables):
+    del level, energies, couplings, tables
+    return nodes, weights
+
+
+@_measure.defjvp
+def _measure_jvp(primals, tangents):
+    level, energies, couplings, nodes, weights, tables = primals
+    dlevel, denergies, dcouplings, *_ = tangents
+    couplings, nodes, weights, tables = _once((couplings, nodes, weights, tables))
+    del level, energies
+    # V^T dh V between eigenvectors a and b is d_a d_b M_ab, with d_a the level amplitude and
+    # M_ab = dlevel + r_a + r_b + R_ab; a sum c @ phi(nodes) changes by c_a c_b M_ab phi[a, b].
+    live = weights > 0
+    inverse = jnp.where(tables.second > 0, 1.0 / tables.gaps, 0.0)
+    r = (couplings * dcouplings) @ inverse
+    q = (couplings**2 * denergies) @ inverse
+    own = (couplings**2 * denergies) @ inverse**2
+
+    distance = nodes[:, None] - nodes[None, :]
+    scale = jnp.max(jnp.abs(nodes), initial=0.0)
+    pair = live[:, None] & live[None, :] & ~jnp.eye(nodes.shape[0], dtype=bool)
+    near = pair & (jnp.abs(distance) < 1e-9 * scale)
+    far = pair & ~near
+    spread = jnp.where(far, 1.0 / jnp.where(far, distance, 1.0), 0.0)
+    mixing = dlevel + r[:, None] + r[None, :] - (q[:, None] - q[None, :]) * spread
+    dweights = 2.0 * weights * jnp.sum(weights * mixing * spread, axis=1)
+    dnodes = weights * (dlevel + 2.0 * r + own)
+    # Nodes that nearly meet: phi[a, b] is the mean slope, so the pair acts through its nodes.
+    # Such a pair straddles one pole and its R_ab comes from the table directly.
+    beside = jnp.concatenate([inverse[:, 1:], inverse[:, :1]], axis=1)
+    cross = (couplings**2 * denergies) @ (inverse * beside)
+    upper = jnp.diagonal(near, offset=1)
+    shared = dlevel + r[:-1] + r[1:] + cross[:-1]
+    dnodes = dnodes.at[:-1].add(jnp.where(upper, weights[1:] * shared, 0.0))
+    dnodes = dnodes.at[1:].add(jnp.where(upper, weights[:-1] * shared, 0.0))
+    return (nodes, weights), (jnp.where(live, dnodes, 0.0), jnp.where(live, dweights, 0.0))
+
+
+class LevelResponse(NamedTuple):
+    """`level` = <d|e^{-iht}|d>, and the functions y and z of the module's head at each mode."""
+
+    level: Complex[Array, ""]
+    y: Complex[Array, " n"]
+    z: Complex[Array, " n"]
+
+
+def level_response(spectrum: ArrowheadSpectrum, time: Float[Array, ""]) -> LevelResponse:
+    """What $e^{-iht}$ of an arrowhead matrix is made of (see the module's head), in O(n^2).
+
+    Absolute errors of $t_j y_j$ and $t_j^2 z_j$ are at rounding level at every time.
+    Differentiable once, in the matrix and in time.
+    """
+    return LevelResponse(
+        *_response(spectrum.nodes, spectrum.weights, spectrum.energies, time, spectrum.tables)
+    )
+
+
+def _phase(x: Array, time: Array) -> Array:
+    return jax.lax.complex(jnp.cos(x * time), -jnp.sin(x * time))
+
+
+def _real_times_complex(matrix: Array, vector: Array) -> Array:
+    columns = matrix @ jnp.stack([vector.real, vector.imag], axis=1)
+    return jax.lax.complex(columns[:, 0], columns[:, 1])
+
+
+@jax.custom_jvp
+def _response(nodes, weights, energies, time, tables):
+    # On its energy shell a coupled mode has sum_a c_a/(lambda_a - e) = 0 and
+    # sum_a c_a/(lambda_a - e)^2 = 1/bright, so the divided differences need no subtraction.
+    phases = _phase(nodes, time)
+    level = weights @ phases
+    y = _real_times_complex(tables.first, phases)
+    coupled = tables.bright > 0
+    own = _phase(energies, time) / jnp.where(coupled, tables.bright, 1.0)
+    z = jnp.where(coupled, _real_times_complex(tables.second, phases) - own, 0.0)
+    return level, y, z
+
+
+@_response.defjvp
+def _response_jvp(primals, tangents):
+    dnodes, dweights, denergies, dtime, _ = tangents
+    nodes, weights, energies, time, tables = _once(primals)
+    on_shell = _response(nodes, weights, energies, time, tables)
+    phases, own = _phase(nodes, time), _phase(energies, time)[:, None]
+    table = _divided_exponentials(tables.gaps, phases[None, :], own, time)
+
+    level = on_shell[0]
+    # the shell form divides by couplings: where these are weaker than 1/time, sum directly
+    weak = jnp.sqrt(tables.bright) * jnp.abs(time) < 1.0
+    y = jnp.where(weak, table.once @ weights, on_shell[1])
+    z = jnp.where(weak, table.twice @ weights, on_shell[2])
+
+    moved = weights * dnodes
+    dlevel = dweights @ phases - 1j * time * (moved @ phases)
+    dlevel = dlevel - 1j * dtime * ((weights * nodes) @ phases)
+    dy = table.once @ dweights + table.node_once @ moved + z * denergies
+    dy = dy - 1j * dtime * (level + energies * y)
+    dz = table.twice @ dweights + table.node_twice @ moved
+    dz = dz + 2.0 * (table.thrice @ weights) * denergies - 1j * dtime * (y + energies * z)
+    return (level, y, z), (dlevel, dy, dz)
+
+
+class _DividedExponentials(NamedTuple):
+    """Divided differences of f(x) = e^{-ixt} between nodes l and energies e."""
+
+    once: Complex[Array, "n m"]  # f[l, e]
+    twice: Complex[Array, "n m"]  # f[l, e, e]
+    thrice: Complex[Array, "n m"]  # f[l, e, e, e]
+    node_once: Complex[Array, "n m"]  # f[l, l, e]
+    node_twice: Complex[Array, "n m"]  # f[l, l, e, e]
+
+
+def _divided_exponentials(
+    gaps: Array, at_node: Array, at_energy: Array, time: Array
+) -> _DividedExponentials:
+    # with x = -i (l - e) t all are f(e) (-it)^k times an entire function of x, which is a power
+    # series for |x| < 1 and a chain of differences beyond
+    angle = gaps * time
+    small = jnp.abs(angle) < 1.0
+    x = -1j * jnp.where(small, angle, 0.0)
+    far = -1j * jnp.where(small, 1.0, angle)
+    exp_far = at_node * at_energy.conj()
+
+    phi3, psi3 = jnp.zeros_like(x), jnp.zeros_like(x)
+    factorial = 1.0
+    factorials = [factorial := factorial * k for k in range(1, _SERIES_TERMS + 4)]
+    for k in reversed(range(_SERIES_TERMS)):
+        # phi3 = sum x^k / (k+3)!, psi3 = sum (k+1) x^k / (k+3)!
+        phi3 = phi3 * x + 1.0 / factorials[k + 2]
+        psi3 = psi3 * x + (k + 1.0) / factorials[k + 2]
+    phi2 = 0.5 + x * phi3
+    psi2 = phi2 + x * psi3
+
+    far1 = (exp_far - 1.0) / far
+    far2, far_psi2 = (far1 - 1.0) / far, (exp_far - far1) / far
+    far3, far_psi3 = (far2 - 0.5) / far, (far_psi2 - far2) / far
+
+    unit = -1j * time
+    return _DividedExponentials(
+        once=at_energy * unit * jnp.where(small, 1.0 + x * phi2, far1),
+        twice=at_energy * unit**2 * jnp.where(small, phi2, far2),
+        thrice=at_energy * unit**3 * jnp.where(small, phi3, far3),
+        node_once=at_energy * unit**2 * jnp.where(small, psi2, far_psi2),
+        node_twice=at_energy * unit**3 * jnp.where(small, psi3, far_psi3),
+    )
+
+
+@jax.custom_jvp
+def _once(values):
+    """The identity, which refuses a second derivative."""
+    return values
+
+
+@_once.defjvp
+def _once_jvp(primals, tangents):
+    raise NotImplementedError(
+        "arrowhead spectra are differentiable once: for second derivatives use the dense "
+        "`FermionNetwork.from_junction(junction)`"
+    )

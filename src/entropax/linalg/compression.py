@@ -1,0 +1,73 @@
+r"""Spectral sums of a diagonal matrix with one direction removed.
+
+For a unit vector x, the compression of diag(n) to the complement of x has eigenvalues that
+interlace the n_a: the roots of $\sum_a |x_a|^2/(\mu - n_a) = 0$, while values n_a shared by g
+entries stay with multiplicity g - 1. So a trace costs O(n^2) and no eigenproblem.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from entropax.linalg.functions import SpectralFunction
+from entropax.linalg.secular import Poles, Roots, merge_poles, secular_roots
+
+_EPS = 2.0**-52
+
+
+def compressed_trace(
+    fn: SpectralFunction, diagonal: Float[Array, " n"], weights: Float[Array, " n"]
+) -> Float[Array, ""]:
+    r"""$\mathrm{tr} f(P\,\mathrm{diag}(n)\,P)$ on the complement of the unit vector x.
+
+    **Arguments:** `fn`: f; `diagonal`: the entries n_a, within [0, 1] (coinciding ones are merged
+    at rounding level); `weights`: |x_a|^2, which sum to 1.
+
+    Differentiable once in both arguments, also at vanishing weights and coinciding entries.
+    """
+    return _compressed_trace(fn, diagonal, weights)
+
+
+@eqx.filter_custom_jvp
+def _compressed_trace(fn: SpectralFunction, diagonal: Array, weights: Array) -> Array:
+    poles, roots = _eigenvalues(diagonal, weights)
+    active = jnp.arange(diagonal.shape[0]) < poles.count
+    kept = jnp.where(active, poles.size - 1, poles.size)
+    position = poles.position[roots.origin] + roots.offset
+    moved = jnp.sum(jnp.where(roots.valid, fn(position), 0.0))
+    return moved + jnp.sum(kept * fn(poles.position))
+
+
+def _eigenvalues(diagonal: Array, weights: Array) -> tuple[Poles, Roots]:
+    poles = merge_poles(diagonal, weights, 4 * _EPS)
+    return poles, secular_roots(poles, slope=0.0, shift=0.0)
+
+
+@_compressed_trace.def_jvp
+def _compressed_trace_jvp(primals, tangents):
+    fn, diagonal, weights = primals
+    dfn, ddiagonal, dweights = tangents
+    if any(leaf is not None for leaf in eqx.filter([dfn], eqx.is_array)):
+        raise NotImplementedError("`compressed_trace` has no derivative in its function")
+    poles, roots = _eigenvalues(diagonal, weights)
+    out = _compressed_trace(fn, diagonal, weights)
+    slope = fn.derivative()
+
+    # distance of root b from entry a, from the offsets: exact however close they are
+    slot_position = poles.position[poles.slot]
+    centre = poles.position[roots.origin]
+    distance = (centre[None, :] - slot_position[:, None]) + roots.offset[None, :]
+    used = roots.valid[None, :] & (distance != 0)
+    inverse = jnp.where(used, 1.0 / jnp.where(used, distance, 1.0), 0.0)
+    norm = weights @ inverse**2
+    pull = jnp.where(roots.valid, slope(centre + roots.offset) / jnp.where(norm > 0, norm, 1), 0.0)
+
+    tangent = jnp.zeros_like(out)
+    if dweights is not None:
+        tangent = tangent + (dweights @ inverse) @ pull
+    if ddiagonal is not None:
+        share = poles.weight[poles.slot]
+        stays = 1.0 - jnp.where(share > 0, weights / jnp.where(share > 0, share, 1.0), 0.0)
+        tangent = tangent + ((weights * ddiagonal) @ inverse**2) @ pull
+        tangent = tangent + jnp.sum(ddiagonal * stays * slope(diagonal))
+    return out, tangent

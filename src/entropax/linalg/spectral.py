@@ -1,0 +1,210 @@
+"""Functions of Hermitian matrices, with derivatives that stay exact where eigenvalues meet.
+
+No rule here differentiates an eigenvector: derivatives are built from divided differences of the
+function (Daleckii-Krein), which are finite at degeneracies.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from entropax.linalg.eigenvalues import eigenvalues
+from entropax.linalg.functions import Elementwise, SpectralFunction
+
+Spectrum = tuple[Float[Array, " n"], Inexact[Array, "n n"]]
+"""Eigenvalues and eigenvectors (columns) of a Hermitian matrix."""
+
+
+def eigh(matrix: Inexact[Array, "n n"]) -> Spectrum:
+    """Eigenvalues and eigenvectors of a Hermitian matrix, as constants (no derivative).
+
+    Hand the result to `matfn` as `spectrum` to reuse one diagonalisation for many functions.
+    """
+    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(matrix))
+    return values, vectors
+
+
+def matfn(
+    fn: SpectralFunction | Callable[[Array], Array],
+    matrix: Inexact[Array, "n n"],
+    *,
+    spectrum: Spectrum | None = None,
+) -> Inexact[Array, "n n"]:
+    r"""The matrix function $f(A) = V f(\Lambda) V^\dagger$ of a Hermitian matrix.
+
+    The derivative is $V [F \circ (V^\dagger\, dA\, V)] V^\dagger$ with the divided differences
+    $F_{ij} = f[\lambda_i, \lambda_j]$; the second derivative uses
+    $f[\lambda_i, \lambda_k, \lambda_j]$. Both are exact at degenerate eigenvalues, forward and
+    reverse. A third derivative raises `NotImplementedError`.
+
+    **Arguments:** `fn`: a `SpectralFunction`, or any smooth elementwise JAX function; `matrix`:
+    Hermitian (its Hermitian part is used for derivatives); `spectrum`: its `eigh`, where known.
+
+    Cost: one eigenproblem and one matrix product; the second derivative holds `n**3` numbers.
+    """
+    return _matfn(_as_spectral(fn), matrix, spectrum)
+
+
+def trace_fn(
+    fn: SpectralFunction | Callable[[Array], Array], matrix: Inexact[Array, "n n"]
+) -> Inexact[Array, ""]:
+    r"""$\mathrm{tr} f(A) = \sum_i f(\lambda_i)$ of a Hermitian matrix, for real f.
+
+    The derivative is $\mathrm{Re}\,\mathrm{tr}[f'(A)\, dA]$, which needs eigenvectors only where
+    a derivative is asked for; second derivatives follow from `matfn`.
+    """
+    return _trace_fn(_as_spectral(fn), matrix)
+
+
+def _as_spectral(fn: SpectralFunction | Callable[[Array], Array]) -> SpectralFunction:
+    return fn if isinstance(fn, SpectralFunction) else Elementwise(fn)
+
+
+def _sandwich(vectors: Array, middle: Array) -> Array:
+    return vectors @ middle @ vectors.conj().T
+
+
+def _in_eigenbasis(vectors: Array, matrix: Array) -> Array:
+    return vectors.conj().T @ (0.5 * (matrix + matrix.conj().T)) @ vectors
+
+
+def _divided_differences(fn: SpectralFunction, values: Array) -> Array:
+    return fn.divided_difference(*jnp.broadcast_arrays(values[:, None], values[None, :]))
+
+
+def _is_perturbed(tangent: Any) -> bool:
+    return any(leaf is not None for leaf in jax.tree.leaves(tangent))
+
+
+def _parameter_change(make: Callable[[SpectralFunction], Array], fn: Any, dfn: Any) -> Array:
+    return eqx.filter_jvp(make, (fn,), (dfn,))[1]
+
+
+@eqx.filter_custom_jvp
+def _matfn(fn: SpectralFunction, matrix: Array, spectrum: Spectrum | None) -> Array:
+    values, vectors = eigh(matrix) if spectrum is None else spectrum
+    return (vectors * fn(values)) @ vectors.conj().T
+
+
+@_matfn.def_jvp
+def _matfn_jvp(primals, tangents):
+    fn, matrix, spectrum = primals
+    dfn, dmatrix, _ = tangents
+    spectrum = eigh(matrix) if spectrum is None else spectrum
+    values, vectors = spectrum
+    out = _matfn(fn, matrix, spectrum)
+    tangent = jnp.zeros_like(out)
+    if dmatrix is not None:
+        tangent = tangent + _first_derivative(fn, matrix, dmatrix, spectrum)
+    if _is_perturbed(dfn):
+        change = _parameter_change(lambda f: f(values), fn, dfn)
+        tangent = tangent + (vectors * change) @ vectors.conj().T
+    return out, _like(out, tangent)
+
+
+@eqx.filter_custom_jvp
+def _first_derivative(
+    fn: SpectralFunction, matrix: Array, direction: Array, spectrum: Spectrum
+) -> Array:
+    del matrix
+    values, vectors = spectrum
+    table = _divided_differences(fn, values)
+    return _sandwich(vectors, table * _in_eigenbasis(vectors, direction))
+
+
+@_first_derivative.def_jvp
+def _first_derivative_jvp(primals, tangents):
+    fn, matrix, direction, spectrum = primals
+    dfn, dmatrix, ddirection, _ = tangents
+    values, vectors = spectrum
+    out = _first_derivative(fn, matrix, direction, spectrum)
+    tangent = jnp.zeros_like(out)
+    if ddirection is not None:
+        tangent = tangent + _first_derivative(fn, matrix, ddirection, spectrum)
+    if dmatrix is not None:
+        tangent = tangent + _second_derivative(fn, matrix, direction, dmatrix, spectrum)
+    if _is_perturbed(dfn):
+        change = _parameter_change(lambda f: _divided_differences(f, values), fn, dfn)
+        tangent = tangent + _sandwich(vectors, change * _in_eigenbasis(vectors, direction))
+    return out, _like(out, tangent)
+
+
+@eqx.filter_custom_jvp
+def _second_derivative(
+    fn: SpectralFunction, matrix: Array, first: Array, second: Array, spectrum: Spectrum
+) -> Array:
+    del matrix
+    values, vectors = spectrum
+    table = fn.second_divided_difference(
+        *jnp.broadcast_arrays(values[:, None, None], values[None, :, None], values[None, None, :])
+    )
+    a, b = _in_eigenbasis(vectors, first), _in_eigenbasis(vectors, second)
+    middle = jnp.einsum("ikj,ik,kj->ij", table, a, b) + jnp.einsum("ikj,ik,kj->ij", table, b, a)
+    return _sandwich(vectors, middle)
+
+
+@_second_derivative.def_jvp
+def _second_derivative_jvp(primals, tangents):
+    fn, matrix, first, second, spectrum = primals
+    dfn, dmatrix, dfirst, dsecond, _ = tangents
+    if dmatrix is not None or _is_perturbed(dfn):
+        raise NotImplementedError("third derivatives of `matfn` are not available")
+    out = _second_derivative(fn, matrix, first, second, spectrum)
+    tangent = jnp.zeros_like(out)
+    if dfirst is not None:
+        tangent = tangent + _second_derivative(fn, matrix, dfirst, second, spectrum)
+    if dsecond is not None:
+        tangent = tangent + _second_derivative(fn, matrix, first, dsecond, spectrum)
+    return out, _like(out, tangent)
+
+
+@eqx.filter_custom_jvp
+def _trace_fn(fn: SpectralFunction, matrix: Array) -> Array:
+    return jnp.sum(fn(eigenvalues(matrix)))
+
+
+@_trace_fn.def_jvp
+def _trace_fn_jvp(primals, tangents):
+    fn, matrix = primals
+    dfn, dmatrix = tangents
+    spectrum = eigh(matrix)
+    out = jnp.sum(fn(spectrum[0]))
+    tangent = jnp.zeros_like(out)
+    if dmatrix is not None:
+        slope = _matfn(fn.derivative(), matrix, spectrum)
+        tangent = tangent + jnp.sum(slope.conj() * dmatrix).real
+    if _is_perturbed(dfn):
+        tangent = tangent + jnp.sum(_parameter_change(lambda f: f(spectrum[0]), fn, dfn))
+    return out, _like(out, tangent)
+
+
+def _like(out: Array, tangent: Array) -> Array:
+    return tangent.astype(out.dtype) if jnp.iscomplexobj(out) else jnp.real(tangent)
+
+
+@jax.custom_jvp
+def modes(matrix: Inexact[Array, "n n"]) -> Spectrum:
+    """Energies and mode functions (columns) of a Hermitian one-particle Hamiltonian.
+
+    Differentiable where no perturbation mixes modes of equal energy: inside a degenerate level
+    the mode functions are held fixed, so derivatives are finite there, and right for all that
+    depends on the level as a whole or on perturbations diagonal within it.
+    """
+    values, vectors = jnp.linalg.eigh(matrix)
+    return values, vectors
+
+
+@modes.defjvp
+def _modes_jvp(primals, tangents):
+    (matrix,), (dmatrix,) = primals, tangents
+    values, vectors = modes(matrix)
+    perturbation = _in_eigenbasis(vectors, dmatrix)
+    gaps = values[None, :] - values[:, None]
+    scale = jnp.max(jnp.abs(values), initial=0.0)
+    apart = jnp.abs(gaps) > 1e-12 * scale
+    rotation = jnp.where(apart, perturbation / jnp.where(apart, gaps, 1.0), 0.0)
+    return (values, vectors), (jnp.diagonal(perturbation).real, vectors @ rotation)

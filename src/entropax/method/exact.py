@@ -1,0 +1,55 @@
+"""Exact dynamics of free fermions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from entropax.method.base import AbstractMethod, Advance
+from entropax.method.dense import dense_states
+from entropax.method.star import star_states
+from entropax.model import FermionNetwork, Junction
+
+
+class Exact(AbstractMethod):
+    """Exact dynamics of the correlation matrix, at any time, without a time step.
+
+    A `Junction` goes by its arrowhead structure: O(modes^2) a time and one eigenproblem per lead
+    in the ledger. A `FermionNetwork` goes by dense matrices, O(sites^3) a time. Times are reduced
+    one by one; reverse-mode derivatives recompute each time's state instead of storing it.
+    """
+
+    def run(
+        self,
+        model: eqx.Module,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        advance: Advance,
+    ) -> PyTree[Array]:
+        at = _states(model)[1]
+        measured = jax.checkpoint(lambda t: reduce(at(t)))
+        total = ts.shape[0]
+
+        def step(meter, indexed):
+            index, t = indexed
+            return advance(meter, (index + 1) / total), measured(t)
+
+        return jax.lax.scan(step, advance(None, jnp.zeros(())), (jnp.arange(total), ts))[1]
+
+    def initial(self, model: eqx.Module) -> Any:
+        """The state that `model` starts in."""
+        return _states(model)[0]
+
+
+def _states(model: eqx.Module):
+    if isinstance(model, Junction):
+        return star_states(model)
+    if isinstance(model, FermionNetwork):
+        return dense_states(model)
+    raise ValueError(
+        f"`model` must be a Junction or a FermionNetwork for the method Exact, "
+        f"but is {type(model).__name__}."
+    )

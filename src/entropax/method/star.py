@@ -1,0 +1,213 @@
+r"""Exact dynamics of a junction, by the structure of its star-shaped Hamiltonian.
+
+With $U = e^{-iht}$, $x_j = U_{dj} = t_j y_j$ and $D_{jk} = y[\epsilon_j,\epsilon_k]$
+(`linalg.arrowhead`), the correlation matrix $C(t) = U^* \mathrm{diag}(n)\, U^T$ has
+
+- the level's row $p_j = C_{dj} = u^* n_d x_j + \sum_k x_k^* n_k U_{jk}$,
+- occupations $C_{jj} = \sum_k n_k |U_{jk}|^2$,
+- and, since $[h, C] = U^* [h, C(0)]\, U^T$ has rank two, off-diagonal entries
+  $(\epsilon_j-\epsilon_k)\, C_{jk} = q_j^* x_k - x_j^* q_k - t_j p_k + p_j^* t_k$,
+  with $q = U v$, $v_k = (n_d - n_k)\, t_k$.
+
+All of it costs O(modes^2) a time, without a dense matrix product.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float
+
+from entropax.linalg import Exponential, arrowhead_spectrum, level_response, matfn
+from entropax.linalg.secular import sum_over_rows
+from entropax.method.states import ProductState, StarState
+from entropax.model import FermionNetwork, Junction
+
+_EPS = 2.0**-52
+
+
+def star_states(
+    junction: Junction,
+) -> tuple[ProductState, Callable[[Float[Array, ""]], StarState]]:
+    """The initial state of a junction, and the state at any time.
+
+    Where two modes of one lead have the same energy, or any two differ by less than 1e-8 of the
+    band, the quotients above lose digits: such junctions go by the dense exponential, O(modes^3).
+    """
+    energies, couplings = junction.mode_energies, junction.mode_couplings
+    filling = junction.mode_occupations
+    slices = junction.lead_slices
+    spectrum = arrowhead_spectrum(junction.level, energies, couplings)
+    crowded = _is_crowded(junction)
+    dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
+
+    def structured(time: Array) -> _Correlations:
+        response = level_response(spectrum, time)
+        own = jax.lax.complex(jnp.cos(energies * time), -jnp.sin(energies * time))
+        row, q, occupations = _moments(
+            response.level,
+            response.y,
+            response.z,
+            own,
+            energies,
+            spectrum.poles,
+            couplings,
+            junction.occupation,
+            filling,
+        )
+        x = couplings * response.y
+        blocks = tuple(
+            _block(energies[s], couplings[s], x[s], row[s], q[s], occupations[s]) for s in slices
+        )
+        amplitudes = _squared(jnp.concatenate([response.level[None], x]))
+        level = amplitudes @ junction.initial_occupations
+        return _Correlations(level, row, occupations, blocks, amplitudes)
+
+    def at(time: Float[Array, ""]) -> StarState:
+        c = jax.lax.cond(crowded, dense, structured, time)
+        return StarState(
+            system=c.level[None, None],
+            occupations=tuple(c.occupations[s] for s in slices),
+            system_energy=junction.level * c.level,
+            interaction_energy=2.0 * jnp.sum(couplings * c.row.real),
+            level_row=c.row,
+            blocks=c.blocks,
+            amplitudes=c.amplitudes,
+            start=junction.initial_occupations,
+        )
+
+    initial = ProductState(
+        system=junction.occupation[None, None],
+        occupations=tuple(lead.initial_occupations for lead in junction.leads),
+        system_energy=junction.level * junction.occupation,
+        interaction_energy=jnp.zeros(()),
+    )
+    return initial, at
+
+
+class _Correlations(NamedTuple):
+    """The parts of C(t) that the ledger needs."""
+
+    level: Float[Array, ""]
+    row: Complex[Array, " modes"]
+    occupations: Float[Array, " modes"]
+    blocks: tuple[Complex[Array, "k k"], ...]
+    amplitudes: Float[Array, " sites"]
+
+
+def _squared(z: Array) -> Array:
+    return z.real**2 + z.imag**2
+
+
+def _is_crowded(junction: Junction) -> Bool[Array, ""]:
+    energies = junction.mode_energies
+    band = 1e-8 * (jnp.max(energies) - jnp.min(energies))
+    merged = 8 * _EPS * jnp.max(jnp.abs(energies))
+    gaps = jnp.diff(jnp.sort(energies))
+    crowded = jnp.any((gaps > merged) & (gaps <= band))
+    for lead in junction.leads:
+        crowded |= jnp.any(jnp.diff(jnp.sort(lead.energies)) <= jnp.maximum(band, merged))
+    return crowded
+
+
+def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
+    h = FermionNetwork.from_junction(junction).hamiltonian
+    u = matfn(Exponential(-1j * time), h)
+    c = (u.conj() * junction.initial_occupations) @ u.T
+    bath = c[1:, 1:]
+    return _Correlations(
+        level=c[0, 0].real,
+        row=c[0, 1:],
+        occupations=jnp.diagonal(bath).real,
+        blocks=tuple(bath[s, s] for s in junction.lead_slices),
+        amplitudes=_squared(u[0]),
+    )
+
+
+def _block(
+    energies: Array, couplings: Array, x: Array, row: Array, q: Array, occupations: Array
+) -> Complex[Array, "k k"]:
+    """C_jk within one lead: a numerator of rank four over the energy difference."""
+    gaps = energies[:, None] - energies[None, :]
+    diagonal = jnp.eye(energies.shape[0], dtype=bool)
+    numerator = (
+        q.conj()[:, None] * x[None, :]
+        - x.conj()[:, None] * q[None, :]
+        - couplings[:, None] * row[None, :]
+        + row.conj()[:, None] * couplings[None, :]
+    )
+    apart = jnp.where(gaps == 0, 1.0, gaps)
+    return jnp.where(diagonal, occupations[None, :], numerator / apart)
+
+
+@jax.custom_jvp
+def _moments(level, y, z, own, energies, poles, couplings, level_filling, filling):
+    """The row p, the vector q and the occupations of the module's head.
+
+    Sums over the table D run in blocks of real arithmetic; derivatives go by the plain twin.
+    """
+    start = filling * couplings**2
+    row_source = couplings**2 * filling * y.conj()
+    q_source = couplings**2 * (level_filling - filling)
+
+    def terms(energy, pole, yr, yi, zr, zi, weight, source_r, source_i, q_weight):
+        gap = energies[None, :] - energy[:, None]
+        same = poles[None, :] == pole[:, None]
+        inverse = 1.0 / jnp.where(same, 1.0, gap)
+        dr = (y.real[None, :] - yr[:, None]) * inverse
+        di = (y.imag[None, :] - yi[:, None]) * inverse
+        dr = jnp.where(same, 0.5 * (z.real[None, :] + zr[:, None]), dr)
+        di = jnp.where(same, 0.5 * (z.imag[None, :] + zi[:, None]), di)
+        sr, si, qw = source_r[:, None], source_i[:, None], q_weight[:, None]
+        return (
+            jnp.sum(weight[:, None] * (dr * dr + di * di), 0),
+            jnp.sum(sr * dr - si * di, 0),
+            jnp.sum(sr * di + si * dr, 0),
+            jnp.sum(qw * dr, 0),
+            jnp.sum(qw * di, 0),
+        )
+
+    spread, row_r, row_i, q_r, q_i = sum_over_rows(
+        terms,
+        energies,
+        poles,
+        y.real,
+        y.imag,
+        z.real,
+        z.imag,
+        start,
+        row_source.real,
+        row_source.imag,
+        q_source,
+    )
+    sums = spread, jax.lax.complex(row_r, row_i), jax.lax.complex(q_r, q_i)
+    return _assemble(sums, level, y, z, own, couplings, level_filling, filling)
+
+
+def _plain_moments(level, y, z, own, energies, poles, couplings, level_filling, filling):
+    same = poles[:, None] == poles[None, :]
+    gap = jnp.where(same, 1.0, energies[:, None] - energies[None, :])
+    slopes = 0.5 * (z[:, None] + z[None, :])
+    d = jnp.where(same, slopes, (y[:, None] - y[None, :]) / gap)
+    squares = couplings**2
+    sums = (
+        _squared(d) @ (filling * squares),
+        d @ (squares * filling * y.conj()),
+        d @ (squares * (level_filling - filling)),
+    )
+    return _assemble(sums, level, y, z, own, couplings, level_filling, filling)
+
+
+def _assemble(sums, level, y, z, own, couplings, level_filling, filling):
+    spread, row_sum, q_sum = sums
+    row = couplings * (level.conj() * level_filling * y + filling * y.conj() * own + row_sum)
+    q = couplings * ((level_filling - filling) * own + q_sum)
+    returned = 2.0 * filling * (own.conj() * z).real
+    occupations = filling + couplings**2 * (returned + level_filling * _squared(y) + spread)
+    return row, q, occupations
+
+
+@_moments.defjvp
+def _moments_jvp(primals, tangents):
+    return jax.jvp(_plain_moments, primals, tangents)

@@ -1,0 +1,95 @@
+"""The junction: one level between finite fermionic leads (single electron transistor)."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from entropax._checks import finite_array, occupation_array
+from entropax.model.lead import Lead
+
+
+class Junction(eqx.Module):
+    r"""A level coupled to the modes of any number of leads (Usui Eqs. 15-17).
+
+    $$ H = \epsilon_d\, c_d^\dagger c_d + \sum_{\nu k} \epsilon_{\nu k}\, c_{\nu k}^\dagger
+       c_{\nu k} + \sum_{\nu k} t_{\nu k} (c_d^\dagger c_{\nu k} + \mathrm{h.c.}) $$
+
+    **Arguments:** `level`: $\epsilon_d$; `occupation`: initial occupation $n_d$ of the level, in
+    [0, 1]; `leads`: one `Lead` or more, of any sizes. Sites are ordered: level, modes of the
+    first lead, modes of the second, ...
+    """
+
+    level: Float[Array, ""]
+    occupation: Float[Array, ""]
+    leads: tuple[Lead, ...]
+
+    def __init__(self, level: ArrayLike, occupation: ArrayLike, leads: Sequence[Lead]):
+        self.level = finite_array("level", level, ndim=0)
+        self.occupation = occupation_array("occupation", occupation, ndim=0)
+        self.leads = tuple(leads)
+        if not self.leads:
+            raise ValueError("`leads` must hold at least one lead, but is empty.")
+        for index, lead in enumerate(self.leads):
+            if not isinstance(lead, Lead):
+                raise ValueError(f"`leads[{index}]` must be a Lead, but is {type(lead).__name__}.")
+
+    @property
+    def mode_energies(self) -> Float[Array, " modes"]:
+        """Energies of all modes, lead after lead."""
+        return jnp.concatenate([lead.energies for lead in self.leads])
+
+    @property
+    def mode_couplings(self) -> Float[Array, " modes"]:
+        """Couplings of all modes, lead after lead."""
+        return jnp.concatenate([lead.couplings for lead in self.leads])
+
+    @property
+    def mode_occupations(self) -> Float[Array, " modes"]:
+        """Initial occupations of all modes, lead after lead."""
+        return jnp.concatenate([lead.initial_occupations for lead in self.leads])
+
+    @property
+    def initial_occupations(self) -> Float[Array, " sites"]:
+        """Initial occupations of all sites: level first."""
+        return jnp.concatenate([self.occupation[None], self.mode_occupations])
+
+    @property
+    def lead_slices(self) -> tuple[slice, ...]:
+        """Where each lead's modes lie in arrays over all modes."""
+        stops = [0]
+        for lead in self.leads:
+            stops.append(stops[-1] + lead.modes)
+        return tuple(slice(a, b) for a, b in zip(stops[:-1], stops[1:], strict=True))
+
+
+def with_occupations(junction: Junction, occupations: ArrayLike) -> Junction:
+    """The same junction in the diagonal start `occupations`: level, left modes, right modes, ...
+
+    The leads keep their `beta` and `mu` as a record; initial temperatures in the ledger are the
+    effective ones of the occupations.
+    """
+    n = occupation_array("occupations", occupations, ndim=1)
+    sites = 1 + sum(lead.modes for lead in junction.leads)
+    if n.shape[0] != sites:
+        raise ValueError(
+            f"`occupations` must have one entry for the level and one for each mode ({sites}), "
+            f"but has {n.shape[0]}."
+        )
+    leads = tuple(
+        Lead(lead.energies, lead.couplings, lead.beta, lead.mu, n[1:][where])
+        for lead, where in zip(junction.leads, junction.lead_slices, strict=True)
+    )
+    return Junction(junction.level, n[0], leads)
+
+
+def pure_start(junction: Junction, key: PRNGKeyArray) -> Junction:
+    """The same junction in one random pure product state (Usui, section IV C).
+
+    Each site is filled with the probability of its initial occupation: r < n, r uniform.
+    """
+    n = junction.initial_occupations
+    filled = jax.random.uniform(key, n.shape) < n
+    return with_occupations(junction, filled.astype(n.dtype))

@@ -1,0 +1,99 @@
+"""A lead: a finite bath of independent fermionic modes, each coupled to one level."""
+
+from typing import Self
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from entropax._checks import check, finite_array, occupation_array, real_array
+from entropax.equilibrium import fermi, log_odds
+
+
+class Lead(eqx.Module):
+    r"""A bath of modes with energies $\epsilon_k$, tunnel couplings $t_k$ and a diagonal start.
+
+    The start is thermal, $n_k = f(\beta(\epsilon_k-\mu))$, unless `occupations` are given; these
+    then take its place, and the bath's initial temperature and chemical potential are the
+    effective ones of the occupations.
+
+    **Arguments:**
+
+    - `energies`: shape (modes,), in any order, equal ones allowed.
+    - `couplings`: shape (modes,), real. (A phase of $t_k$ is a choice of gauge in a star: no
+      entropy, energy or occupation depends on it. Pass the modulus.)
+    - `beta`: inverse temperature; any sign, 0 and +-inf allowed.
+    - `mu`: chemical potential.
+    - `occupations`: shape (modes,), within [0, 1]; None for a thermal start.
+
+    Raises `ValueError` naming the argument for misuse.
+    """
+
+    energies: Float[Array, " modes"]
+    couplings: Float[Array, " modes"]
+    beta: Float[Array, ""]
+    mu: Float[Array, ""]
+    occupations: Float[Array, " modes"] | None
+
+    def __init__(
+        self,
+        energies: ArrayLike,
+        couplings: ArrayLike,
+        beta: ArrayLike,
+        mu: ArrayLike,
+        occupations: ArrayLike | None = None,
+    ):
+        self.energies = finite_array("energies", energies, ndim=1)
+        modes = self.energies.shape[0]
+        if modes < 1:
+            raise ValueError("`energies` must hold at least one mode, but is empty.")
+        self.couplings = finite_array("couplings", couplings, ndim=1)
+        _same_length("couplings", self.couplings, modes)
+        self.beta = real_array("beta", beta, ndim=0)
+        self.mu = finite_array("mu", mu, ndim=0)
+        if occupations is not None:
+            occupations = occupation_array("occupations", occupations, ndim=1)
+            _same_length("occupations", occupations, modes)
+        self.occupations = occupations
+
+    @classmethod
+    def flat(
+        cls, *, modes: int, width: ArrayLike, coupling: ArrayLike, beta: ArrayLike, mu: ArrayLike
+    ) -> Self:
+        r"""A flat band: equally spaced modes, all coupled alike (Usui, section III).
+
+        $\epsilon_k = (k-1)\,\Delta\epsilon - W/2$, $\Delta\epsilon = W/(K-1)$,
+        $t = \sqrt{\Gamma\,\Delta\epsilon/2\pi}$. A single mode sits at energy 0 with
+        $\Delta\epsilon = W$.
+
+        **Arguments:** `modes`: K; `width`: W > 0; `coupling`: the rate $\Gamma \ge 0$; `beta`,
+        `mu`: as for `Lead`. Differentiable in all but `modes` (in `coupling` where positive).
+        """
+        if not isinstance(modes, int) or modes < 1:
+            raise ValueError(f"`modes` must be an integer of at least 1, but is {modes!r}.")
+        width = check("width", finite_array("width", width, ndim=0), "positive", lambda w: w > 0)
+        rate = finite_array("coupling", coupling, ndim=0)
+        rate = check("coupling", rate, "non-negative", lambda g: g >= 0)
+        spacing = width / max(modes - 1, 1)
+        energies = spacing * jnp.arange(modes) - 0.5 * width * (modes > 1)
+        coupling = jnp.sqrt(rate * spacing / (2 * jnp.pi))
+        return cls(energies, jnp.broadcast_to(coupling, (modes,)), beta, mu)
+
+    @property
+    def modes(self) -> int:
+        """Number of modes."""
+        return self.energies.shape[0]
+
+    @property
+    def initial_occupations(self) -> Float[Array, " modes"]:
+        """Occupation of each mode at the start."""
+        if self.occupations is not None:
+            return self.occupations
+        return fermi(log_odds(self.energies, self.beta, self.mu))
+
+
+def _same_length(name: str, array: Array, modes: int) -> None:
+    if array.shape[0] != modes:
+        raise ValueError(
+            f"`{name}` must have the length of `energies` ({modes}), but has {array.shape[0]}."
+        )

@@ -1,0 +1,172 @@
+"""Free fermions with any Hermitian one-particle Hamiltonian, split into a system and baths."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Inexact
+
+from entropax._checks import check, finite_array, hermitian_matrix, real_array
+from entropax.equilibrium import fermi, log_odds
+from entropax.linalg import modes
+from entropax.model.junction import Junction
+
+
+class FermionNetwork(eqx.Module):
+    r"""$H = \sum_{ij} h_{ij} c_i^\dagger c_j$ with sites split into a system and baths.
+
+    **Arguments:**
+
+    - `hamiltonian`: h, shape (sites, sites), Hermitian, real or complex; kept real where real.
+    - `system`: sites of the system, at least one.
+    - `baths`: sites of each bath, at least one bath. System and baths share out all sites.
+    - `beta`, `mu`: one per bath, of its initial grand canonical state.
+    - `start`: None for thermal baths and an empty system; a correlation matrix
+      $C_{ij} = \langle c_i^\dagger c_j\rangle$ of the system (shape (system, system)) beside
+      thermal baths; or one of all sites, correlated as it may be: `beta` and `mu` are then not
+      used, and initial temperatures are the effective ones.
+
+    A bath's modes are the eigenmodes of its own block of h.
+    """
+
+    hamiltonian: Inexact[Array, "sites sites"]
+    beta: Float[Array, " baths"] | None
+    mu: Float[Array, " baths"] | None
+    start: Inexact[Array, "n n"] | None
+    system: tuple[int, ...] = eqx.field(static=True)
+    baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        hamiltonian: ArrayLike,
+        system: Sequence[int],
+        baths: Sequence[Sequence[int]],
+        beta: ArrayLike | Sequence[ArrayLike] | None = None,
+        mu: ArrayLike | Sequence[ArrayLike] | None = None,
+        start: ArrayLike | None = None,
+    ):
+        self.hamiltonian = hermitian_matrix("hamiltonian", hamiltonian)
+        sites = self.hamiltonian.shape[0]
+        self.system, self.baths = _partition(system, baths, sites)
+        if start is not None:
+            start = _correlation_matrix(start, (len(self.system), sites))
+        self.start = start
+        if not self.has_thermal_baths:
+            self.beta = self.mu = None
+            return
+        if beta is None or mu is None:
+            raise ValueError(
+                "`beta` and `mu` must be given, one per bath, unless `start` is a correlation "
+                "matrix of all sites."
+            )
+        self.beta = _per_bath("beta", real_array("beta", _stacked(beta), ndim=1), self.baths)
+        self.mu = _per_bath("mu", finite_array("mu", _stacked(mu), ndim=1), self.baths)
+
+    @classmethod
+    def from_junction(cls, junction: Junction) -> Self:
+        """The same model as a dense network: the plain twin of the junction's fast method."""
+        border = junction.mode_couplings
+        corner = junction.level[None, None]
+        h = jnp.block([[corner, border[None]], [border[:, None], jnp.diag(junction.mode_energies)]])
+        baths = tuple(
+            tuple(range(1 + where.start, 1 + where.stop)) for where in junction.lead_slices
+        )
+        thermal = all(lead.occupations is None for lead in junction.leads)
+        if thermal:
+            beta = jnp.stack([lead.beta for lead in junction.leads])
+            mu = jnp.stack([lead.mu for lead in junction.leads])
+            return cls(h, (0,), baths, beta, mu, junction.occupation[None, None])
+        return cls(h, (0,), baths, start=jnp.diag(junction.initial_occupations))
+
+    @property
+    def sites(self) -> int:
+        """Number of sites."""
+        return self.hamiltonian.shape[0]
+
+    @property
+    def has_thermal_baths(self) -> bool:
+        """Whether the baths start grand canonical, with `beta` and `mu`."""
+        return self.start is None or self.start.shape[0] != self.sites
+
+    @property
+    def initial_correlation(self) -> Inexact[Array, "sites sites"]:
+        """C(0) of all sites."""
+        if self.start is not None and not self.has_thermal_baths:
+            return self.start
+        c = jnp.zeros_like(self.hamiltonian)
+        if self.start is not None:
+            c = c.astype(jnp.result_type(c, self.start)).at[_block(self.system)].set(self.start)
+        assert self.beta is not None and self.mu is not None
+        for bath, beta, mu in zip(self.baths, self.beta, self.mu, strict=True):
+            energies, vectors = modes(self.hamiltonian[_block(bath)])
+            n = fermi(log_odds(energies, beta, mu))
+            # C_ij = <c_i^dag c_j> is the transpose of f(h)
+            c = c.at[_block(bath)].set((vectors.conj() * n) @ vectors.T)
+        return c
+
+
+def _block(sites: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.ix_(sites, sites)
+
+
+def _stacked(values: ArrayLike | Sequence[ArrayLike]) -> Array:
+    return jnp.stack([jnp.asarray(v, float) for v in values])  # type: ignore[union-attr]
+
+
+def _per_bath(name: str, array: Array, baths: tuple[tuple[int, ...], ...]) -> Array:
+    if array.shape[0] != len(baths):
+        raise ValueError(
+            f"`{name}` must have one entry per bath ({len(baths)}), but has {array.shape[0]}."
+        )
+    return array
+
+
+def _partition(
+    system: Sequence[int], baths: Sequence[Sequence[int]], sites: int
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    parts = {"system": tuple(int(s) for s in system)}
+    if not baths:
+        raise ValueError("`baths` must hold at least one bath, but is empty.")
+    parts |= {f"baths[{i}]": tuple(int(s) for s in bath) for i, bath in enumerate(baths)}
+    owner: dict[int, str] = {}
+    for name, members in parts.items():
+        if not members:
+            raise ValueError(f"`{name}` must hold at least one site, but is empty.")
+        for site in members:
+            if not 0 <= site < sites:
+                raise ValueError(f"`{name}` must hold sites 0 to {sites - 1}, but has {site}.")
+            if site in owner:
+                raise ValueError(
+                    f"`system` and `baths` must not overlap, but site {site} is in both "
+                    f"`{owner[site]}` and `{name}`."
+                )
+            owner[site] = name
+    missing = sorted(set(range(sites)) - set(owner))
+    if missing:
+        raise ValueError(
+            f"`system` and `baths` must share out all {sites} sites, but leave out {missing}."
+        )
+    names = list(parts)
+    return parts["system"], tuple(parts[name] for name in names[1:])
+
+
+def _correlation_matrix(start: ArrayLike, sizes: tuple[int, int]) -> Array:
+    matrix = hermitian_matrix("start", start)
+    if matrix.shape[0] not in sizes:
+        raise ValueError(
+            f"`start` must be a correlation matrix of the system ({sizes[0]} sites) or of all "
+            f"({sizes[1]}), but has shape {matrix.shape}."
+        )
+    values = jnp.linalg.eigvalsh(jax.lax.stop_gradient(matrix))
+    rounding = 1e-12
+    inside = check(
+        "start",
+        values,
+        "a correlation matrix with eigenvalues within [0, 1]",
+        lambda v: (v >= -rounding) & (v <= 1 + rounding),
+    )
+    # ties the run-time check of a traced start to the value that is used
+    return matrix + 0.0 * jnp.sum(inside)

@@ -1,0 +1,143 @@
+"""The one door: model x method x times -> Solution."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from entropax import ledger
+from entropax._checks import finite_array
+from entropax.ledger import FermionLedger, FermionModel
+from entropax.method import AbstractMethod, Exact
+
+
+class RESULTS(eqx.Enumeration):
+    """How a time of a solution ended."""
+
+    successful = ""
+    undetermined_temperature = (
+        "A bath has no unique finite effective temperature (`ledger.determined` says which): "
+        "`beta` is infinite or NaN, and all else that has a limit is that limit."
+    )
+    unmatched = (
+        "No grand canonical state with a bath's energy and particle number was found; the "
+        "effective temperature and all that rests on it are wrong."
+    )
+    not_finite = "The state holds NaN or infinite numbers."
+
+
+class Stats(eqx.Module):
+    """What a solution cost: the number of `times` and of `sites`."""
+
+    times: int = eqx.field(static=True)
+    sites: int = eqx.field(static=True)
+
+
+class Solution(eqx.Module):
+    """What `solve` returns.
+
+    `ts`: the times; `ledger`: one entry a time; `saved`: what `save` returned at each time;
+    `result`: one `RESULTS` a time; `stats`: what it cost.
+    """
+
+    ts: Float[Array, " times"]
+    ledger: FermionLedger
+    saved: PyTree[Array] | None
+    result: RESULTS
+    stats: Stats
+
+    @property
+    def failed(self) -> Array:
+        """Mask of the times at which the ledger must not be used."""
+        return (self.result == RESULTS.unmatched) | (self.result == RESULTS.not_finite)
+
+
+def solve(
+    model: FermionModel,
+    ts: ArrayLike,
+    method: AbstractMethod | None = None,
+    *,
+    save: Callable[[Any], PyTree[Array]] | None = None,
+    progress: bool | diffrax.AbstractProgressMeter = False,
+    throw: bool = True,
+) -> Solution:
+    """Entropy production, and all that belongs to it, of `model` at the times `ts`.
+
+    **Arguments:**
+
+    - `model`: a `Junction` or a `FermionNetwork`.
+    - `ts`: shape (times,), finite, in any order.
+    - `method`: how; `Exact()` where left out.
+    - `save`: a function of the state at one time, whose results are stacked in `Solution.saved`.
+      States themselves are not kept: each is reduced to its ledger at once.
+    - `progress`: True for a text bar, or any diffrax progress meter.
+    - `throw`: raise where a time fails; with False see `Solution.result`, a mask for batches.
+
+    Differentiable, forward and reverse, in every number of the model and in `ts`; `jax.vmap`
+    over any of them equals a loop. One compilation serves all calls of equal shapes.
+
+    Raises `ValueError` for times that are not finite, or a model that `method` does not know.
+    """
+    times = finite_array("ts", ts, ndim=1)
+    method = Exact() if method is None else method
+    meter = _meter(progress)
+    return _solve(model, times, method, save, meter, throw)
+
+
+def _meter(progress: bool | diffrax.AbstractProgressMeter) -> diffrax.AbstractProgressMeter | None:
+    if isinstance(progress, bool):
+        return diffrax.TextProgressMeter(minimum_increase=0.01) if progress else None
+    return progress
+
+
+@eqx.filter_jit
+def _solve(
+    model: FermionModel,
+    ts: Float[Array, " times"],
+    method: Exact,
+    save: Callable[[Any], PyTree[Array]] | None,
+    meter: diffrax.AbstractProgressMeter | None,
+    throw: bool,
+) -> Solution:
+    start = ledger.reference(model, method.initial(model))
+
+    def reduce(state):
+        return ledger.measure(start, state), None if save is None else save(state)
+
+    def advance(meter_state, fraction):
+        if meter is None:
+            return None
+        return meter.init() if meter_state is None else meter.step(meter_state, fraction)
+
+    measured, saved = method.run(model, ts, reduce, advance)
+    solution = Solution(
+        ts=ts,
+        ledger=ledger.settle(start, measured),
+        saved=saved,
+        result=_judge(start.start, measured),
+        stats=Stats(times=ts.shape[0], sites=0),
+    )
+    if throw:
+        for kind in (RESULTS.unmatched, RESULTS.not_finite):
+            bad = jnp.any(solution.result == kind)
+            solution = eqx.error_if(solution, bad, RESULTS[kind])
+    return solution
+
+
+def _judge(start: ledger.Measurement, state: ledger.Measurement) -> RESULTS:
+    sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
+    sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
+    converged = jnp.all(state.converged & start.converged, axis=-1)
+
+    def judge(sound, converged, determined):
+        result = RESULTS.where(
+            determined, RESULTS.successful, RESULTS.undetermined_temperature
+        )
+        result = RESULTS.where(converged, result, RESULTS.unmatched)
+        return RESULTS.where(sound, result, RESULTS.not_finite)
+
+    return jax.vmap(judge)(sound, converged, jnp.all(state.determined, axis=-1))
