@@ -6,20 +6,20 @@ from entropax._precision import enable_float64 as _enable_float64
 
 _enable_float64()
 
-from entropax import entropy as entropy, equilibrium as equilibrium, linalg as linalg  # noqa: E402
-from entropax.ledger import (  # noqa: E402
+from entropax import entropy as entropy, equilibrium as equilibrium, linalg as linalg
+from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
     global_equilibrium as global_equilibrium,
 )
-from entropax.method import AbstractMethod as AbstractMethod, Exact as Exact  # noqa: E402
-from entropax.model import (  # noqa: E402
+from entropax.method import AbstractMethod as AbstractMethod, Exact as Exact
+from entropax.model import (
     FermionNetwork as FermionNetwork,
     Junction as Junction,
     Lead as Lead,
     pure_start as pure_start,
     with_occupations as with_occupations,
 )
-from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve  # noqa: E402
+from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve
 
 __version__ = _version("entropax")

@@ -7,9 +7,9 @@ program runs, by `equinox.error_if`.
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float
 
 from entropax._precision import require_float64
@@ -17,11 +17,11 @@ from entropax._precision import require_float64
 
 def is_traced(value: object) -> bool:
     """Whether `value` is known only when the compiled program runs."""
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def check(name: str, value: Array, rule: str, holds: Callable[[Array], Array]) -> Array:
-    """Return `value`, which must satisfy the elementwise condition `holds`, said in words by `rule`."""
+    """Return `value`, which must satisfy `holds` elementwise; `rule` says so in words."""
     if not is_traced(value):
         good = np.asarray(holds(value))
         if not good.all():

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from entropax.entropy import binary_entropy
+from entropax.linalg import pairwise_sum
 
 _EPS = 2.0**-52
 _MAX_STEPS = 300
@@ -23,7 +24,7 @@ _MAX_STEPS = 300
 def log_odds(
     energies: Float[Array, " k"], beta: Float[Array, ""], mu: Float[Array, ""]
 ) -> Float[Array, " k"]:
-    r"""$x_k = \beta(\epsilon_k-\mu) = \ln[(1-n_k)/n_k]$; 0 at the chemical potential for any beta."""
+    r"""$x_k = \beta(\epsilon_k-\mu) = \ln[(1-n_k)/n_k]$; 0 at $\mu$ for any beta."""
     distance = energies - mu
     at_mu = distance == 0
     return jnp.where(at_mu, 0.0, beta * jnp.where(at_mu, 1.0, distance))
@@ -88,14 +89,14 @@ def match(
     x = jnp.where(edge.reached, edge.log_odds, b * e - a)
     n = jnp.where(edge.reached, edge.occupations, fermi(x))
     # the dual, as the state's entropy plus a small correction for what rounding left unmatched
-    unmatched = b * (target - n @ e) - a * (number - jnp.sum(n))
+    unmatched = b * (target - pairwise_sum(n * e)) - a * (number - pairwise_sum(n))
     entropy = jnp.sum(binary_entropy(n)) + jnp.where(edge.reached, 0.0, unmatched)
 
     free = ~edge.reached & (spread > 0)
     beta = jnp.where(free, b / scale, edge.beta)
     tilted = free & (b != 0)
     mu = centre + scale * jnp.where(tilted, a / jnp.where(tilted, b, 1.0), edge.fermi_level)
-    miss = jnp.maximum(jnp.abs(jnp.sum(n * e) - target), jnp.abs(jnp.sum(n) - number))
+    miss = jnp.maximum(jnp.abs(n @ e - target), jnp.abs(jnp.sum(n) - number))
     return Equilibrium(beta, mu, x, n, entropy, free, miss <= 1e-10 * k)
 
 
@@ -150,7 +151,7 @@ def _minimise(e: Array, energy: Array, number: Array, skip: Array) -> tuple[Arra
 
     def slopes(b, a):
         n = fermi(b * e - a)
-        return n, energy - n @ e, jnp.sum(n) - number
+        return n, energy - pairwise_sum(n * e), pairwise_sum(n) - number
 
     def step(state):
         count, b, a, _, before = state
@@ -162,7 +163,9 @@ def _minimise(e: Array, energy: Array, number: Array, skip: Array) -> tuple[Arra
 
         def too_long(length):
             _, slope_b, slope_a = slopes(b + length * db, a + length * da)
-            higher = dual(b + length * db, a + length * da) > height + 0.1 * length * fall + rounding
+            higher = (
+                dual(b + length * db, a + length * da) > height + 0.1 * length * fall + rounding
+            )
             steeper = slope_b * db + slope_a * da > 0.9 * jnp.abs(fall)
             return (higher | steeper) & (length > 1e-9)
 

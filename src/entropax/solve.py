@@ -9,10 +9,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from entropax import ledger
 from entropax._checks import finite_array
-from entropax.ledger import FermionLedger, FermionModel
+from entropax.ledger import (
+    FermionLedger,
+    FermionModel,
+    Measurement,
+    measure,
+    reference,
+    settle,
+)
 from entropax.method import AbstractMethod, Exact
+from entropax.progress import RichProgressMeter
 
 
 class RESULTS(eqx.Enumeration):
@@ -30,25 +37,18 @@ class RESULTS(eqx.Enumeration):
     not_finite = "The state holds NaN or infinite numbers."
 
 
-class Stats(eqx.Module):
-    """What a solution cost: the number of `times` and of `sites`."""
-
-    times: int = eqx.field(static=True)
-    sites: int = eqx.field(static=True)
-
-
 class Solution(eqx.Module):
     """What `solve` returns.
 
     `ts`: the times; `ledger`: one entry a time; `saved`: what `save` returned at each time;
-    `result`: one `RESULTS` a time; `stats`: what it cost.
+    `result`: one `RESULTS` a time; `stats`: numbers of what was done (`times`, `sites`).
     """
 
     ts: Float[Array, " times"]
     ledger: FermionLedger
     saved: PyTree[Array] | None
     result: RESULTS
-    stats: Stats
+    stats: dict[str, int]
 
     @property
     def failed(self) -> Array:
@@ -74,7 +74,7 @@ def solve(
     - `method`: how; `Exact()` where left out.
     - `save`: a function of the state at one time, whose results are stacked in `Solution.saved`.
       States themselves are not kept: each is reduced to its ledger at once.
-    - `progress`: True for a text bar, or any diffrax progress meter.
+    - `progress`: True for a bar, or any diffrax progress meter.
     - `throw`: raise where a time fails; with False see `Solution.result`, a mask for batches.
 
     Differentiable, forward and reverse, in every number of the model and in `ts`; `jax.vmap`
@@ -84,42 +84,32 @@ def solve(
     """
     times = finite_array("ts", ts, ndim=1)
     method = Exact() if method is None else method
-    meter = _meter(progress)
-    return _solve(model, times, method, save, meter, throw)
-
-
-def _meter(progress: bool | diffrax.AbstractProgressMeter) -> diffrax.AbstractProgressMeter | None:
     if isinstance(progress, bool):
-        return diffrax.TextProgressMeter(minimum_increase=0.01) if progress else None
-    return progress
+        progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
+    return _solve(model, times, method, save, progress, throw)
 
 
 @eqx.filter_jit
 def _solve(
     model: FermionModel,
     ts: Float[Array, " times"],
-    method: Exact,
+    method: AbstractMethod,
     save: Callable[[Any], PyTree[Array]] | None,
-    meter: diffrax.AbstractProgressMeter | None,
+    meter: diffrax.AbstractProgressMeter,
     throw: bool,
 ) -> Solution:
-    start = ledger.reference(model, method.initial(model))
+    start = reference(model, method.initial(model))
 
     def reduce(state):
-        return ledger.measure(start, state), None if save is None else save(state)
+        return measure(start, state), None if save is None else save(state)
 
-    def advance(meter_state, fraction):
-        if meter is None:
-            return None
-        return meter.init() if meter_state is None else meter.step(meter_state, fraction)
-
-    measured, saved = method.run(model, ts, reduce, advance)
+    measured, saved = method.run(model, ts, reduce, meter)
     solution = Solution(
         ts=ts,
-        ledger=ledger.settle(start, measured),
+        ledger=settle(start, measured),
         saved=saved,
         result=_judge(start.start, measured),
-        stats=Stats(times=ts.shape[0], sites=0),
+        stats={"times": ts.shape[0], "sites": model.sites},
     )
     if throw:
         for kind in (RESULTS.unmatched, RESULTS.not_finite):
@@ -128,15 +118,13 @@ def _solve(
     return solution
 
 
-def _judge(start: ledger.Measurement, state: ledger.Measurement) -> RESULTS:
+def _judge(start: Measurement, state: Measurement) -> RESULTS:
     sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
     sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
     converged = jnp.all(state.converged & start.converged, axis=-1)
 
     def judge(sound, converged, determined):
-        result = RESULTS.where(
-            determined, RESULTS.successful, RESULTS.undetermined_temperature
-        )
+        result = RESULTS.where(determined, RESULTS.successful, RESULTS.undetermined_temperature)
         result = RESULTS.where(converged, result, RESULTS.unmatched)
         return RESULTS.where(sound, result, RESULTS.not_finite)
 

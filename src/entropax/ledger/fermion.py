@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, thermal
-from entropax.linalg import arrowhead_eigenvalues, modes
+from entropax.linalg import arrowhead_eigenvalues, modes, pairwise_sum
 from entropax.method import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
 
@@ -140,7 +140,9 @@ def reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
         if model.beta is not None and model.mu is not None:
             given = list(zip(model.beta, model.mu, strict=True))
     equilibria = tuple(
-        match(e, e @ n, jnp.sum(n)) if thermal_start is None else thermal(e, *thermal_start)
+        match(e, pairwise_sum(e * n), pairwise_sum(n))
+        if thermal_start is None
+        else thermal(e, *thermal_start)
         for e, n, thermal_start in zip(energies, initial.occupations, given, strict=True)
     )
     start = _measure(energies, equilibria, equilibria, initial)
@@ -150,7 +152,7 @@ def reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
 def measure(reference: Reference, state: AbstractFermionState) -> Measurement:
     """Everything the ledger needs of one state."""
     equilibria = tuple(
-        match(e, e @ n, jnp.sum(n))
+        match(e, pairwise_sum(e * n), pairwise_sum(n))
         for e, n in zip(reference.energies, state.occupations, strict=True)
     )
     return _measure(reference.energies, reference.equilibria, equilibria, state)
@@ -171,8 +173,8 @@ def _measure(
         environment_entropy=state.environment_entropy(),
         bath_entropy=jnp.stack(state.bath_entropies()),
         mode_entropy=jnp.stack([jnp.sum(binary_entropy(x)) for x in n]),
-        energy=jnp.stack([e @ x for e, x in zip(energies, n, strict=True)]),
-        particles=jnp.stack([jnp.sum(x) for x in n]),
+        energy=jnp.stack([pairwise_sum(e * x) for e, x in zip(energies, n, strict=True)]),
+        particles=jnp.stack([pairwise_sum(x) for x in n]),
         beta=jnp.stack([q.beta for q in now]),
         mu=jnp.stack([q.mu for q in now]),
         thermal_entropy=jnp.stack([q.entropy for q in now]),
@@ -257,7 +259,9 @@ def global_equilibrium(model: FermionModel) -> Equilibrium:
         e, n = model.mode_energies, model.mode_occupations
         spectrum = arrowhead_eigenvalues(model.level, e, model.mode_couplings)
         return match(
-            spectrum, model.level * model.occupation + e @ n, model.occupation + jnp.sum(n)
+            spectrum,
+            model.level * model.occupation + pairwise_sum(e * n),
+            model.occupation + pairwise_sum(n),
         )
     h, c = model.hamiltonian, model.initial_correlation
     return match(modes(h)[0], jnp.sum((h * c).real), jnp.trace(c).real)

@@ -18,6 +18,7 @@ from entropax.linalg.functions import (
     ShannonTerm as ShannonTerm,
     SpectralFunction as SpectralFunction,
 )
+from entropax.linalg.masked import masked_inverse as masked_inverse
 from entropax.linalg.secular import secular_roots as secular_roots
 from entropax.linalg.spectral import (
     Spectrum as Spectrum,
@@ -26,3 +27,4 @@ from entropax.linalg.spectral import (
     modes as modes,
     trace_fn as trace_fn,
 )
+from entropax.linalg.sums import pairwise_sum as pairwise_sum, sum_over_rows as sum_over_rows

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import merge_poles, secular_roots
 
 _EPS = 2.0**-52
@@ -77,7 +78,7 @@ def arrowhead_eigenvalues(
     # a mode is dark unless it is the one of its slot that stands for the bright combination
     n = energies.shape[0]
     representative = jnp.full(n, n).at[merged.slot].min(jnp.arange(n))[merged.slot]
-    bright = (representative == jnp.arange(n)) & (merged.slot < merged.count)
+    bright = (representative == jnp.arange(n)) & (merged.slot < merged.coupled)
     dark = jnp.where(bright, jnp.inf, merged.position[merged.slot])
     return jnp.sort(jnp.concatenate([coupled, dark]))[: n + 1]
 
@@ -98,14 +99,14 @@ def _solve(level: Array, energies: Array, couplings: Array):
     merged = _merge(energies, couplings)
     roots = secular_roots(merged, slope=1.0, shift=level)
     n = energies.shape[0]
-    position, count = merged.position, merged.count
+    position, count = merged.position, merged.coupled
     active = jnp.arange(n) < count
     centre = position[roots.origin]
     gaps = (centre[None, :] - position[:, None]) + roots.offset[None, :]
     used = active[:, None] & roots.valid[None, :]
 
     squared = jnp.where(active, _loewner_couplings(position, gaps, active, count), 0.0)
-    inverse = jnp.where(used, 1.0 / jnp.where(used, gaps, 1.0), 0.0)
+    inverse = masked_inverse(gaps, used)
     weights = jnp.where(roots.valid, 1.0 / (1.0 + squared @ inverse**2), 0.0)
 
     slot = merged.slot
@@ -150,7 +151,7 @@ def _measure_jvp(primals, tangents):
     # V^T dh V between eigenvectors a and b is d_a d_b M_ab, with d_a the level amplitude and
     # M_ab = dlevel + r_a + r_b + R_ab; a sum c @ phi(nodes) changes by c_a c_b M_ab phi[a, b].
     live = weights > 0
-    inverse = jnp.where(tables.second > 0, 1.0 / tables.gaps, 0.0)
+    inverse = masked_inverse(tables.gaps, tables.second > 0)
     r = (couplings * dcouplings) @ inverse
     q = (couplings**2 * denergies) @ inverse
     own = (couplings**2 * denergies) @ inverse**2
@@ -160,7 +161,7 @@ def _measure_jvp(primals, tangents):
     pair = live[:, None] & live[None, :] & ~jnp.eye(nodes.shape[0], dtype=bool)
     near = pair & (jnp.abs(distance) < 1e-9 * scale)
     far = pair & ~near
-    spread = jnp.where(far, 1.0 / jnp.where(far, distance, 1.0), 0.0)
+    spread = masked_inverse(distance, far)
     mixing = dlevel + r[:, None] + r[None, :] - (q[:, None] - q[None, :]) * spread
     dweights = 2.0 * weights * jnp.sum(weights * mixing * spread, axis=1)
     dnodes = weights * (dlevel + 2.0 * r + own)
@@ -211,7 +212,7 @@ def _response(nodes, weights, energies, time, tables):
     level = weights @ phases
     y = _real_times_complex(tables.first, phases)
     coupled = tables.bright > 0
-    own = _phase(energies, time) / jnp.where(coupled, tables.bright, 1.0)
+    own = _phase(energies, time) * masked_inverse(tables.bright, coupled)
     z = jnp.where(coupled, _real_times_complex(tables.second, phases) - own, 0.0)
     return level, y, z
 
@@ -227,8 +228,8 @@ def _response_jvp(primals, tangents):
     level = on_shell[0]
     # the shell form divides by couplings: where these are weaker than 1/time, sum directly
     weak = jnp.sqrt(tables.bright) * jnp.abs(time) < 1.0
-    y = jnp.where(weak, table.once @ weights, on_shell[1])
-    z = jnp.where(weak, table.twice @ weights, on_shell[2])
+    y = jax.lax.select(weak, table.once @ weights, on_shell[1])
+    z = jax.lax.select(weak, table.twice @ weights, on_shell[2])
 
     moved = weights * dnodes
     dlevel = dweights @ phases - 1j * time * (moved @ phases)

@@ -9,7 +9,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax.linalg.functions import SpectralFunction
+from entropax.linalg.functions import SpectralFunction, is_perturbed
+from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import Poles, Roots, merge_poles, secular_roots
 
 _EPS = 2.0**-52
@@ -31,7 +32,7 @@ def compressed_trace(
 @eqx.filter_custom_jvp
 def _compressed_trace(fn: SpectralFunction, diagonal: Array, weights: Array) -> Array:
     poles, roots = _eigenvalues(diagonal, weights)
-    active = jnp.arange(diagonal.shape[0]) < poles.count
+    active = jnp.arange(diagonal.shape[0]) < poles.coupled
     kept = jnp.where(active, poles.size - 1, poles.size)
     position = poles.position[roots.origin] + roots.offset
     moved = jnp.sum(jnp.where(roots.valid, fn(position), 0.0))
@@ -47,7 +48,7 @@ def _eigenvalues(diagonal: Array, weights: Array) -> tuple[Poles, Roots]:
 def _compressed_trace_jvp(primals, tangents):
     fn, diagonal, weights = primals
     dfn, ddiagonal, dweights = tangents
-    if any(leaf is not None for leaf in eqx.filter([dfn], eqx.is_array)):
+    if is_perturbed(dfn):
         raise NotImplementedError("`compressed_trace` has no derivative in its function")
     poles, roots = _eigenvalues(diagonal, weights)
     out = _compressed_trace(fn, diagonal, weights)
@@ -58,16 +59,16 @@ def _compressed_trace_jvp(primals, tangents):
     centre = poles.position[roots.origin]
     distance = (centre[None, :] - slot_position[:, None]) + roots.offset[None, :]
     used = roots.valid[None, :] & (distance != 0)
-    inverse = jnp.where(used, 1.0 / jnp.where(used, distance, 1.0), 0.0)
+    inverse = masked_inverse(distance, used)
     norm = weights @ inverse**2
-    pull = jnp.where(roots.valid, slope(centre + roots.offset) / jnp.where(norm > 0, norm, 1), 0.0)
+    pull = slope(centre + roots.offset) * masked_inverse(norm, roots.valid & (norm > 0))
 
     tangent = jnp.zeros_like(out)
     if dweights is not None:
         tangent = tangent + (dweights @ inverse) @ pull
     if ddiagonal is not None:
         share = poles.weight[poles.slot]
-        stays = 1.0 - jnp.where(share > 0, weights / jnp.where(share > 0, share, 1.0), 0.0)
+        stays = 1.0 - weights * masked_inverse(share, share > 0)
         tangent = tangent + ((weights * ddiagonal) @ inverse**2) @ pull
         tangent = tangent + jnp.sum(ddiagonal * stays * slope(diagonal))
     return out, tangent

@@ -45,8 +45,6 @@ def _lapack_values(matrix: Array) -> Array:
         jax.ShapeDtypeStruct((n,), np.float64),
         jax.ShapeDtypeStruct((), np.int32),
     ]
-    call = jax.ffi.ffi_call(
-        name, outputs, input_output_aliases={0: 0}, vmap_method="broadcast_all"
-    )
+    call = jax.ffi.ffi_call(name, outputs, input_output_aliases={0: 0}, vmap_method="broadcast_all")
     _, values, info = call(matrix, mode=np.uint8(ord("N")), uplo=np.uint8(ord("L")))
     return jnp.where(info == 0, values, jnp.nan)

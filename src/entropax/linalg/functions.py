@@ -36,7 +36,7 @@ class SpectralFunction(eqx.Module):
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
     ) -> Inexact[Array, "*shape"]:
-        """f[x, y]; the slope at the midpoint where x and y differ by less than 1e-5 of their size."""
+        """f[x, y]; the slope at the midpoint where x and y agree to 1e-5 of their size."""
         gap = x - y
         close = jnp.abs(gap) <= 1e-5 * jnp.maximum(1.0, jnp.maximum(jnp.abs(x), jnp.abs(y)))
         slope = self.derivative()(0.5 * (x + y))
@@ -72,10 +72,15 @@ def _apply_jvp(primals, tangents):
     tangent = jnp.zeros_like(out)
     if dx is not None:
         tangent = tangent + fn.derivative()(x) * dx
-    if any(leaf is not None for leaf in jax.tree.leaves(dfn)):
+    if is_perturbed(dfn):
         _, change = eqx.filter_jvp(lambda f: f.value(x), (fn,), (dfn,))
         tangent = tangent + change
     return out, tangent.astype(out.dtype)
+
+
+def is_perturbed(tangent: object) -> bool:
+    """Whether a tangent handed to an `eqx.filter_custom_jvp` rule holds anything."""
+    return bool(jax.tree.leaves(tangent))
 
 
 class Elementwise(SpectralFunction):
@@ -141,7 +146,7 @@ class BinaryEntropy(SpectralFunction):
 
 
 class LogOdds(SpectralFunction):
-    """s'(n) = ln((1-n)/n), the slope of the binary entropy, finite by clipping at rounding level."""
+    """s'(n) = ln((1-n)/n), the slope of the binary entropy, clipped at rounding level."""
 
     def value(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         n = _inside(x)

@@ -13,29 +13,30 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from entropax.linalg.sums import sum_over_rows
+
 _EPS = 2.0**-52
 _MAX_STEPS = 200
-_ROWS = 8
 
 
 class Poles(NamedTuple):
     """Poles merged where they coincide and sorted, those with weight first.
 
-    Slots hold the distinct poles; only the first `count` carry weight. `slot` says where each
+    Slots hold the distinct poles; only the first `coupled` carry weight. `slot` says where each
     original pole went, `size` how many went to a slot.
     """
 
     position: Float[Array, " n"]
     weight: Float[Array, " n"]
     size: Int[Array, " n"]
-    count: Int[Array, ""]
+    coupled: Int[Array, ""]
     slot: Int[Array, " n"]
 
 
 def merge_poles(
     position: Float[Array, " n"], weight: Float[Array, " n"], tolerance: Float[Array, ""] | float
 ) -> Poles:
-    """Sort poles, add the weights of those closer than `tolerance`, and put weightless ones last."""
+    """Sort poles, merge those closer than `tolerance`, and put weightless ones last."""
     n = position.shape[0]
     order = jnp.argsort(position)
     ordered = position[order]
@@ -68,7 +69,7 @@ def secular_roots(poles: Poles, *, slope: float, shift: Float[Array, ""] | float
     O(n^2).
     """
     n = poles.position.shape[0]
-    p, count = poles.position, poles.count
+    p, count = poles.position, poles.coupled
     w = jnp.where(jnp.arange(n) < count, poles.weight, 0.0)
     reach = jnp.sqrt(jnp.sum(w)) + 1.0
     last = p[jnp.maximum(count - 1, 0)]
@@ -136,31 +137,3 @@ def _secular(
     value, rise, size = sum_over_rows(terms, p, w)
     x = centre + offset
     return slope * x - shift + value, slope + rise, slope * jnp.abs(x) + jnp.abs(shift) + size
-
-
-def sum_over_rows(terms, *rows):
-    """`terms(*rows)` summed over the leading axis of `rows`, without ever holding the whole table.
-
-    `terms` maps a block of rows to sums over that block. On CPU the blocks are small and run in
-    a loop: XLA's CPU backend vectorises that, and does not vectorise one large reduction with
-    several outputs (20 times slower at n = 2000). Zero rows are added to fill the last block, so
-    `terms` must give zero for them. Not to be differentiated: callers have rules of their own.
-    """
-
-    def in_blocks(*rows):
-        blocks = jax.tree.map(_blocked, rows)
-        shapes = jax.eval_shape(terms, *jax.tree.map(lambda x: x[0], blocks))
-        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-
-        def add(total, block):
-            return jax.tree.map(jnp.add, total, terms(*block)), None
-
-        return jax.lax.scan(add, zero, blocks)[0]
-
-    return jax.lax.platform_dependent(*rows, cpu=in_blocks, default=terms)
-
-
-def _blocked(x: Array) -> Array:
-    padding = -x.shape[0] % _ROWS
-    padded = jnp.concatenate([x, jnp.zeros((padding, *x.shape[1:]), x.dtype)])
-    return padded.reshape(-1, _ROWS, *x.shape[1:])

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax.linalg.eigenvalues import eigenvalues
-from entropax.linalg.functions import Elementwise, SpectralFunction
+from entropax.linalg.functions import Elementwise, SpectralFunction, is_perturbed
+from entropax.linalg.masked import masked_inverse
 
 Spectrum = tuple[Float[Array, " n"], Inexact[Array, "n n"]]
 """Eigenvalues and eigenvectors (columns) of a Hermitian matrix."""
@@ -76,10 +77,6 @@ def _divided_differences(fn: SpectralFunction, values: Array) -> Array:
     return fn.divided_difference(*jnp.broadcast_arrays(values[:, None], values[None, :]))
 
 
-def _is_perturbed(tangent: Any) -> bool:
-    return any(leaf is not None for leaf in jax.tree.leaves(tangent))
-
-
 def _parameter_change(make: Callable[[SpectralFunction], Array], fn: Any, dfn: Any) -> Array:
     return eqx.filter_jvp(make, (fn,), (dfn,))[1]
 
@@ -100,7 +97,7 @@ def _matfn_jvp(primals, tangents):
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:
         tangent = tangent + _first_derivative(fn, matrix, dmatrix, spectrum)
-    if _is_perturbed(dfn):
+    if is_perturbed(dfn):
         change = _parameter_change(lambda f: f(values), fn, dfn)
         tangent = tangent + (vectors * change) @ vectors.conj().T
     return out, _like(out, tangent)
@@ -127,7 +124,7 @@ def _first_derivative_jvp(primals, tangents):
         tangent = tangent + _first_derivative(fn, matrix, ddirection, spectrum)
     if dmatrix is not None:
         tangent = tangent + _second_derivative(fn, matrix, direction, dmatrix, spectrum)
-    if _is_perturbed(dfn):
+    if is_perturbed(dfn):
         change = _parameter_change(lambda f: _divided_differences(f, values), fn, dfn)
         tangent = tangent + _sandwich(vectors, change * _in_eigenbasis(vectors, direction))
     return out, _like(out, tangent)
@@ -151,7 +148,7 @@ def _second_derivative(
 def _second_derivative_jvp(primals, tangents):
     fn, matrix, first, second, spectrum = primals
     dfn, dmatrix, dfirst, dsecond, _ = tangents
-    if dmatrix is not None or _is_perturbed(dfn):
+    if dmatrix is not None or is_perturbed(dfn):
         raise NotImplementedError("third derivatives of `matfn` are not available")
     out = _second_derivative(fn, matrix, first, second, spectrum)
     tangent = jnp.zeros_like(out)
@@ -177,7 +174,7 @@ def _trace_fn_jvp(primals, tangents):
     if dmatrix is not None:
         slope = _matfn(fn.derivative(), matrix, spectrum)
         tangent = tangent + jnp.sum(slope.conj() * dmatrix).real
-    if _is_perturbed(dfn):
+    if is_perturbed(dfn):
         tangent = tangent + jnp.sum(_parameter_change(lambda f: f(spectrum[0]), fn, dfn))
     return out, _like(out, tangent)
 
@@ -206,5 +203,5 @@ def _modes_jvp(primals, tangents):
     gaps = values[None, :] - values[:, None]
     scale = jnp.max(jnp.abs(values), initial=0.0)
     apart = jnp.abs(gaps) > 1e-12 * scale
-    rotation = jnp.where(apart, perturbation / jnp.where(apart, gaps, 1.0), 0.0)
+    rotation = perturbation * masked_inverse(gaps, apart)
     return (values, vectors), (jnp.diagonal(perturbation).real, vectors @ rotation)

@@ -4,6 +4,7 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
+import diffrax
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
@@ -16,15 +17,15 @@ class AbstractMethod(eqx.Module):
     """
 
     @abc.abstractmethod
+    def initial(self, model: eqx.Module) -> Any:
+        """The state that `model` starts in; `ValueError` for a model the method does not know."""
+
+    @abc.abstractmethod
     def run(
         self,
         model: eqx.Module,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
-        advance: "Advance",
+        meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         """`reduce(state)` at every time, stacked along a first axis."""
-
-
-Advance = Callable[[PyTree[Array] | None, Float[Array, ""]], PyTree[Array] | None]
-"""Moves a progress meter's state to a fraction of the work done."""

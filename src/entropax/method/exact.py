@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax.method.base import AbstractMethod, Advance
+from entropax.method.base import AbstractMethod
 from entropax.method.dense import dense_states
 from entropax.method.star import star_states
+from entropax.method.states import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
 
 
@@ -22,26 +24,28 @@ class Exact(AbstractMethod):
     one by one; reverse-mode derivatives recompute each time's state instead of storing it.
     """
 
+    def initial(self, model: eqx.Module) -> AbstractFermionState:
+        return _states(model)[0]
+
     def run(
         self,
         model: eqx.Module,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
-        advance: Advance,
+        meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         at = _states(model)[1]
-        measured = jax.checkpoint(lambda t: reduce(at(t)))
+        reduced = jax.checkpoint(lambda t: reduce(at(t)))
         total = ts.shape[0]
 
-        def step(meter, indexed):
+        def step(progress, indexed):
             index, t = indexed
-            return advance(meter, (index + 1) / total), measured(t)
+            result = reduced(t)
+            return meter.step(progress, (index + 1) / total), result
 
-        return jax.lax.scan(step, advance(None, jnp.zeros(())), (jnp.arange(total), ts))[1]
-
-    def initial(self, model: eqx.Module) -> Any:
-        """The state that `model` starts in."""
-        return _states(model)[0]
+        progress, results = jax.lax.scan(step, meter.init(), (jnp.arange(total), ts))
+        meter.close(progress)
+        return results
 
 
 def _states(model: eqx.Module):

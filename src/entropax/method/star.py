@@ -19,8 +19,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
-from entropax.linalg import Exponential, arrowhead_spectrum, level_response, matfn
-from entropax.linalg.secular import sum_over_rows
+from entropax.linalg import (
+    Exponential,
+    arrowhead_spectrum,
+    level_response,
+    masked_inverse,
+    matfn,
+    sum_over_rows,
+)
 from entropax.method.states import ProductState, StarState
 from entropax.model import FermionNetwork, Junction
 
@@ -32,8 +38,9 @@ def star_states(
 ) -> tuple[ProductState, Callable[[Float[Array, ""]], StarState]]:
     """The initial state of a junction, and the state at any time.
 
-    Where two modes of one lead have the same energy, or any two differ by less than 1e-8 of the
-    band, the quotients above lose digits: such junctions go by the dense exponential, O(modes^3).
+    The quotients above lose digits where energies nearly meet: a junction with two modes of one
+    lead closer than 1e-6 of the band (or equal), or two of different leads closer than 1e-8 but
+    not equal, goes by the dense exponential, O(modes^3).
     """
     energies, couplings = junction.mode_energies, junction.mode_couplings
     filling = junction.mode_occupations
@@ -102,12 +109,13 @@ def _squared(z: Array) -> Array:
 
 def _is_crowded(junction: Junction) -> Bool[Array, ""]:
     energies = junction.mode_energies
-    band = 1e-8 * (jnp.max(energies) - jnp.min(energies))
+    band = jnp.max(energies) - jnp.min(energies)
     merged = 8 * _EPS * jnp.max(jnp.abs(energies))
     gaps = jnp.diff(jnp.sort(energies))
-    crowded = jnp.any((gaps > merged) & (gaps <= band))
+    crowded = jnp.any((gaps > merged) & (gaps <= 1e-8 * band))
     for lead in junction.leads:
-        crowded |= jnp.any(jnp.diff(jnp.sort(lead.energies)) <= jnp.maximum(band, merged))
+        gaps = jnp.diff(jnp.sort(lead.energies))
+        crowded |= jnp.any(gaps <= jnp.maximum(1e-6 * band, merged))
     return crowded
 
 
@@ -137,8 +145,8 @@ def _block(
         - couplings[:, None] * row[None, :]
         + row.conj()[:, None] * couplings[None, :]
     )
-    apart = jnp.where(gaps == 0, 1.0, gaps)
-    return jnp.where(diagonal, occupations[None, :], numerator / apart)
+    off_diagonal = numerator * masked_inverse(gaps, gaps != 0)
+    return jnp.where(diagonal, occupations[None, :], off_diagonal)
 
 
 @jax.custom_jvp
@@ -154,7 +162,7 @@ def _moments(level, y, z, own, energies, poles, couplings, level_filling, fillin
     def terms(energy, pole, yr, yi, zr, zi, weight, source_r, source_i, q_weight):
         gap = energies[None, :] - energy[:, None]
         same = poles[None, :] == pole[:, None]
-        inverse = 1.0 / jnp.where(same, 1.0, gap)
+        inverse = masked_inverse(gap, ~same)
         dr = (y.real[None, :] - yr[:, None]) * inverse
         di = (y.imag[None, :] - yi[:, None]) * inverse
         dr = jnp.where(same, 0.5 * (z.real[None, :] + zr[:, None]), dr)
@@ -187,9 +195,9 @@ def _moments(level, y, z, own, energies, poles, couplings, level_filling, fillin
 
 def _plain_moments(level, y, z, own, energies, poles, couplings, level_filling, filling):
     same = poles[:, None] == poles[None, :]
-    gap = jnp.where(same, 1.0, energies[:, None] - energies[None, :])
+    inverse = masked_inverse(energies[:, None] - energies[None, :], ~same)
     slopes = 0.5 * (z[:, None] + z[None, :])
-    d = jnp.where(same, slopes, (y[:, None] - y[None, :]) / gap)
+    d = jnp.where(same, slopes, (y[:, None] - y[None, :]) * inverse)
     squares = couplings**2
     sums = (
         _squared(d) @ (filling * squares),

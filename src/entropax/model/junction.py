@@ -1,5 +1,6 @@
 """The junction: one level between finite fermionic leads (single electron transistor)."""
 
+import itertools
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -37,6 +38,11 @@ class Junction(eqx.Module):
                 raise ValueError(f"`leads[{index}]` must be a Lead, but is {type(lead).__name__}.")
 
     @property
+    def sites(self) -> int:
+        """Number of sites: the level and all modes."""
+        return 1 + sum(lead.modes for lead in self.leads)
+
+    @property
     def mode_energies(self) -> Float[Array, " modes"]:
         """Energies of all modes, lead after lead."""
         return jnp.concatenate([lead.energies for lead in self.leads])
@@ -62,7 +68,7 @@ class Junction(eqx.Module):
         stops = [0]
         for lead in self.leads:
             stops.append(stops[-1] + lead.modes)
-        return tuple(slice(a, b) for a, b in zip(stops[:-1], stops[1:], strict=True))
+        return tuple(slice(a, b) for a, b in itertools.pairwise(stops))
 
 
 def with_occupations(junction: Junction, occupations: ArrayLike) -> Junction:
@@ -72,10 +78,10 @@ def with_occupations(junction: Junction, occupations: ArrayLike) -> Junction:
     effective ones of the occupations.
     """
     n = occupation_array("occupations", occupations, ndim=1)
-    sites = 1 + sum(lead.modes for lead in junction.leads)
-    if n.shape[0] != sites:
+    if n.shape[0] != junction.sites:
         raise ValueError(
-            f"`occupations` must have one entry for the level and one for each mode ({sites}), "
+            "`occupations` must have one entry for the level and one for each mode "
+            f"({junction.sites}), "
             f"but has {n.shape[0]}."
         )
     leads = tuple(

@@ -99,7 +99,8 @@ class FermionNetwork(eqx.Module):
         c = jnp.zeros_like(self.hamiltonian)
         if self.start is not None:
             c = c.astype(jnp.result_type(c, self.start)).at[_block(self.system)].set(self.start)
-        assert self.beta is not None and self.mu is not None
+        assert self.beta is not None
+        assert self.mu is not None
         for bath, beta, mu in zip(self.baths, self.beta, self.mu, strict=True):
             energies, vectors = modes(self.hamiltonian[_block(bath)])
             n = fermi(log_odds(energies, beta, mu))
@@ -108,7 +109,7 @@ class FermionNetwork(eqx.Module):
         return c
 
 
-def _block(sites: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _block(sites: Sequence[int]) -> tuple[np.ndarray, ...]:
     return np.ix_(sites, sites)
 
 
