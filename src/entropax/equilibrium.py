@@ -66,6 +66,7 @@ def thermal(
     return Equilibrium(beta, mu, x, n, jnp.sum(binary_entropy(n)), jnp.isfinite(beta), sound)
 
 
+@jax.jit
 def match(
     energies: Float[Array, " k"], energy: Float[Array, ""], number: Float[Array, ""]
 ) -> Equilibrium:

@@ -249,6 +249,7 @@ def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array
     )
 
 
+@eqx.filter_jit
 def global_equilibrium(model: FermionModel) -> Equilibrium:
     r"""The grand canonical state of the whole h with the model's energy and number (Usui, App. B).
 

@@ -1,0 +1,168 @@
+"""The command line: list | reproduce | validate | about."""
+
+import dataclasses
+import json
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+from rich.console import Console
+from rich.table import Table
+
+import entropax
+
+_AtLeast4 = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=4))]
+_AtLeast8 = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=8))]
+
+app = cyclopts.App(name="entropax", help=entropax.__doc__, version=entropax.__version__)
+# tables of numbers stay readable in a pipe
+_console = Console(width=None if sys.stdout.isatty() else 120)
+
+
+@app.command(name="list")
+def list_studies() -> None:
+    """List the published figures that `reproduce` knows."""
+    from entropax import studies
+
+    table = Table("study", "what it shows")
+    for study in studies.ALL.values():
+        table.add_row(study.name, study.title)
+    _console.print(table)
+
+
+@app.command
+def reproduce(
+    *names: str,
+    out: Path = Path("out"),
+    modes: _AtLeast4 | None = None,
+    times: _AtLeast8 | None = None,
+    quick: bool = False,
+) -> int:
+    """Run published figures: a picture, the data and the table of the paper's claims for each.
+
+    Parameters
+    ----------
+    names
+        Studies, as `entropax list` prints them; `usui2024` stands for all of that paper.
+    out
+        Folder for NAME.png (picture), NAME.npz (data) and NAME.json (claims and versions).
+    modes
+        Modes per bath instead of the published number.
+    times
+        Number of times instead of the published one.
+    quick
+        A small version, for a first look.
+    """
+    from entropax import studies
+
+    try:
+        chosen = studies.find(names or ("usui2024",))
+    except ValueError as error:
+        _console.print(f"[red]{error}")
+        return 2
+    size = studies.QUICK if quick else studies.Options()
+    size = dataclasses.replace(
+        size,
+        modes=size.modes if modes is None else modes,
+        times=size.times if times is None else times,
+        progress=sys.stdout.isatty(),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for study in chosen:
+        _reproduce(study, size, out)
+    return 0
+
+
+def _reproduce(study, size, out: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    _console.rule(f"[bold]{study.name}[/] {study.title}")
+    began = time.perf_counter()
+    data = study.run(size)
+    took = time.perf_counter() - began
+    figure = study.plot(data)
+    figure.savefig(out / f"{study.name}.png", dpi=130)
+    plt.close(figure)
+    np.savez_compressed(out / f"{study.name}.npz", **study.arrays(data))
+    claims = study.claims(data)
+    record = {
+        "study": study.name,
+        "citation": study.citation,
+        "modes": size.modes or "published",
+        "times": size.times or "published",
+        "versions": _versions(),
+        "claims": [
+            {"statement": c.statement, "found": c.found, "holds": bool(c.holds)} for c in claims
+        ],
+    }
+    (out / f"{study.name}.json").write_text(json.dumps(record, indent=2) + "\n")
+    table = Table("the paper says", "we find", "holds")
+    for claim in claims:
+        table.add_row(claim.statement, claim.found, _verdict(claim.holds))
+    _console.print(table)
+    if size.modes or size.times:
+        _console.print("[yellow]Not the published size: the claims are about that one.")
+    held = sum(bool(claim.holds) for claim in claims)
+    _console.print(
+        f"{held} of {len(claims)} claims hold. {took:.0f} s. Picture, data and table: "
+        f"{out / study.name}.png, .npz, .json"
+    )
+
+
+def _verdict(holds: bool) -> str:
+    return "[green]yes" if holds else "[bold red]no"
+
+
+@app.command
+def validate() -> int:
+    """Print numbers from the literature beside our own; exit status 1 if one disagrees."""
+    from entropax.validate import rows
+
+    table = Table("quantity", "source")
+    for column in ("cited", "found", "allowed", "agrees"):
+        table.add_column(column, no_wrap=True)
+    failures = 0
+    for row in rows():
+        failures += not row.agrees
+        table.add_row(
+            row.quantity,
+            row.source,
+            f"{row.cited:.13g}",
+            f"{row.found:.13g}",
+            f"{row.allowed:.0e}",
+            _verdict(row.agrees),
+        )
+    _console.print(table)
+    _console.print(f"{table.row_count - failures} of {table.row_count} rows agree.")
+    return 1 if failures else 0
+
+
+@app.command
+def about() -> None:
+    """Print versions, devices and precision: what a report of a problem should hold."""
+    import jax
+
+    for name, version in _versions().items():
+        _console.print(f"{name:12} {version}", highlight=False)
+    _console.print(f"{'devices':12} {', '.join(map(str, jax.devices()))}", highlight=False)
+    _console.print(f"{'float64':12} {jax.config.read('jax_enable_x64')}", highlight=False)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("entropax", "jax", "jaxlib", "equinox", "diffrax", "numpy")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the command `entropax`."""
+    sys.exit(app(arguments, result_action="return_value") or 0)

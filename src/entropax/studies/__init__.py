@@ -1,0 +1,22 @@
+"""Published figures: small files of parameters, run, picture and what must hold."""
+
+from entropax.studies import usui2024
+from entropax.studies.base import (
+    QUICK as QUICK,
+    Claim as Claim,
+    Options as Options,
+    Study as Study,
+)
+
+ALL: dict[str, Study] = {study.name: study for study in usui2024.STUDIES}
+
+
+def find(names: tuple[str, ...]) -> list[Study]:
+    """The studies named, in order; a name such as `usui2024` stands for all that begin with it."""
+    found: dict[str, Study] = {}
+    for name in names:
+        matching = [key for key in ALL if key == name or key.startswith(f"{name}-")]
+        if not matching:
+            raise ValueError(f"no study named `{name}`; there are: {', '.join(ALL)}.")
+        found |= {key: ALL[key] for key in matching}
+    return list(found.values())

@@ -1,0 +1,52 @@
+"""What a study is: parameters, a run, a picture, and what the paper says must hold."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Size of a study: modes per bath and number of times; None for the published ones."""
+
+    modes: int | None = None
+    times: int | None = None
+    progress: bool = False
+
+    def modes_or(self, published: int) -> int:
+        return published if self.modes is None else self.modes
+
+    def times_or(self, published: int) -> int:
+        return published if self.times is None else self.times
+
+
+QUICK = Options(modes=60, times=25)
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A statement of the paper in a few words, our number beside it, and whether it holds."""
+
+    statement: str
+    found: str
+    holds: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """One published figure.
+
+    `run(options)` returns data; `plot(data)` a matplotlib figure; `claims(data)` the table;
+    `arrays(data)` what is written to the data file.
+    """
+
+    name: str
+    title: str
+    citation: str
+    run: Callable[[Options], Any]
+    plot: Callable[[Any], "Figure"]
+    claims: Callable[[Any], list[Claim]]
+    arrays: Callable[[Any], Mapping[str, Any]]

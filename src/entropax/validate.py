@@ -1,0 +1,202 @@
+"""Numbers from the literature beside our own.
+
+Every cited number was computed without this library: a closed form, a quadrature, or an
+independent program.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from entropax.entropy import gaussian_entropy, von_neumann
+from entropax.ledger import FermionLedger
+from entropax.linalg import eigenvalues
+from entropax.model import Junction, Lead
+from entropax.solve import solve
+
+
+class Row(NamedTuple):
+    """One comparison: `allowed` is the largest |found - cited|, relative for numbers above 1."""
+
+    quantity: str
+    source: str
+    cited: float
+    found: float
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is within what is allowed (False for NaN)."""
+        return abs(self.found - self.cited) <= self.allowed * max(1.0, abs(self.cited))
+
+
+def rows() -> Iterator[Row]:
+    """All rows, computed as they are asked for."""
+    yield from _steady_state()
+    yield from _junction_terms()
+    yield from _usui()
+    yield from _rabi()
+    yield from _random_states()
+    yield from _level_statistics()
+    yield from _chain()
+
+
+def _biased(modes: int, width: float) -> Junction:
+    leads = [
+        Lead.flat(modes=modes, width=width, coupling=0.1, beta=1.0, mu=mu) for mu in (0.5, -0.5)
+    ]
+    return Junction(level=0.5, occupation=0.0, leads=leads)
+
+
+def _steady_state() -> Iterator[Row]:
+    source = "Landauer-Buettiker, flat band W = 20"
+    junction = _biased(1000, 20.0)
+    # averages between two times past the transient and before the recurrence time 314
+    ledger = solve(junction, [60.0, 120.0]).ledger
+
+    def rate(values: Array) -> float:
+        return float((values[1] - values[0]) / 60.0)
+
+    current, heat_rate = rate(ledger.particles[:, 1]), rate(ledger.energy[:, 1])
+    entropy_rate = rate(ledger.entropy_production_fixed)
+    yield Row("steady particle current", source, 0.0110699304345, current, 1e-4 * 0.011)
+    yield Row("steady energy current", source, 0.00528112695652, heat_rate, 1e-4)
+    yield Row("steady rate of sigma", source, 0.0110699304345, entropy_rate, 1e-4 * 0.011)
+    occupation = float(ledger.system_occupation[1])
+    yield Row("steady occupation of the level", source, 0.388693262082, occupation, 1e-4)
+
+
+def _named(ledger: FermionLedger, index: int = 0) -> dict[str, float]:
+    terms = ledger.terms
+    values = {
+        "n_d": ledger.system_occupation,
+        "Sigma": ledger.entropy_production,
+        "sigma": ledger.entropy_production_fixed,
+        "I(S:B)": terms.system_bath,
+        "I(L:R)": terms.inter_bath,
+        "I_L": terms.intra_bath[:, 0],
+        "I_R": terms.intra_bath[:, 1],
+        "D*": terms.athermality,
+        "beta_L": ledger.beta[:, 0],
+        "beta_R": ledger.beta[:, 1],
+        "mu_L": ledger.mu[:, 0],
+        "mu_R": ledger.mu[:, 1],
+    }
+    return {name: float(value[index]) for name, value in values.items()}
+
+
+def _compare(
+    label: str, source: str, ledger: FermionLedger, index: int, names: str, cited: str, allowed: str
+) -> Iterator[Row]:
+    found = _named(ledger, index)
+    for name, value in zip(names.split(), cited.split(), strict=True):
+        yield Row(f"{name}, {label}", source, float(value), found[name], float(allowed))
+
+
+def _junction_terms() -> Iterator[Row]:
+    names = "n_d sigma I(S:B) I(L:R) I_L I_R Sigma"
+    table = {
+        (10, 4.0, 1.0): "0.0553667219845 0.247233619516 0.237974875405 0.00437913143492 "
+        "0.00301018631898 0.00128193929521 0.246658153190",
+        (100, 10.0, 10.0): "0.336711425413 0.682342249752 0.269007364742 0.234086112401 "
+        "0.128713724217 0.0356194157952 0.678246186775",
+        (400, 20.0, 50.0): "0.388679707826 1.16893575275 0.121986610379 0.575130490533 "
+        "0.24036317358 0.127081663577 1.150662551105",
+    }
+    for (modes, width, time), cited in table.items():
+        ledger = solve(_biased(modes, width), [time]).ledger
+        label = f"K = {modes}, W = {width:g}, t = {time:g}"
+        yield from _compare(label, "dense float64 reference", ledger, 0, names, cited, "1e-9")
+
+
+def _usui() -> Iterator[Row]:
+    names = "beta_L beta_R mu_L mu_R Sigma sigma I(S:B) I(L:R) I_L I_R D*"
+    cited = {
+        1e3: "1.52169 1.48272 -0.0347284 0.0298799 239.928 1397.56 1.23213 14.1446 97.7593 "
+        "95.1027 31.6889",
+        1e5: "1.50353 1.49902 -0.0021448 -0.00267715 240.127 1371.55 1.23271 111.193 15.6009 "
+        "15.5344 96.5655",
+    }
+    leads = [
+        Lead.flat(modes=1000, width=10.0, coupling=3.0, beta=beta, mu=mu)
+        for beta, mu in ((10.0, 1.0), (2.0, -1.0))
+    ]
+    times = jnp.array(list(cited)) / 3.0
+    ledger = solve(Junction(level=0.0, occupation=0.0, leads=leads), times).ledger
+    source = "Usui 2024, case (a); dense reference"
+    for index, (gamma_t, values) in enumerate(cited.items()):
+        # the cited numbers have six digits
+        label = f"Gamma t = {gamma_t:.0e}"
+        yield from _compare(label, source, ledger, index, names, values, "5e-6")
+
+
+def _rabi() -> Iterator[Row]:
+    coupling, detuning, time = 0.7, 0.4, 2.3
+    lead = Lead(energies=[detuning], couplings=[coupling], beta=jnp.inf, mu=1.0)
+    ledger = solve(Junction(level=0.0, occupation=0.0, leads=[lead]), [time]).ledger
+    frequency = np.sqrt(detuning**2 + 4 * coupling**2)
+    exact = (2 * coupling / frequency * np.sin(frequency * time / 2)) ** 2
+    found = float(ledger.system_occupation[0])
+    yield Row("n_d, level and one full mode", "Rabi oscillation, closed form", exact, found, 1e-13)
+
+
+def _random_states() -> Iterator[Row]:
+    samples, small, large = 20000, 4, 8
+    parts = jax.random.normal(jax.random.key(0), (samples, small, large, 2))
+    states = parts[..., 0] + 1j * parts[..., 1]
+    states /= jnp.sqrt(jnp.sum(jnp.abs(states) ** 2, axis=(1, 2), keepdims=True))
+    entropies = jax.vmap(lambda psi: von_neumann(psi @ psi.conj().T))(states)
+    error = float(jnp.std(entropies)) / np.sqrt(samples)
+    yield Row(
+        f"mean entropy of {samples} random states (4 x 8)",
+        "Page 1993; 4 standard errors",
+        1.15313805257937725,
+        float(jnp.mean(entropies)),
+        4 * error,
+    )
+
+
+def _level_statistics() -> Iterator[Row]:
+    samples, size = 60, 200
+    keys = jax.random.split(jax.random.key(1), samples)
+
+    def gap_ratio(values: Array) -> Array:
+        bulk = values[size // 4 : 3 * size // 4]
+        gaps = jnp.diff(bulk)
+        return jnp.mean(jnp.minimum(gaps[1:], gaps[:-1]) / jnp.maximum(gaps[1:], gaps[:-1]))
+
+    def orthogonal(key: Array) -> Array:
+        x = jax.random.normal(key, (size, size))
+        return eigenvalues(x + x.T)
+
+    def unitary(key: Array) -> Array:
+        x = jax.random.normal(key, (2, size, size))
+        z = x[0] + 1j * x[1]
+        return eigenvalues(z + z.conj().T)
+
+    def poisson(key: Array) -> Array:
+        return jnp.sort(jax.random.uniform(key, (size,)))
+
+    for name, draw, cited in (
+        ("Poisson", poisson, 0.386294361),
+        ("GOE", orthogonal, 0.5307),
+        ("GUE", unitary, 0.5996),
+    ):
+        ratios = jax.lax.map(lambda key, draw=draw: gap_ratio(draw(key)), keys)
+        error = float(jnp.std(ratios)) / np.sqrt(samples)
+        source = "Atas et al. 2013; 4 standard errors"
+        yield Row(f"mean gap ratio, {name}", source, cited, float(jnp.mean(ratios)), 4 * error)
+
+
+def _chain() -> Iterator[Row]:
+    for length, cited in ((10, 1.493424238191), (100, 2.261122029898)):
+        distance = np.arange(length)[:, None] - np.arange(length)[None, :]
+        # half-filled infinite chain: C_ij = sin(pi (i-j)/2) / (pi (i-j))
+        correlation = 0.5 * np.sinc(0.5 * distance)
+        found = float(gaussian_entropy(jnp.array(correlation)))
+        source = "infinite half-filled chain, V11"
+        yield Row(f"entropy of a block of {length} sites", source, cited, found, 1e-10)

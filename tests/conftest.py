@@ -1,0 +1,24 @@
+"""What all tests share; `helpers.py` has the finite differences."""
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+
+import entropax  # noqa: F401 - sets float64 before anything is computed
+
+# The same examples every time: a test that fails once fails for everybody.
+hypothesis.settings.register_profile(
+    "entropax", derandomize=True, deadline=None, max_examples=60, database=None
+)
+hypothesis.settings.load_profile("entropax")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240611)
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    return jax.random.key(20240611)
