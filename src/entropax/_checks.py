@@ -4,15 +4,20 @@ A concrete value is checked at once and raises `ValueError`; a traced one is che
 program runs, by `equinox.error_if`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Bool, Complex, Float
+from jaxtyping import Array, ArrayLike, Complex, Float
 
 from entropax._precision import require_float64
+
+Numbers = ArrayLike | Sequence[Any]
+"""What may stand for an array of numbers: arrays of any kind, Python numbers, (nested) lists."""
 
 
 def is_traced(value: object) -> bool:
@@ -20,18 +25,22 @@ def is_traced(value: object) -> bool:
     return isinstance(value, Tracer)
 
 
-def check(name: str, value: Array, rule: str, holds: Callable[[Array], Array]) -> Array:
-    """Return `value`, which must satisfy `holds` elementwise; `rule` says so in words."""
+def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any], Any]) -> Array:
+    """Return `value`, of which `holds(xp, value)` must be true throughout; `rule` says so in words.
+
+    `xp` is NumPy for a concrete value, so that building a model compiles nothing, and jax.numpy
+    for a traced one.
+    """
     if not is_traced(value):
-        good = np.asarray(holds(value))
+        array = np.asarray(value)
+        good = np.asarray(holds(np, array))
         if not good.all():
-            raise ValueError(f"`{name}` must be {rule}, but {_first_offender(value, good)}.")
+            raise ValueError(f"`{name}` must be {rule}, but {_first_offender(array, good)}.")
         return value
-    return eqx.error_if(value, ~jnp.all(holds(value)), f"`{name}` must be {rule}.")
+    return eqx.error_if(value, ~jnp.all(holds(jnp, value)), f"`{name}` must be {rule}.")
 
 
-def _first_offender(value: Array, good: np.ndarray) -> str:
-    array = np.asarray(value)
+def _first_offender(array: np.ndarray, good: np.ndarray) -> str:
     if array.ndim == 0:
         return f"is {array}"
     index = tuple(int(i) for i in np.argwhere(~np.broadcast_to(good, array.shape))[0])
@@ -39,43 +48,48 @@ def _first_offender(value: Array, good: np.ndarray) -> str:
     return f"has {array[index]} at index {place}"
 
 
-def real_array(name: str, value: ArrayLike, *, ndim: int) -> Float[Array, "..."]:
+def real_array(name: str, value: Numbers, *, ndim: int) -> Float[Array, "..."]:
     """`value` as a float64 array of `ndim` dimensions without NaN."""
     array = _array(name, value, ndim)
     if jnp.iscomplexobj(array):
         raise ValueError(f"`{name}` must be real, but has dtype {array.dtype}.")
-    return check(name, array.astype(jnp.float64), "free of NaN", lambda x: ~jnp.isnan(x))
+    array = jnp.asarray(array, jnp.float64)
+    return check(name, array, "free of NaN", lambda xp, x: ~xp.isnan(x))
 
 
-def finite_array(name: str, value: ArrayLike, *, ndim: int) -> Float[Array, "..."]:
+def finite_array(name: str, value: Numbers, *, ndim: int) -> Float[Array, "..."]:
     """`value` as a finite float64 array of `ndim` dimensions."""
-    return check(name, real_array(name, value, ndim=ndim), "finite", jnp.isfinite)
+    return check(name, real_array(name, value, ndim=ndim), "finite", _is_finite)
 
 
-def occupation_array(name: str, value: ArrayLike, *, ndim: int) -> Float[Array, "..."]:
+def occupation_array(name: str, value: Numbers, *, ndim: int) -> Float[Array, "..."]:
     """`value` as a float64 array of `ndim` dimensions with entries in [0, 1]."""
     array = real_array(name, value, ndim=ndim)
-    return check(name, array, "within [0, 1]", lambda x: (x >= 0) & (x <= 1))
+    return check(name, array, "within [0, 1]", lambda xp, x: (x >= 0) & (x <= 1))
 
 
 def hermitian_matrix(
-    name: str, value: ArrayLike
+    name: str, value: Numbers
 ) -> Float[Array, "sites sites"] | Complex[Array, "sites sites"]:
     """`value` as a finite square matrix that equals its conjugate transpose to rounding."""
     array = _array(name, value, 2)
     if array.shape[0] != array.shape[1]:
         raise ValueError(f"`{name}` must be a square matrix, but has shape {array.shape}.")
-    array = array.astype(jnp.complex128 if jnp.iscomplexobj(array) else jnp.float64)
-    array = check(name, array, "finite", jnp.isfinite)
+    array = jnp.asarray(array, jnp.complex128 if jnp.iscomplexobj(array) else jnp.float64)
+    array = check(name, array, "finite", _is_finite)
     return check(name, array, "Hermitian (equal to its conjugate transpose)", _is_hermitian)
 
 
-def _is_hermitian(matrix: Array) -> Bool[Array, "n n"]:
-    scale = jnp.max(jnp.abs(matrix), initial=0.0)
-    return jnp.abs(matrix - matrix.conj().T) <= 1e-12 * scale
+def _is_finite(xp: ModuleType, x: Any) -> Any:
+    return xp.isfinite(x)
 
 
-def _array(name: str, value: ArrayLike, ndim: int) -> Array:
+def _is_hermitian(xp: ModuleType, matrix: Any) -> Any:
+    scale = xp.max(xp.abs(matrix), initial=0.0)
+    return xp.abs(matrix - matrix.conj().T) <= 1e-12 * scale
+
+
+def _array(name: str, value: Numbers, ndim: int) -> Array:
     require_float64()
     array = jnp.asarray(value)
     if array.ndim != ndim:

@@ -7,9 +7,9 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, Float, PyTree
 
-from entropax._checks import finite_array
+from entropax._checks import Numbers, finite_array
 from entropax.ledger import (
     FermionLedger,
     FermionModel,
@@ -58,7 +58,7 @@ class Solution(eqx.Module):
 
 def solve(
     model: FermionModel,
-    ts: ArrayLike,
+    ts: Numbers,
     method: AbstractMethod | None = None,
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,

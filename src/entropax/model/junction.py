@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from entropax._checks import finite_array, occupation_array
+from entropax._checks import Numbers, finite_array, occupation_array
 from entropax.model.lead import Lead
 
 
@@ -27,7 +27,7 @@ class Junction(eqx.Module):
     occupation: Float[Array, ""]
     leads: tuple[Lead, ...]
 
-    def __init__(self, level: ArrayLike, occupation: ArrayLike, leads: Sequence[Lead]):
+    def __init__(self, level: Numbers, occupation: Numbers, leads: Sequence[Lead]):
         self.level = finite_array("level", level, ndim=0)
         self.occupation = occupation_array("occupation", occupation, ndim=0)
         self.leads = tuple(leads)
@@ -71,7 +71,7 @@ class Junction(eqx.Module):
         return tuple(slice(a, b) for a, b in itertools.pairwise(stops))
 
 
-def with_occupations(junction: Junction, occupations: ArrayLike) -> Junction:
+def with_occupations(junction: Junction, occupations: Numbers) -> Junction:
     """The same junction in the diagonal start `occupations`: level, left modes, right modes, ...
 
     The leads keep their `beta` and `mu` as a record; initial temperatures in the ledger are the

@@ -4,9 +4,9 @@ from typing import Self
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from entropax._checks import check, finite_array, occupation_array, real_array
+from entropax._checks import Numbers, check, finite_array, occupation_array, real_array
 from entropax.equilibrium import fermi, log_odds
 
 
@@ -37,11 +37,11 @@ class Lead(eqx.Module):
 
     def __init__(
         self,
-        energies: ArrayLike,
-        couplings: ArrayLike,
-        beta: ArrayLike,
-        mu: ArrayLike,
-        occupations: ArrayLike | None = None,
+        energies: Numbers,
+        couplings: Numbers,
+        beta: Numbers,
+        mu: Numbers,
+        occupations: Numbers | None = None,
     ):
         self.energies = finite_array("energies", energies, ndim=1)
         modes = self.energies.shape[0]
@@ -58,7 +58,7 @@ class Lead(eqx.Module):
 
     @classmethod
     def flat(
-        cls, *, modes: int, width: ArrayLike, coupling: ArrayLike, beta: ArrayLike, mu: ArrayLike
+        cls, *, modes: int, width: Numbers, coupling: Numbers, beta: Numbers, mu: Numbers
     ) -> Self:
         r"""A flat band: equally spaced modes, all coupled alike (Usui, section III).
 
@@ -71,9 +71,11 @@ class Lead(eqx.Module):
         """
         if not isinstance(modes, int) or modes < 1:
             raise ValueError(f"`modes` must be an integer of at least 1, but is {modes!r}.")
-        width = check("width", finite_array("width", width, ndim=0), "positive", lambda w: w > 0)
+        width = check(
+            "width", finite_array("width", width, ndim=0), "positive", lambda xp, w: w > 0
+        )
         rate = finite_array("coupling", coupling, ndim=0)
-        rate = check("coupling", rate, "non-negative", lambda g: g >= 0)
+        rate = check("coupling", rate, "non-negative", lambda xp, g: g >= 0)
         spacing = width / max(modes - 1, 1)
         energies = spacing * jnp.arange(modes) - 0.5 * width * (modes > 1)
         coupling = jnp.sqrt(rate * spacing / (2 * jnp.pi))

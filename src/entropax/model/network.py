@@ -7,9 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Inexact
+from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import check, finite_array, hermitian_matrix, real_array
+from entropax._checks import Numbers, check, finite_array, hermitian_matrix, real_array
 from entropax.equilibrium import fermi, log_odds
 from entropax.linalg import modes
 from entropax.model.junction import Junction
@@ -41,12 +41,12 @@ class FermionNetwork(eqx.Module):
 
     def __init__(
         self,
-        hamiltonian: ArrayLike,
+        hamiltonian: Numbers,
         system: Sequence[int],
         baths: Sequence[Sequence[int]],
-        beta: ArrayLike | Sequence[ArrayLike] | None = None,
-        mu: ArrayLike | Sequence[ArrayLike] | None = None,
-        start: ArrayLike | None = None,
+        beta: Numbers | None = None,
+        mu: Numbers | None = None,
+        start: Numbers | None = None,
     ):
         self.hamiltonian = hermitian_matrix("hamiltonian", hamiltonian)
         sites = self.hamiltonian.shape[0]
@@ -62,8 +62,8 @@ class FermionNetwork(eqx.Module):
                 "`beta` and `mu` must be given, one per bath, unless `start` is a correlation "
                 "matrix of all sites."
             )
-        self.beta = _per_bath("beta", real_array("beta", _stacked(beta), ndim=1), self.baths)
-        self.mu = _per_bath("mu", finite_array("mu", _stacked(mu), ndim=1), self.baths)
+        self.beta = _per_bath("beta", real_array("beta", beta, ndim=1), self.baths)
+        self.mu = _per_bath("mu", finite_array("mu", mu, ndim=1), self.baths)
 
     @classmethod
     def from_junction(cls, junction: Junction) -> Self:
@@ -113,10 +113,6 @@ def _block(sites: Sequence[int]) -> tuple[np.ndarray, ...]:
     return np.ix_(sites, sites)
 
 
-def _stacked(values: ArrayLike | Sequence[ArrayLike]) -> Array:
-    return jnp.stack([jnp.asarray(v, float) for v in values])  # type: ignore[union-attr]
-
-
 def _per_bath(name: str, array: Array, baths: tuple[tuple[int, ...], ...]) -> Array:
     if array.shape[0] != len(baths):
         raise ValueError(
@@ -154,7 +150,7 @@ def _partition(
     return parts["system"], tuple(parts[name] for name in names[1:])
 
 
-def _correlation_matrix(start: ArrayLike, sizes: tuple[int, int]) -> Array:
+def _correlation_matrix(start: Numbers, sizes: tuple[int, int]) -> Array:
     matrix = hermitian_matrix("start", start)
     if matrix.shape[0] not in sizes:
         raise ValueError(
@@ -167,7 +163,7 @@ def _correlation_matrix(start: ArrayLike, sizes: tuple[int, int]) -> Array:
         "start",
         values,
         "a correlation matrix with eigenvalues within [0, 1]",
-        lambda v: (v >= -rounding) & (v <= 1 + rounding),
+        lambda xp, v: (v >= -rounding) & (v <= 1 + rounding),
     )
     # ties the run-time check of a traced start to the value that is used
     return matrix + 0.0 * jnp.sum(inside)

@@ -11,10 +11,10 @@ from entropax.studies.usui2024.common import CASES, CITATION, MODES, junction
 
 
 def _run(options: Options) -> dict[str, Any]:
-    sizes = (options.modes_or(MODES),) * 2
+    modes = options.modes_or(MODES)
     data = {}
     for case in CASES:
-        leads = junction(case, 3.0, sizes).leads
+        leads = junction(case, 3.0, (modes, modes)).leads
         data[f"{case}/energies"] = np.asarray(leads[0].energies)
         for name, lead in zip(BATH_NAMES, leads, strict=True):
             data[f"{case}/occupations_{name}"] = np.asarray(lead.initial_occupations)

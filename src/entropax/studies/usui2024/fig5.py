@@ -1,5 +1,7 @@
 """Fig. 5: entropy production and its microscopic terms."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
@@ -44,7 +46,7 @@ def _claims_of(name: str, one: Run) -> list[Claim]:
     late = {key: one.late_mean(v) for key, v in plot.entropy_quantities(one.ledger).items()}
     intra = one.late_mean(terms.intra_bath)
 
-    def wobble(values: np.ndarray) -> float:
+    def wobble(values: Any) -> float:
         return float(np.std(values[one.late]) / np.mean(values[one.late]))
 
     settled = one.x > one.regimes[0] * 3

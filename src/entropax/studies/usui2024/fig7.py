@@ -16,7 +16,8 @@ SAMPLES = 400
 
 
 def _run(options: Options) -> dict[str, Any]:
-    mixed = junction("a", 3.0, (options.modes_or(MODES),) * 2)
+    modes = options.modes_or(MODES)
+    mixed = junction("a", 3.0, (modes, modes))
     pure = pure_start(mixed, jax.random.key(SEED))
     keys = jax.random.split(jax.random.key(SEED + 1), SAMPLES)
     draws = jax.vmap(lambda key: pure_start(mixed, key).leads[1].initial_occupations)(keys)
