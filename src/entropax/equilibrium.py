@@ -143,6 +143,8 @@ def _fill_upwards(e: Array, number: Array) -> Array:
 @jax.custom_jvp
 def _minimise(e: Array, energy: Array, number: Array, skip: Array) -> tuple[Array, Array]:
     """The minimiser (b, a) of the dual of centred energies; (0, logit of the mean) if `skip`."""
+    # Not optimistix: on 12000 random baths of 2 to 100 modes its Dogleg left up to 1.6% (cold ones)
+    # unconverged after 100 steps, its Newton more; this descends the dual and left none.
     k = e.shape[0]
     mean = jnp.clip(number / k, _EPS, 1.0 - _EPS)
     start = (jnp.zeros(()), jnp.log(mean) - jnp.log1p(-mean))
