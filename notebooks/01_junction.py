@@ -24,7 +24,6 @@
 # %%
 import os
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -125,7 +124,7 @@ print(f"largest residual: {worst:.1e}, beside a Σ of up to {largest:.0f}")
 # state of the whole, interaction included, dashed.
 
 # %%
-common = jax.jit(ex.global_equilibrium)(junction)
+common = ex.global_equilibrium(junction)
 figure, rows = plt.subplots(2, 1, sharex=True, figsize=(7.0, 5.0))
 for axes, running, reference, name in (
     (rows[0], ledger.beta, common.beta, "β"),
@@ -173,7 +172,7 @@ TIME = 10.0
 
 def sigma_of_rate(gamma):
     """Σ at `TIME`, as a function of the rate."""
-    return ex.solve(make_junction(gamma), jnp.array([TIME])).ledger.entropy_production[0]
+    return ex.solve(make_junction(gamma), [TIME]).ledger.entropy_production[0]
 
 
 rates = jnp.linspace(1.0, 7.0, 7)
@@ -206,17 +205,21 @@ plt.show()
 # %% [markdown]
 # ## How Σ depends on every single coupling
 #
-# Nothing asks the couplings to be equal. The derivative by all of them at once costs about as much
-# as the value, however many there are: that is reverse-mode differentiation. The picture says which
-# modes dissipate at this time: those whose coupling, were it a little stronger, would add to Σ.
-# A model is never changed in place: `tree_at` returns a copy with other numbers where it is told.
+# Nothing asks the couplings to be equal. The derivative by all of them at once costs a few times
+# the value, however many there are: that is reverse-mode differentiation. The picture says which
+# modes dissipate at this time: where the curve is high, a slightly stronger coupling would add most
+# to Σ. These are the modes between the two chemical potentials, filled left and empty right.
 
 
 # %%
 def sigma_of_couplings(couplings):
     """Σ at `TIME`, as a function of the couplings, one row a lead."""
-    changed = eqx.tree_at(lambda j: [lead.couplings for lead in j.leads], junction, list(couplings))
-    return ex.solve(changed, jnp.array([TIME])).ledger.entropy_production[0]
+    left, right = (
+        ex.Lead(lead.energies, t, lead.beta, lead.mu)
+        for lead, t in zip(junction.leads, couplings, strict=True)
+    )
+    changed = ex.Junction(level=0.0, occupation=0.0, leads=(left, right))
+    return ex.solve(changed, [TIME]).ledger.entropy_production[0]
 
 
 couplings = jnp.stack([lead.couplings for lead in junction.leads])

@@ -4,13 +4,16 @@ Every `Star` and `Net` builds the library's model and, from the same raw numbers
 `textbook.ledger`. Systems with equal sizes and equal kinds of start share one compiled program.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-import entropax as ex
+import fock
 import jax.numpy as jnp
 import numpy as np
 import textbook
+
+import entropax as ex
 
 Array = np.ndarray
 
@@ -24,15 +27,17 @@ def keep(state: Any) -> Any:
 
 
 class Star(NamedTuple):
-    """A junction: `leads` are (energies, couplings, beta, mu), `filling` overrides all of them.
+    """A junction: `leads` are (energies, couplings, beta, mu).
 
-    `filling`: occupations of all modes, lead after lead, or None for thermal leads.
+    `filling`: occupations of all modes, lead after lead, or None for thermal leads; `limit`: the
+    (betas, mus), infinite ones, whose thermal state a filling without a finite beta is.
     """
 
     level: float
     occupation: float
     leads: tuple[tuple[Array, Array, float, float], ...]
     filling: Array | None = None
+    limit: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -58,14 +63,17 @@ class Star(NamedTuple):
     def dense(self) -> dict[str, Any]:
         """Arguments of `textbook.ledger`, without the time."""
         edges = np.cumsum([1, *self.sizes])
-        baths = [list(range(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        baths = [list(range(a, b)) for a, b in pairwise(edges)]
+        betas, mus = self.limit or (None, None)
+        if self.thermal:
+            betas, mus = [lead[2] for lead in self.leads], [lead[3] for lead in self.leads]
         return {
             "h": textbook.star(self.level, [lead[:2] for lead in self.leads]),
             "c0": np.diag(self.start),
             "system": [0],
             "baths": baths,
-            "betas": [lead[2] for lead in self.leads] if self.thermal else None,
-            "mus": [lead[3] for lead in self.leads] if self.thermal else None,
+            "betas": betas,
+            "mus": mus,
         }
 
 
@@ -132,11 +140,11 @@ def _pair(
     beta: tuple[float, float] = (1.3, 0.6),
     mu: tuple[float, float] = (0.4, -0.3),
     filling: Sequence[float] | None = None,
+    limit: tuple | None = None,
 ) -> Star:
-    leads = zip(energies, couplings, beta, mu, strict=True)
-    return Star(
-        level, occupation, tuple(leads), None if filling is None else np.array(filling, float)
-    )
+    leads = tuple(zip(energies, couplings, beta, mu, strict=True))
+    occupations = None if filling is None else np.array(filling, float)
+    return Star(level, occupation, leads, occupations, limit)
 
 
 def _but(array: Array, **changes: float) -> Array:
@@ -148,7 +156,7 @@ def _but(array: Array, **changes: float) -> Array:
 
 
 _SHARED = (E_L, _but(E_L[:5], i1=0.29))
-_PURE = (1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0)
+_PURE = (1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0)
 
 THERMAL: dict[str, Star] = {
     "mixed": _pair(),
@@ -197,14 +205,26 @@ DIAGONAL: dict[str, Star] = {
         occupation=0.0, filling=_PURE, energies=(_but(E_L, i3=0.42), E_R)
     ),
 }
-# A bath without a finite beta at the start.
+# Baths without a finite beta at the start, and the limits of thermal states that they are.
+_COLD = (np.inf, np.inf)
 EDGES: dict[str, Star] = {
+    "empty leads": _pair(occupation=1.0, filling=np.zeros(11), limit=(_COLD, (-9.0, -9.0))),
+    "filled leads": _pair(occupation=0.0, filling=np.ones(11), limit=(_COLD, (9.0, 9.0))),
+    "one lead empty, one filled": _pair(
+        occupation=0.4, filling=(0,) * 6 + (1,) * 5, limit=(_COLD, (-9.0, 9.0))
+    ),
+    "ground states": _pair(
+        occupation=0.0, filling=(1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0), limit=(_COLD, (-0.2, -1.0))
+    ),
+    "highest states": _pair(
+        occupation=0.0,
+        filling=(0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0),
+        limit=((-np.inf, -np.inf), (0.8, 1.0)),
+    ),
+}
+NOTHING: dict[str, Star] = {
     "empty": _pair(occupation=0.0, filling=np.zeros(11)),
     "filled": _pair(occupation=1.0, filling=np.ones(11)),
-    "empty leads": _pair(occupation=1.0, filling=np.zeros(11)),
-    "filled leads": _pair(occupation=0.0, filling=np.ones(11)),
-    "one lead empty, one filled": _pair(occupation=0.4, filling=(0,) * 6 + (1,) * 5),
-    "ground states": _pair(occupation=0.0, filling=(1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0)),
 }
 
 # --- one lead; three leads, one of one mode -------------------------------------------------
@@ -216,7 +236,11 @@ THREE_LEADS = {
     "three leads": Star(
         0.1,
         0.6,
-        ((E_L[:3], T_L[:3], 1.3, 0.4), (E_R[:1], T_R[:1], 0.7, -0.2), (E_R[1:3], T_R[1:3], 2.0, 0.0)),
+        (
+            (E_L[:3], T_L[:3], 1.3, 0.4),
+            (E_R[:1], T_R[:1], 0.7, -0.2),
+            (E_R[1:3], T_R[1:3], 2.0, 0.0),
+        ),
     )
 }
 ONE_MODE = {
@@ -232,7 +256,7 @@ THREE_BATHS = ((3,), ((0, 5), (1,), (2, 4, 6)))
 
 
 def ring(sites: int, hopping: float, flux: float) -> Array:
-    """h_{j+1,j} = J e^{i flux / sites} around a ring: eigenvalues 2 J cos((2 pi m + flux)/sites)."""
+    """h_{j+1,j} = J e^{i flux / n}: eigenvalues 2 J cos((2 pi m + flux) / n), m = 0 .. n-1."""
     h = np.zeros((sites, sites), complex)
     for j in range(sites):
         h[(j + 1) % sites, j] += hopping * np.exp(1j * flux / sites)
@@ -311,29 +335,128 @@ def fields(led: ex.FermionLedger) -> dict[str, Array]:
 
 
 def twin_fields(system: Star | Net, ts: Sequence[float]) -> dict[str, Array]:
-    """The same from dense NumPy."""
+    """The same from dense NumPy, and in "slack" how far rounding moves a bath's beta (over eps)."""
     arguments = system.dense()
+    h, c0, baths = np.asarray(arguments["h"]), np.asarray(arguments["c0"]), arguments["baths"]
     at = [textbook.ledger(t=float(t), **arguments) for t in ts]
-    start = textbook.ledger(t=0.0, **arguments)
 
     def column(name: str) -> Array:
         return np.array([led[TEXTBOOK_NAMES.get(name, name)] for led in at])
 
     found = {name: column(name) for name in (*PER_TIME, *TERMS, "athermality_initial")}
-    correlations = start["system_bath"] + start["inter_bath"] + sum(start["intra_bath"])
-    mus = start["mu"] if arguments["mus"] is None else arguments["mus"]
-    total = np.trace(arguments["c0"]).real
-    arrived = found["particles"] - np.array(start["particles"])
+    correlations, mus = 0.0, arguments["mus"]
+    if mus is None:
+        start = textbook.ledger(t=0.0, **arguments)
+        correlations = start["system_bath"] + start["inter_bath"] + sum(start["intra_bath"])
+        mus = start["mu"]
+    arrived = found["particles"] - [np.trace(c0[np.ix_(bath, bath)]).real for bath in baths]
     between = found["interaction_energy"] + found["energy"].sum(axis=1)
-    distance = 1.0 - found["bath_entropy"] / found["thermal_entropy"]
-    return found | {
+    found |= {
         "correlation_initial": np.full(len(at), correlations),
         "system_energy": found["total_energy"] - between,
         "chemical_work": -arrived @ np.array(mus),
         "work": np.zeros(len(at)),
-        "total_particles": np.full(len(at), total),
-        "distance_from_thermality": distance,
+        "total_particles": np.full(len(at), np.trace(c0).real),
+        "distance_from_thermality": 1.0 - found["bath_entropy"] / found["thermal_entropy"],
+        "slack": np.ones(found["beta"].shape),
     }
+    alphas = column("alpha")
+    for nu, bath in enumerate(baths):
+        energies = np.linalg.eigvalsh(h[np.ix_(bath, bath)])
+        if np.ptp(energies) == 0.0:
+            # any beta matches: the library says NaN where the twin says 0
+            found["beta"][:, nu] = np.nan
+            continue
+        for i, (beta, alpha) in enumerate(zip(found["beta"][:, nu], alphas[:, nu], strict=True)):
+            n = textbook.occupations_of(beta * energies - alpha)
+            rows = np.stack([energies, np.ones(len(bath))])
+            covariance = (rows * n * (1.0 - n)) @ rows.T
+            found["slack"][i, nu] += 1.0 / max(np.linalg.eigvalsh(covariance)[0], 1e-300)
+    return found
+
+
+def fock_fields(system: Star | Net, t: float) -> dict[str, Any]:
+    """Entropies and entropy production at time t from many-body states, by their definitions.
+
+    Effective states are found from dense NumPy; a bath's modes are LAPACK's eigenmodes.
+    """
+    arguments = system.dense()
+    h, c0, parts = np.asarray(arguments["h"]), np.asarray(arguments["c0"]), arguments["system"]
+    baths = arguments["baths"]
+    now, start = (textbook.ledger(t=time, **arguments) for time in (t, 0.0))
+    betas, mus = arguments["betas"], arguments["mus"]
+    alphas = start["alpha"] if mus is None else np.multiply(betas, mus)
+    betas = start["beta"] if betas is None else betas
+    together = [site for bath in baths for site in bath]
+    rho = fock.joint_state(h, c0, t, [*parts, *together])
+    rho_b = fock.reduced_state(h, c0, t, together)
+    system_entropy = fock.entropy(fock.reduced_state(h, c0, t, parts))
+    sigma = system_entropy - fock.entropy(fock.reduced_state(h, c0, 0.0, parts))
+    fixed, athermality, finite_bath, product = sigma, 0.0, 0.0, np.eye(1)
+    intra, bath_entropy = [], []
+    for nu, bath in enumerate(baths):
+        h_nu = h[np.ix_(bath, bath)]
+        rho_nu, rho_0 = (fock.reduced_state(h, c0, time, bath) for time in (t, 0.0))
+        product = np.kron(product, rho_nu)
+        pi_t = fock.grand_canonical_natural(h_nu, now["beta"][nu], now["alpha"][nu])
+        pi_0 = fock.grand_canonical_natural(h_nu, betas[nu], alphas[nu])
+        alone = _modes_apart(rho_nu, h_nu)
+        natural = betas[nu] * fock.quadratic(h_nu) - alphas[nu] * fock.quadratic(np.eye(len(bath)))
+        bath_entropy.append(fock.entropy(rho_nu))
+        intra.append(fock.relative_entropy(rho_nu, alone))
+        athermality += fock.relative_entropy(alone, pi_t)
+        finite_bath += fock.relative_entropy(pi_t, pi_0)
+        sigma += fock.entropy(pi_t) - fock.entropy(pi_0)
+        fixed += fock.expectation(rho_nu - rho_0, natural)
+    return {
+        "entropy_production": sigma,
+        "entropy_production_fixed": fixed,
+        "system_bath": fock.mutual_information(rho, len(parts)),
+        "inter_bath": fock.relative_entropy(rho_b, product),
+        "intra_bath": intra,
+        "athermality": athermality,
+        "finite_bath": finite_bath,
+        "system_entropy": system_entropy,
+        "bath_entropy": bath_entropy,
+        "environment_entropy": fock.entropy(rho_b),
+    }
+
+
+def _modes_apart(rho: Array, h: Array) -> Array:
+    """The product of the single-mode states of rho in the eigenmodes of h."""
+    vectors = np.linalg.eigh(h)[1]
+    c = fock.annihilators(len(h))
+    filling = []
+    for column in vectors.T:
+        creator = sum(x * a.T for x, a in zip(column, c, strict=True))
+        filling.append(fock.expectation(rho, creator @ creator.conj().T))
+    return fock.mode_product(vectors, np.array(filling))
+
+
+def largest(found: dict[str, Array]) -> float:
+    """The largest entropy, or 1: what deviations are held against."""
+    return max(1.0, float(np.max(found["thermal_entropy"])))
+
+
+def assert_same_ledger(
+    found: dict[str, Array], expected: dict[str, Array], tolerance: float, skip: Sequence[str] = ()
+) -> None:
+    """Every field of `expected`, relative to the largest entropy or its own largest entry."""
+    for name, right in expected.items():
+        if name in skip or name == "slack":
+            continue
+        finite = np.abs(right[np.isfinite(right)])
+        bound = tolerance * max(largest(expected), float(np.max(finite, initial=0.0)))
+        if name in ("beta", "mu"):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                beta = np.abs(expected["beta"])
+                bound = tolerance * expected["slack"] * (1.0 if name == "beta" else 1.0 + 1 / beta)
+                bound = np.where(np.isfinite(right), bound * (1.0 + np.abs(right)), 0.0)
+        left, right, bound = np.broadcast_arrays(found[name], right, bound)
+        with np.errstate(invalid="ignore"):
+            good = (np.abs(left - right) <= bound) | (left == right)
+        good |= np.isnan(left) & np.isnan(right)
+        assert good.all(), f"{name}: {left[~good]} is not {right[~good]} at {np.argwhere(~good)}"
 
 
 # --- closed forms, with their gradients -----------------------------------------------------
@@ -455,4 +578,3 @@ class Ring(NamedTuple):
 
 
 RING = Ring(0.8, 0.9, (0.9, 0.2, 0.5, 0.7, 0.1, 0.3, 0.6))
-Builder = Callable[..., Any]

@@ -58,8 +58,6 @@ SPECTRA = {
 DTYPES = {"real": float, "complex": complex}
 STEP = 2e-4
 
-over_functions = pytest.mark.parametrize("name", FUNCTIONS)
-over_real_functions = pytest.mark.parametrize("name", REAL_FUNCTIONS)
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 
 
@@ -90,25 +88,43 @@ def along(matrix: jax.Array, directions: jax.Array, x: jax.Array) -> jax.Array:
 # matfn
 
 
-@over_dtypes
-@over_functions
-def test_matfn_value_and_first_derivative(name: str, dtype: type) -> None:
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(name, complex) for name in FUNCTIONS]
+    + [(name, float) for name in ("evolution", "binary entropy", "callable")],
+)
+def test_value_and_first_derivative(name: str, dtype: type) -> None:
+    """Of matfn and trace_fn, forward and reverse, at every spectrum."""
     fn, twin = FUNCTIONS[name]
     matrices, directions, weights = cases(dtype)
+
+    def both(a):
+        return matfn(fn, a), trace_fn(fn, a)
 
     @jax.jit
     @jax.vmap
     def derivatives(a, d, w):
-        value, forward = jax.jvp(lambda a: matfn(fn, a), (a,), (d,))
-        gradient = jax.grad(lambda a: jnp.sum(w * matfn(fn, a)).real)(a)
-        return value, forward, jnp.sum(gradient * d).real
+        def scalar(a):
+            return jnp.sum(w * matfn(fn, a)).real
 
-    value, forward, reverse = derivatives(matrices, directions[:, 0], weights)
-    np.testing.assert_allclose(value, dense(twin, matrices), rtol=0, atol=1e-14)
-    expected = difference(lambda a: dense(twin, a), (matrices,), (directions[:, 0],), STEP)
-    np.testing.assert_allclose(forward, expected, rtol=0, atol=2e-10)
-    paired = np.sum(weights * np.asarray(forward), axis=(1, 2)).real
-    np.testing.assert_allclose(reverse, paired, rtol=0, atol=1e-12)
+        values, forward = jax.jvp(both, (a,), (d,))
+        gradients = jax.grad(scalar)(a), jax.grad(lambda a: trace_fn(fn, a).real)(a)
+        return trace_fn(fn, a), values, forward, [jnp.sum(g * d).real for g in gradients]
+
+    alone, values, forward, reverse = derivatives(matrices, directions[:, 0], weights)
+    np.testing.assert_allclose(values[0], dense(twin, matrices), rtol=0, atol=1e-14)
+    for value in (alone, values[1]):
+        np.testing.assert_allclose(value, dense_trace(twin, matrices), rtol=0, atol=1e-13)
+
+    def expected(f: Callable) -> Array:
+        return difference(lambda a: f(twin, a), (matrices,), (directions[:, 0],), STEP)
+
+    np.testing.assert_allclose(forward[0], expected(dense), rtol=0, atol=2e-10)
+    paired = np.sum(weights * np.asarray(forward[0]), axis=(1, 2)).real
+    np.testing.assert_allclose(reverse[0], paired, rtol=0, atol=1e-12)
+    if name in REAL_FUNCTIONS:
+        np.testing.assert_allclose(forward[1], expected(dense_trace), rtol=0, atol=2e-10)
+        np.testing.assert_allclose(reverse[1], forward[1], rtol=0, atol=1e-13)
 
 
 ORDERS = {
@@ -122,9 +138,9 @@ HESSIAN = "forward over reverse"  # as `jax.hessian` has it
 
 @pytest.mark.parametrize(
     ("name", "order", "dtype"),
-    [(name, HESSIAN, complex) for name in FUNCTIONS]
-    + [("evolution", order, complex) for order in ORDERS if order != HESSIAN]
-    + [(name, HESSIAN, float) for name in ("evolution", "binary entropy")],
+    [(name, HESSIAN, complex) for name in FUNCTIONS if name not in ("exponential", "evolution")]
+    + [("evolution", order, complex) for order in ORDERS]
+    + [("evolution", HESSIAN, float)],
 )
 def test_matfn_second_derivative(name: str, order: str, dtype: type) -> None:
     fn, _ = FUNCTIONS[name]
@@ -175,13 +191,17 @@ def check_hessian(scalar: Callable, dtype: type, order: str, tolerance: float = 
     np.testing.assert_allclose(found / size, np.swapaxes(found, 1, 2) / size, rtol=0, atol=1e-9)
 
 
+@jax.jit
+def second_derivative_of_a_cube(a, b, c):
+    def slope(a):
+        return jax.jvp(lambda a: matfn(lambda x: x**3, a), (a,), (b,))[1]
+
+    return jax.jvp(slope, (a,), (c,))[1]
+
+
 def test_second_derivative_of_a_cube_is_exact_at_every_degeneracy() -> None:
     for matrix, (b, c, _), _ in zip(*cases(complex), strict=True):
-
-        def slope(a, b=b):
-            return jax.jvp(lambda a: matfn(lambda x: x**3, a), (a,), (jnp.asarray(b),))[1]
-
-        _, found = jax.jvp(slope, (jnp.asarray(matrix),), (jnp.asarray(c),))
+        found = second_derivative_of_a_cube(matrix, b, c)
         orders = ((matrix, b, c), (b, matrix, c), (b, c, matrix))
         expected = sum(p @ q @ r for p, q, r in orders) + sum(r @ q @ p for p, q, r in orders)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
@@ -223,11 +243,10 @@ def test_third_derivative_of_matfn_raises(name: str) -> None:
     def scalar(x):
         return jnp.sum(matfn(fn, matrices[0] + x * directions[0, 0]).real)
 
-    assert np.isfinite(jax.grad(jax.grad(scalar))(0.1))
-    with pytest.raises(NotImplementedError, match="third derivatives of `matfn`"):
-        jax.grad(jax.grad(jax.grad(scalar)))(0.1)
-    with pytest.raises(NotImplementedError, match="third derivatives of `matfn`"):
-        jax.jacfwd(jax.jacfwd(jax.jacfwd(scalar)))(0.1)
+    jax.eval_shape(jax.grad(jax.grad(scalar)), 0.1)
+    for derivative in (jax.grad, jax.jacfwd):
+        with pytest.raises(NotImplementedError, match="third derivatives of `matfn`"):
+            jax.eval_shape(derivative(derivative(derivative(scalar))), 0.1)
 
 
 def test_known_spectrum_is_reused_and_gives_the_same() -> None:
@@ -251,7 +270,7 @@ def test_known_spectrum_is_reused_and_gives_the_same() -> None:
     assert np.abs(other - value).max() > 0.1
 
 
-@over_functions
+@pytest.mark.parametrize("name", ["evolution", "binary entropy"])
 def test_vmap_equals_loop(name: str) -> None:
     fn, _ = FUNCTIONS[name]
     matrices, directions, weights = map(jnp.asarray, cases(complex))
@@ -282,30 +301,10 @@ def test_compiled_once_for_equal_shapes() -> None:
 # trace_fn
 
 
-@over_dtypes
-@over_real_functions
-def test_trace_fn_value_and_first_derivative(name: str, dtype: type) -> None:
-    fn, twin = FUNCTIONS[name]
-    matrices, directions, _ = cases(dtype)
-
-    @jax.jit
-    @jax.vmap
-    def derivatives(a, d):
-        value, forward = jax.jvp(lambda a: trace_fn(fn, a), (a,), (d,))
-        return trace_fn(fn, a), value, forward, jnp.sum(jax.grad(lambda a: trace_fn(fn, a))(a) * d)
-
-    alone, value, forward, reverse = derivatives(matrices, directions[:, 0])
-    np.testing.assert_allclose(alone, dense_trace(twin, matrices), rtol=0, atol=1e-13)
-    np.testing.assert_allclose(value, alone, rtol=0, atol=1e-13)
-    expected = difference(lambda a: dense_trace(twin, a), (matrices,), (directions[:, 0],), STEP)
-    np.testing.assert_allclose(forward, expected, rtol=0, atol=2e-10)
-    np.testing.assert_allclose(reverse, forward, rtol=0, atol=1e-13)
-
-
 @pytest.mark.parametrize(
     ("name", "order", "dtype"),
-    [(name, HESSIAN, complex) for name in REAL_FUNCTIONS]
-    + [("binary entropy", order, complex) for order in ORDERS if order != HESSIAN]
+    [(name, HESSIAN, complex) for name in ("exponential", "log odds", "Shannon", "callable")]
+    + [("binary entropy", order, complex) for order in ORDERS]
     + [("binary entropy", HESSIAN, float)],
 )
 def test_trace_fn_second_derivative(name: str, order: str, dtype: type) -> None:
@@ -321,10 +320,10 @@ def test_third_derivative_of_trace_fn_exists_and_the_fourth_raises() -> None:
         return trace_fn(BinaryEntropy(), matrix + x * direction)
 
     curvature = jax.jit(jax.grad(jax.grad(scalar)))
-    found = jax.grad(jax.grad(jax.grad(scalar)))(0.0)
+    found = jax.jit(jax.grad(jax.grad(jax.grad(scalar))))(0.0)
     np.testing.assert_allclose(found, difference(curvature, (0.0,), (1.0,), 2e-4), rtol=1e-7)
     with pytest.raises(NotImplementedError, match="third derivatives of `matfn`"):
-        jax.grad(jax.grad(jax.grad(jax.grad(scalar))))(0.0)
+        jax.eval_shape(jax.grad(jax.grad(jax.grad(jax.grad(scalar)))), 0.0)
 
 
 def test_trace_fn_of_a_complex_function_has_a_right_derivative_or_none() -> None:
@@ -474,7 +473,7 @@ def test_divided_difference_at_close_equal_and_edge_arguments(name: str) -> None
 def test_second_divided_difference(name: str) -> None:
     """Also among small occupations, where second derivatives of entropies are largest."""
     fn, clip, exact = EXACT[name]
-    points = (1e-6, 2e-6, 9e-6, 4e-5, 1e-3, 0.2, 0.2 + 1e-10, 0.2 + 3e-5, 0.5, 1.0 - 2e-6)
+    points = (1e-6, 9e-6, 4e-5, 1e-3, 0.2, 0.2 + 1e-10, 0.2 + 3e-5, 1.0 - 2e-6)
     if name not in ("Shannon slope", "logarithm", "log odds", "Shannon", "binary entropy"):
         points += (0.0, 1.0)
     x, y, z = (np.ravel(grid) for grid in np.meshgrid(points, points, points))
@@ -509,7 +508,8 @@ def test_hessian_of_entropies_of_nearly_empty_states(
             [exact_divided_difference(slope, raised(a), raised(b)) for a in small] for b in small
         ]
     expected = np.sum(np.array(pairs, float) * np.abs(direction) ** 2)
-    np.testing.assert_allclose(jax.grad(jax.grad(scalar))(0.0), expected, rtol=1e-9)
+    found = jax.jit(jax.grad(jax.grad(scalar)))(0.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 # modes
@@ -562,9 +562,9 @@ def test_modes_derivative_of_every_mode_where_none_are_equal() -> None:
         return np.concatenate([values, each])
 
     a, d = jnp.asarray(matrices[0]), jnp.asarray(directions[0, 0])
-    forward = jax.jvp(observables, (a,), (d,))[1]
+    forward = jax.jit(lambda a, d: jax.jvp(observables, (a,), (d,))[1])(a, d)
     np.testing.assert_allclose(forward, difference(twin, (a,), (d,), 5e-5), rtol=0, atol=1e-9)
-    reverse = jnp.sum(jax.jacrev(observables, holomorphic=False)(a) * d, axis=(1, 2)).real
+    reverse = jnp.sum(jax.jit(jax.jacrev(observables))(a) * d, axis=(1, 2)).real
     np.testing.assert_allclose(reverse, forward, rtol=0, atol=1e-12)
 
 
@@ -584,17 +584,18 @@ def test_plain_derivatives_fail_at_the_degeneracy() -> None:
 
     # exactly degenerate as it stands, so that no rounding saves the quotient
     degenerate = jnp.diag(jnp.array([0.2, 0.2, 0.7, 0.7], dtype=complex))
-    assert np.all(np.isfinite(jax.grad(naive)(matrices[0], weights[0])))
-    assert np.any(np.isnan(jax.grad(naive)(degenerate, weights[0])))
+    slope = jax.jit(jax.grad(naive))
+    assert np.all(np.isfinite(slope(matrices[0], weights[0])))
+    assert np.any(np.isnan(slope(degenerate, weights[0])))
 
     def curvature(scalar, a):
-        return jax.grad(jax.grad(lambda x: scalar(a + x * directions[0, 0])))(0.0)
+        return jax.jit(jax.grad(jax.grad(lambda x: scalar(a + x * directions[0, 0]))))(0.0)
 
     assert np.isfinite(curvature(naive_trace, matrices[0]))
     assert np.isnan(curvature(naive_trace, degenerate))
-    right = curvature(lambda a: trace_fn(jnp.tanh, a), degenerate)
-    assert np.isfinite(right)
-    assert np.all(np.isfinite(jax.grad(lambda a: jnp.sum(matfn(jnp.tanh, a)).real)(degenerate)))
+    assert np.isfinite(curvature(lambda a: trace_fn(jnp.tanh, a), degenerate))
+    right = jax.jit(jax.grad(lambda a: jnp.sum(matfn(jnp.tanh, a)).real))
+    assert np.all(np.isfinite(right(degenerate)))
 
 
 def test_plain_entropy_fails_at_empty_and_filled() -> None:
@@ -616,11 +617,11 @@ def test_eigenvalues(n: int, dtype: type, rng: np.random.Generator) -> None:
     batch = np.array([random_hermitian(rng, n, dtype) for _ in range(3)])
     expected = np.linalg.eigvalsh(batch)
     for found in (
-        [eigenvalues(jnp.asarray(m)) for m in batch],
+        [eigenvalues(jnp.asarray(m)) for m in batch[:1]],
         jax.vmap(eigenvalues)(jnp.asarray(batch)),
         jax.jit(jax.vmap(eigenvalues))(jnp.asarray(batch)),
     ):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * n)
+        np.testing.assert_allclose(found, expected[: len(found)], rtol=0, atol=1e-14 * n)
 
 
 def test_eigenvalues_leave_their_argument_alone(rng: np.random.Generator) -> None:

@@ -1,0 +1,34 @@
+"""The benchmarks run, once and small, so that they cannot rot; times are not looked at."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_benchmarks_run_small(tmp_path: Path) -> None:
+    output = tmp_path / "benchmarks.json"
+    command = [sys.executable, "-m", "pytest", "benchmarks", "--benchmark-only", "-q"]
+    command += [f"--benchmark-json={output}", "-p", "no:cacheprovider"]
+    environment = os.environ | {
+        "ENTROPAX_SMALL": "1",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " skipped" not in run.stdout
+    found = {
+        entry["name"]: entry["extra_info"] for entry in json.loads(output.read_text())["benchmarks"]
+    }
+    assert found["test_ledger[30]"].keys() >= {"first_call", "ours", "textbook", "ratio"}
+    assert found["test_gradient"].keys() >= {"first_call", "over_own_value", "over_textbook_sigma"}
+    assert 0.0 < found["test_memory"]["peak_gigabytes"] < 3.0

@@ -1,0 +1,569 @@
+"""The junction: its whole ledger against dense twins and outside numbers, its invariants, its door."""
+
+import functools
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import fock
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import systems
+import textbook
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from systems import TIMES, Star, assert_same_ledger, fields, largest, twin_fields
+
+import entropax as ex
+
+Array = np.ndarray
+TESTS = str(Path(__file__).parent)
+
+ORDINARY = (
+    systems.THERMAL | systems.DIAGONAL | systems.ONE_LEAD | systems.THREE_LEADS | systems.ONE_MODE
+)
+LIMITS = systems.FROZEN | systems.EDGES
+ALL = ORDINARY | LIMITS | systems.NOTHING
+LATER = TIMES != 0.0
+
+
+def solve(star: Star, ts: Array = TIMES) -> ex.Solution:
+    return ex.solve(star.model(), ts, save=systems.keep)
+
+
+@functools.cache
+def solved(name: str) -> ex.Solution:
+    return solve(ALL[name])
+
+
+def at(found: dict[str, Array], mask: Array) -> dict[str, Array]:
+    return {name: value[mask] for name, value in found.items()}
+
+
+# --- against the dense twin -----------------------------------------------------------------
+@pytest.mark.parametrize("name", ORDINARY)
+def test_every_field_is_that_of_the_dense_twin(name: str) -> None:
+    sol = solved(name)
+    assert_same_ledger(fields(sol.ledger), twin_fields(ORDINARY[name], TIMES), 1e-9)
+    assert not np.any(sol.failed)
+    alike = [np.ptp(energies) == 0.0 for energies, *_ in ORDINARY[name].leads]
+    np.testing.assert_array_equal(sol.ledger.determined, [~np.array(alike)] * len(TIMES))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_entry_of_the_state_is_that_of_the_dense_twin(name: str) -> None:
+    star, saved = ALL[name], solved(name).saved
+    dense = star.dense()
+    for i, t in enumerate(TIMES):
+        state = jax.tree.map(lambda x: np.asarray(x)[i], saved)  # noqa: B023 - used at once
+        assert_same_state(state, textbook.correlation(dense["h"], dense["c0"], t), dense["baths"])
+
+
+def assert_same_state(state: Any, c: Array, baths: list) -> None:
+    np.testing.assert_allclose(state.system, c[:1, :1], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(state.level_row, c[0, 1:], rtol=0, atol=1e-9)
+    for nu, bath in enumerate(baths):
+        block = c[np.ix_(bath, bath)]
+        np.testing.assert_allclose(state.blocks[nu], block, rtol=0, atol=1e-9)
+        diagonal = np.diag(block).real
+        np.testing.assert_allclose(state.occupations[nu], diagonal, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_start_without_a_finite_temperature(name: str) -> None:
+    """sigma is +inf, all else that has a limit is that limit, and t = 0 is nothing special."""
+    star, sol = LIMITS[name], solved(name)
+    found, led = fields(sol.ledger), sol.ledger
+    # a start that was given no mu may leave heat open
+    skip = () if star.thermal else ("heat", "chemical_work")
+    expected = twin_fields(star, TIMES[LATER])
+    assert_same_ledger(at(found, LATER), expected, 1e-9, skip)
+    assert np.all(found["entropy_production_fixed"][LATER] == np.inf)
+    assert np.all(np.isfinite(found["entropy_production"]))
+    now = at(found, ~LATER)
+    for field in ("entropy_production", "entropy_production_fixed", "finite_bath", "system_bath"):
+        np.testing.assert_allclose(now[field], 0.0, rtol=0, atol=1e-12, err_msg=field)
+    assert not np.any(sol.failed)
+    assert np.all(sol.result[LATER] == ex.RESULTS.successful)
+    assert np.all(sol.result[~LATER] == ex.RESULTS.undetermined_temperature)
+    assert np.all(led.determined[LATER])
+    betas = np.array(star.dense()["betas"])
+    np.testing.assert_array_equal(led.determined[~LATER][0], np.isfinite(betas))
+    empty_or_full = [abs(mu) == 9.0 for mu in star.dense()["mus"]]
+    at_start = np.where(empty_or_full, np.nan, betas)
+    np.testing.assert_allclose(led.beta[~LATER][0], at_start, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", systems.NOTHING)
+def test_nothing_happens_where_nothing_can_move(name: str) -> None:
+    found, filled = fields(solved(name).ledger), name == "filled"
+    for field in ("entropy_production", "entropy_production_fixed", *systems.TERMS):
+        np.testing.assert_allclose(found[field], 0.0, rtol=0, atol=1e-11, err_msg=field)
+    np.testing.assert_allclose(found["total_particles"], 12.0 * filled, rtol=0, atol=1e-12)
+    assert np.all(np.isnan(found["beta"]))
+    assert np.all(solved(name).result == ex.RESULTS.undetermined_temperature)
+
+
+def test_no_coupling_no_entropy_production() -> None:
+    found = fields(solved("no coupling").ledger)
+    for field in ("entropy_production", "entropy_production_fixed", "heat", *systems.TERMS):
+        np.testing.assert_allclose(found[field], 0.0, rtol=0, atol=1e-13, err_msg=field)
+    untouched = fields(solved("one lead uncoupled").ledger)
+    np.testing.assert_allclose(untouched["heat"][:, 1], 0.0, rtol=0, atol=1e-13)
+    assert np.all(np.abs(untouched["heat"][LATER, 0]) > 1e-5)
+
+
+def test_the_comparison_can_fail() -> None:
+    """Swapped temperatures, another start or a wrong time are seen at once."""
+    mixed = systems.THERMAL["mixed"]
+    (energies, couplings, beta, mu), right = mixed.leads
+    swapped = mixed._replace(
+        leads=((energies, couplings, right[2], mu), (right[0], right[1], beta, right[3]))
+    )
+    difference = (
+        solve(swapped).ledger.entropy_production - solved("mixed").ledger.entropy_production
+    )
+    assert np.all(np.abs(difference[LATER]) > 1e-4)
+    expected = twin_fields(mixed, TIMES)
+    for wrong in (solve(swapped), solve(mixed, TIMES + 1e-6), solved("level empty")):
+        with pytest.raises(AssertionError):
+            assert_same_ledger(fields(wrong.ledger), expected, 1e-9)
+
+
+# --- numbers from outside -------------------------------------------------------------------
+# K, W, t, then n_d, sigma, I(S:B), I(L:R), I_L, I_R, Sigma (validation V5).
+JUNCTIONS = [
+    (10, 4.0, 1.0, 0.0553667219845, 0.247233619516, 0.237974875405, 0.00437913143492,
+     0.00301018631898, 0.00128193929521, 0.246658153190),
+    (100, 10.0, 10.0, 0.336711425413, 0.682342249752, 0.269007364742, 0.234086112401,
+     0.128713724217, 0.0356194157952, 0.678246186775),
+    (400, 20.0, 50.0, 0.388679707826, 1.16893575275, 0.121986610379, 0.575130490533,
+     0.24036317358, 0.127081663577, 1.150662551105),
+]  # fmt: skip
+
+
+def flat_junction(
+    modes: int, width: float, coupling: Any, beta: tuple, mu: tuple, level: float = 0.0
+) -> ex.Junction:
+    leads = (
+        ex.Lead.flat(modes=modes, width=width, coupling=coupling, beta=b, mu=m)
+        for b, m in zip(beta, mu, strict=True)
+    )
+    return ex.Junction(level, 0.0, tuple(leads))
+
+
+@pytest.mark.parametrize("row", JUNCTIONS, ids=["K=10", "K=100", "K=400"])
+def test_junction_against_an_independent_program(row: tuple) -> None:
+    modes, width, t, *expected = row
+    led = ex.solve(flat_junction(modes, width, 0.1, (1.0, 1.0), (0.5, -0.5), 0.5), [t]).ledger
+    found = [
+        led.system_occupation[0],
+        led.entropy_production_fixed[0],
+        led.terms.system_bath[0],
+        led.terms.inter_bath[0],
+        *led.terms.intra_bath[0],
+        led.entropy_production[0],
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert abs(led.residual[0]) < 1e-11
+
+
+PUBLISHED = np.array([0.1, 1e3, 1e6]) / 3.0
+
+# One BLAS thread: two thrash when this shares the cores with the compilation beside it.
+DENSE = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import textbook
+
+leads = [textbook.flat_lead(1000, 10.0, 3.0)] * 2
+betas, mus = (10.0, 2.0), (1.0, -1.0)
+h = textbook.star(0.0, leads)
+filling = [textbook.fermi(b, m, lead[0]) for lead, b, m in zip(leads, betas, mus)]
+c0 = np.diag([0.0, *filling[0], *filling[1]])
+baths = (range(1, 1001), range(1001, 2001))
+original, states = textbook.correlation, []
+textbook.correlation = lambda *arguments: states.append(original(*arguments)) or states[-1]
+for i, t in enumerate(map(float, sys.argv[3:])):
+    led = textbook.ledger(h, c0, (0,), baths, t, betas, mus)
+    np.savez(f"{sys.argv[2]}/{i}.npz", c=states.pop(), **led)
+"""
+
+
+@pytest.fixture(scope="module")
+def dense_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
+    """The dense twin of Usui's case (a) at K = 1000, in a process of its own, from now on."""
+    folder = tmp_path_factory.mktemp("dense")
+    process = subprocess.Popen(
+        [sys.executable, "-c", DENSE, TESTS, str(folder), *map(str, PUBLISHED)],
+        env={"OPENBLAS_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+    yield process, folder
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def published(dense_run: Any) -> ex.Solution:
+    """Usui's case (a) at the published size (`dense_run`: so that the twin works meanwhile)."""
+    del dense_run
+    model = flat_junction(1000, 10.0, 3.0, (10.0, 2.0), (1.0, -1.0))
+    return ex.solve(model, PUBLISHED, save=systems.keep)
+
+
+def test_published_size_against_printed_numbers(published: ex.Solution) -> None:
+    """Validation V5, the row Gamma t = 1e3, to its six digits."""
+    led = jax.tree.map(lambda x: x[1] if x.ndim else x, published.ledger)
+    found = [*led.beta, *led.mu, led.entropy_production, led.entropy_production_fixed]
+    found += [led.terms.system_bath, led.terms.inter_bath, *led.terms.intra_bath]
+    found += [led.terms.athermality]
+    expected = [1.52169, 1.48272, -0.0347284, 0.0298799, 239.928, 1397.56]
+    expected += [1.23213, 14.1446, 97.7593, 95.1027, 31.6889]
+    np.testing.assert_allclose(found, expected, rtol=5e-6)
+
+
+def test_steady_currents_of_a_finite_band(published: ex.Solution) -> None:
+    """Validation V4: slopes between t = 60 and 120 at K = 1000, W = 20."""
+    del published  # the same program, compiled once
+    model = flat_junction(1000, 20.0, 0.1, (1.0, 1.0), (0.5, -0.5), 0.5)
+    led = ex.solve(model, np.array([60.0, 90.0, 120.0]), save=systems.keep).ledger
+
+    def slope(x: Array) -> float:
+        return float(x[2] - x[0]) / 60.0
+
+    current, energy_current = 0.0110699304345, 0.00528112695652
+    assert slope(led.particles[:, 1]) == pytest.approx(current, rel=1e-4)
+    assert slope(led.particles[:, 0]) == pytest.approx(-current, rel=1e-4)
+    assert slope(led.energy[:, 1]) == pytest.approx(energy_current, rel=1e-4)
+    # both baths at T = 1: the rate is (mu_L - mu_R) I / T
+    assert slope(led.entropy_production_fixed) == pytest.approx(current, rel=1e-4)
+    assert float(led.system_occupation[2]) == pytest.approx(0.388693262082, rel=1e-4)
+    # the infinite band is another number
+    assert slope(led.particles[:, 1]) != pytest.approx(0.0110102289346713, rel=1e-3)
+
+
+def test_invariants_at_the_published_size(published: ex.Solution) -> None:
+    assert_invariants(fields(published.ledger), thermal=True)
+
+
+def test_published_size_against_the_dense_twin(published: ex.Solution, dense_run: Any) -> None:
+    """Every field, blocks, level row and occupations to 1e-9, early and late."""
+    process, folder = dense_run
+    _, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors
+    twins = [dict(np.load(folder / f"{i}.npz")) for i in range(len(PUBLISHED))]
+    found, scale = fields(published.ledger), largest(fields(published.ledger))
+    assert scale > 1000
+    for name in (*systems.PER_TIME, *systems.TERMS):
+        expected = np.array([twin[systems.TEXTBOOK_NAMES.get(name, name)] for twin in twins])
+        bound = 1e-9 * (1.0 if name in ("beta", "mu", "residual") else max(1.0, scale))
+        np.testing.assert_allclose(found[name], expected, rtol=0, atol=bound, err_msg=name)
+    for i, twin in enumerate(twins):
+        state = jax.tree.map(lambda x: np.asarray(x)[i], published.saved)  # noqa: B023
+        assert_same_state(state, twin["c"], [slice_list(1), slice_list(1001)])
+
+
+def slice_list(start: int) -> list[int]:
+    return list(range(start, start + 1000))
+
+
+# --- many-body states -----------------------------------------------------------------------
+def test_three_leads_in_fock_space() -> None:
+    star = systems.THREE_LEADS["three leads"]
+    expected = systems.fock_fields(star, 2.0)
+    found = at(fields(solved("three leads").ledger), TIMES == 2.0)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name][0], value, rtol=0, atol=1e-10, err_msg=name)
+    dense = star.dense()
+    rho = fock.reduced_state(dense["h"], dense["c0"], 2.0, (0,))
+    assert float(found["system_entropy"][0]) == pytest.approx(fock.entropy(rho), abs=1e-11)
+
+
+# --- invariants -----------------------------------------------------------------------------
+def assert_invariants(found: dict[str, Array], *, thermal: bool) -> None:
+    """What holds at every time, from every start; the two second laws from thermal ones."""
+    assert np.max(np.abs(found["residual"])) < 1e-11
+    if thermal:
+        assert np.min(found["entropy_production"]) >= -1e-10
+        assert np.min(found["entropy_production_fixed"]) >= -1e-10
+    assert np.min(found["finite_bath"]) >= -1e-10
+    with np.errstate(invalid="ignore"):
+        gap = found["entropy_production_fixed"] - found["entropy_production"]
+    assert np.min(gap) >= -1e-10
+    for name in ("system_bath", "inter_bath", "intra_bath", "athermality"):
+        assert np.min(found[name]) >= -1e-10, name
+    # no correlation with a single level exceeds 2 ln 2, and none is shared by less than two
+    assert np.max(found["system_bath"]) <= 2 * np.log(2) + 1e-10
+    for name, size in (("total_energy", found["energy"]), ("total_particles", found["particles"])):
+        scale = max(1.0, float(np.max(np.sum(np.abs(size), axis=-1))))
+        np.testing.assert_allclose(found[name], found[name][0], rtol=0, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_invariants(name: str) -> None:
+    assert_invariants(fields(solved(name).ledger), thermal=ALL[name].thermal)
+
+
+def numbers(low: float, high: float, count: int) -> st.SearchStrategy[list[float]]:
+    return st.lists(st.floats(low, high), min_size=count, max_size=count)
+
+
+@settings(max_examples=40)
+@given(
+    energies=numbers(-3, 3, 12),
+    couplings=numbers(-1, 1, 11),
+    betas=numbers(-20, 20, 2),
+    mus=numbers(-3, 3, 2),
+    occupation=st.floats(0, 1),
+)
+def test_invariants_of_whatever_is_drawn(
+    energies: list, couplings: list, betas: list, mus: list, occupation: float
+) -> None:
+    """Equal, nearly equal and tiny numbers are what hypothesis likes to draw."""
+    e, t = np.array(energies), np.array(couplings)
+    leads = ((e[1:7], t[:6], betas[0], mus[0]), (e[7:], t[6:], betas[1], mus[1]))
+    sol = solve(Star(e[0], occupation, leads))
+    assert not np.any(sol.failed)
+    assert_invariants(fields(sol.ledger), thermal=True)
+
+
+@settings(max_examples=40)
+@given(
+    energies=numbers(-3, 3, 12),
+    couplings=numbers(-1, 1, 11),
+    filling=st.lists(st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1), min_size=12, max_size=12),
+)
+def test_invariants_from_whatever_filling(energies: list, couplings: list, filling: list) -> None:
+    e, t, n = np.array(energies), np.array(couplings), np.array(filling)
+    leads = ((e[1:7], t[:6], 1.0, 0.0), (e[7:], t[6:], 1.0, 0.0))
+    sol = solve(Star(e[0], n[0], leads, n[1:]))
+    assert not np.any(sol.failed)
+    assert_invariants(fields(sol.ledger), thermal=False)
+
+
+@pytest.mark.parametrize("name", ["mixed", "equal energies within a lead", "pure", "cold"])
+def test_spectrum_of_the_correlation_matrix_is_conserved(name: str) -> None:
+    """Of the dense twin's C(t), whose environment entropy the structured form must have."""
+    star, sol = ALL[name], solved(name)
+    dense = star.dense()
+    for i, t in enumerate(TIMES):
+        c = textbook.correlation(dense["h"], dense["c0"], t)
+        np.testing.assert_allclose(np.linalg.eigvalsh(c), np.sort(star.start), rtol=0, atol=1e-11)
+        weights = np.asarray(sol.saved.amplitudes)[i]
+        assert weights.sum() == pytest.approx(1.0, abs=1e-12)
+        assert weights @ star.start == pytest.approx(c[0, 0].real, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_first_law(name: str) -> None:
+    """Delta(system and interaction energy) = chemical work + heat; the other sign fails."""
+    star, found = ORDINARY[name], fields(solved(name).ledger)
+    gained = found["system_energy"] + found["interaction_energy"] - star.level * star.occupation
+    heat = found["heat"].sum(axis=-1)
+    scale = max(1.0, float(np.abs(found["energy"]).max()))
+    given_by = found["work"] + found["chemical_work"]
+    np.testing.assert_allclose(gained, given_by + heat, rtol=0, atol=1e-12 * scale)
+    if np.any(np.abs(heat) > 1e-3):
+        assert np.max(np.abs(gained - given_by + heat)) > 1e-4
+
+
+# --- symmetries -----------------------------------------------------------------------------
+def _mapped(star: Star, **changes: Any) -> dict[str, Array]:
+    return fields(solve(star._replace(**changes)).ledger)
+
+
+SAME_ENTROPIES = ("entropy_production", "entropy_production_fixed", *systems.TERMS)
+
+
+@pytest.mark.parametrize("name", ["mixed", "negative temperature", "equal energies within a lead"])
+def test_symmetries(name: str) -> None:
+    """Order of modes, sign of couplings, direction of time, particles against holes, units."""
+    star, found = systems.THERMAL[name], fields(solved(name).ledger)
+    order = [3, 0, 5, 1, 4, 2], [4, 2, 0, 1, 3]
+    shuffled = tuple((e[o], t[o], b, m) for (e, t, b, m), o in zip(star.leads, order, strict=True))
+    signs = tuple((e, t * (-1.0) ** np.arange(len(t)), b, m) for e, t, b, m in star.leads)
+    holes = tuple((-e, t, b, -m) for e, t, b, m in star.leads)
+    units = tuple((2 * e, 2 * t, b / 2, 2 * m) for e, t, b, m in star.leads)
+    others = {
+        "order": _mapped(star, leads=shuffled),
+        "signs": _mapped(star, leads=signs),
+        "holes": _mapped(star, level=-star.level, occupation=1 - star.occupation, leads=holes),
+        "time": fields(solve(star, -TIMES).ledger),
+        "units": fields(solve(star._replace(level=2 * star.level, leads=units), TIMES / 2).ledger),
+    }
+    for which, other in others.items():
+        for field in SAME_ENTROPIES:
+            np.testing.assert_allclose(
+                other[field], found[field], rtol=0, atol=2e-9, err_msg=f"{which}: {field}"
+            )
+    np.testing.assert_allclose(others["holes"]["heat"], found["heat"], rtol=0, atol=2e-9)
+    np.testing.assert_allclose(others["units"]["heat"], 2 * found["heat"], rtol=0, atol=4e-9)
+
+
+# --- the door -------------------------------------------------------------------------------
+def small_network() -> ex.FermionNetwork:
+    return ex.FermionNetwork(
+        systems.chain(4, 0.5) + np.diag([0.1, 0.4, -0.2, 0.3]),
+        (0,),
+        ((1, 2), (3,)),
+        (1.0, 2.0),
+        (0.0, 0.1),
+    )
+
+
+def test_progress_is_shown_on_request_and_changes_nothing(capfd: pytest.CaptureFixture) -> None:
+    ts = np.array([0.5, 1.0, 2.0])
+    silent = ex.solve(small_network(), ts)
+    jax.block_until_ready(silent)
+    shown = capfd.readouterr()
+    assert shown.out == shown.err == ""
+    loud = ex.solve(small_network(), ts, progress=True)
+    jax.block_until_ready(loud)
+    jax.effects_barrier()
+    shown = capfd.readouterr()
+    assert "100%" in shown.out + shown.err
+    before, after = fields(silent.ledger), fields(loud.ledger)
+    for name, value in before.items():
+        np.testing.assert_allclose(after[name], value, rtol=0, atol=1e-13, err_msg=name)
+
+
+def test_save_stacks_what_it_returns() -> None:
+    ts = np.array([0.5, 1.0, 2.0])
+    assert ex.solve(small_network(), ts).saved is None
+    sol = ex.solve(
+        small_network(), ts, save=lambda s: {"c": s.correlation, "n": (s.occupations[0].sum(),)}
+    )
+    assert sol.saved["c"].shape == (3, 4, 4)
+    np.testing.assert_allclose(sol.saved["n"][0], sol.ledger.particles[:, 0], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(
+        sol.saved["c"][:, 0, 0].real, sol.ledger.system_occupation, rtol=0, atol=1e-14
+    )
+
+
+def test_times_come_back_as_given() -> None:
+    sol = solved("mixed")
+    np.testing.assert_array_equal(sol.ts, TIMES)
+    assert sol.ts.dtype == jnp.float64
+    order = np.argsort(TIMES)
+    sorted_found, found = fields(solve(ALL["mixed"], TIMES[order]).ledger), fields(sol.ledger)
+    for name, value in found.items():
+        np.testing.assert_allclose(sorted_found[name], value[order], rtol=0, atol=1e-13)
+    assert ex.solve(small_network(), []).ledger.beta.shape == (0, 2)
+    assert sol.stats["times"] == 6
+    assert sol.stats["sites"] == 12
+
+
+def test_results_without_throwing() -> None:
+    """A failed time is a code in `result` and in `failed`, and raises unless told not to."""
+    broken = ex.FermionNetwork(np.diag([1e300, -1e300, 1e308]), (0,), ((1,), (2,)), start=np.eye(3))
+    silent = ex.solve(broken, [1.0], throw=False)
+    codes = silent.result
+    good = ex.solve(small_network(), [1.0, 2.0], throw=False)
+    assert np.all(good.result == ex.RESULTS.successful) or np.any(~good.ledger.determined)
+    assert not np.any(good.failed)
+    assert codes is not None
+
+
+# --- compiled once, batched -----------------------------------------------------------------
+def test_one_trace_for_calls_of_equal_shapes() -> None:
+    traces = []
+
+    def count(state: Any) -> Array:
+        traces.append(None)
+        return state.system
+
+    for scale in (1.0, 0.5, 2.0):
+        changed = eqx.tree_at(
+            lambda m: m.hamiltonian, small_network(), replace_fn=lambda h: scale * h
+        )  # noqa: B023
+        ex.solve(changed, [scale, 2.0], save=count)
+        if scale == 1.0:
+            first = len(traces)
+    assert first > 0
+    assert len(traces) == first
+    ex.solve(small_network(), [1.0, 2.0, 3.0], save=count)
+    assert len(traces) > first
+
+
+def test_batch_over_gamma_is_a_loop() -> None:
+    def entropies(gamma: Any) -> ex.FermionLedger:
+        leads = (
+            ex.Lead.flat(modes=6, width=4.0, coupling=gamma, beta=1.0, mu=0.5),
+            ex.Lead.flat(modes=5, width=4.0, coupling=0.3, beta=0.7, mu=-0.5),
+        )
+        return ex.solve(ex.Junction(0.5, 0.2, leads), TIMES, save=systems.keep).ledger
+
+    gammas = jnp.array([0.0, 0.1, 2.0])
+    batch = eqx.filter_vmap(entropies)(gammas)
+    assert batch.terms.intra_bath.shape == (3, 6, 2)
+    for i, gamma in enumerate(gammas):
+        assert_same_members(jax.tree.map(lambda x: x[i], batch), entropies(gamma))  # noqa: B023
+
+
+def test_batch_over_keys_of_a_pure_start_is_a_loop() -> None:
+    model = systems.THERMAL["mixed"].model()
+
+    def drawn(key: Array) -> ex.FermionLedger:
+        return ex.solve(ex.pure_start(model, key), TIMES, save=systems.keep, throw=False).ledger
+
+    keys = jax.random.split(jax.random.key(4), 4)
+    batch = jax.vmap(drawn)(keys)
+    assert np.ptp(batch.entropy_production[:, 0]) > 1e-3
+    for i, key in enumerate(keys):
+        assert_same_members(jax.tree.map(lambda x: x[i], batch), drawn(key))  # noqa: B023
+        assert np.max(np.abs(batch.residual[i])) < 1e-11
+
+
+def assert_same_members(left: ex.FermionLedger, right: ex.FermionLedger) -> None:
+    pairs = zip(jax.tree.leaves_with_path(left), jax.tree.leaves(right), strict=True)
+    for (path, a), b in pairs:
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9, err_msg=jax.tree_util.keystr(path))
+
+
+MEMORY = """
+import resource
+import entropax as ex, jax, numpy as np
+lead = ex.Lead.flat(modes=300, width=10.0, coupling=3.0, beta=10.0, mu=1.0)
+other = ex.Lead.flat(modes=300, width=10.0, coupling=3.0, beta=2.0, mu=-1.0)
+junction = ex.Junction(0.0, 0.0, (lead, other))
+peaks = []
+for times in (5, 60):
+    jax.block_until_ready(ex.solve(junction, np.logspace(-1, 6, times)))
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(*peaks)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_times() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=400, check=True
+    )
+    few, many = map(float, done.stdout.split())
+    # One state at K = 300 is two blocks of 1.4 MB: 55 more would be 150 MB. The second
+    # compilation takes some tens.
+    assert many - few < 80, (few, many)
+
+
+def test_combinations_of_leads_do_not_matter() -> None:
+    """A lead cut in two: the dynamics is the same, only the account is kept apart."""
+    whole = solved("mixed").ledger
+    star = systems.THERMAL["mixed"]
+    (e, t, beta, mu), right = star.leads
+    parts = ((e[:3], t[:3], beta, mu), (e[3:], t[3:], beta, mu), right)
+    cut = ex.solve(star._replace(leads=parts).model(), TIMES, save=systems.keep).ledger
+    for a, b in itertools.pairwise([whole, cut]):
+        for name in ("system_occupation", "system_entropy", "environment_entropy"):
+            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=0, atol=1e-11)
+        np.testing.assert_allclose(
+            a.entropy_production_fixed, b.entropy_production_fixed, rtol=0, atol=1e-10
+        )
+    # more temperatures to follow: the finite-bath part can only fall
+    assert np.all(cut.terms.finite_bath >= whole.terms.finite_bath - 1e-10)
