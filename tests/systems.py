@@ -21,8 +21,15 @@ Array = np.ndarray
 TIMES = np.array([2.0, 0.0, 1e6, -1.5, 0.03, 40.0])
 
 
+TRACES: list[None] = []
+
+
 def keep(state: Any) -> Any:
-    """As `save=`: the whole state. One object, so that all tests share compiled programs."""
+    """As `save=`: the whole state. One object, so that all tests share compiled programs.
+
+    Being traced leaves its mark in `TRACES`.
+    """
+    TRACES.append(None)
     return state
 
 
@@ -124,11 +131,10 @@ def random_correlation(n: int, seed: int, filling: Sequence[float] | None = None
     return (vectors * values) @ vectors.conj().T
 
 
-# --- two leads of 6 and 5 modes -------------------------------------------------------------
-E_L = np.array([-1.31, 0.42, -0.57, 1.04, 0.11, 1.77])
-E_R = np.array([0.86, -0.23, -1.66, 1.43, 0.29])
-T_L = np.array([0.31, 0.22, -0.27, 0.35, 0.18, 0.25])
-T_R = np.array([0.28, 0.33, 0.21, -0.24, 0.3])
+E_L = np.array([-1.31, 0.42, -0.57, 1.04, 0.11, 1.77, -1.93, 0.68, -0.85, 1.36])
+E_R = np.array([0.86, -0.23, -1.66, 1.43, 0.29, -0.98, 1.89, -0.41, 0.53, -1.27])
+T_L = np.array([0.31, 0.22, -0.27, 0.35, 0.18, 0.25, 0.29, -0.33, 0.2, 0.24])
+T_R = np.array([0.28, 0.33, 0.21, -0.24, 0.3, 0.26, -0.19, 0.34, 0.23, 0.32])
 
 
 def _pair(
@@ -155,8 +161,8 @@ def _but(array: Array, **changes: float) -> Array:
     return copy
 
 
-_SHARED = (E_L, _but(E_L[:5], i1=0.29))
-_PURE = (1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0)
+_SHARED = (E_L, _but(E_R, i1=0.42, i4=0.11, i6=1.77, i9=-1.31))
+_PURE = (1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0)
 
 THERMAL: dict[str, Star] = {
     "mixed": _pair(),
@@ -183,7 +189,7 @@ THERMAL: dict[str, Star] = {
     "infinite temperature": _pair(beta=(0.0, 0.8)),
     "cold": _pair(beta=(60.0, 45.0)),
     "hot": _pair(beta=(1e-4, -2e-4)),
-    "one mode dominates": _pair(energies=(_but(E_L, i0=-500.0), E_R)),
+    "one mode far away": _pair(energies=(_but(E_L, i0=-20.0), E_R)),
 }
 # `textbook.ledger` knows no effective state at t = 0 here, and sigma is +inf later.
 FROZEN: dict[str, Star] = {
@@ -195,8 +201,8 @@ FROZEN: dict[str, Star] = {
 DIAGONAL: dict[str, Star] = {
     "pure": _pair(occupation=0.0, filling=_PURE),
     "pure, level filled": _pair(occupation=1.0, filling=_PURE),
-    "random filling": _pair(filling=np.random.default_rng(5).uniform(size=11)),
-    "equal fillings": _pair(filling=(0.2, 0.2, 0.7, 0.2, 0.7, 0.3, 0.2, 0.7, 0.7, 0.3, 0.6)),
+    "random filling": _pair(filling=np.random.default_rng(5).uniform(size=20)),
+    "equal fillings": _pair(filling=np.tile([0.2, 0.7, 0.2, 0.3, 0.7, 0.2, 0.7, 0.5, 0.3, 0.9], 2)),
     "pure, uncoupled modes": _pair(
         occupation=1.0, filling=_PURE, couplings=(_but(T_L, i1=0.0), _but(T_R, i1=0.0))
     ),
@@ -208,31 +214,34 @@ DIAGONAL: dict[str, Star] = {
 # Baths without a finite beta at the start, and the limits of thermal states that they are.
 _COLD = (np.inf, np.inf)
 EDGES: dict[str, Star] = {
-    "empty leads": _pair(occupation=1.0, filling=np.zeros(11), limit=(_COLD, (-9.0, -9.0))),
-    "filled leads": _pair(occupation=0.0, filling=np.ones(11), limit=(_COLD, (9.0, 9.0))),
+    "empty leads": _pair(occupation=1.0, filling=np.zeros(20), limit=(_COLD, (-9.0, -9.0))),
+    "filled leads": _pair(occupation=0.0, filling=np.ones(20), limit=(_COLD, (9.0, 9.0))),
     "one lead empty, one filled": _pair(
-        occupation=0.4, filling=(0,) * 6 + (1,) * 5, limit=(_COLD, (-9.0, 9.0))
+        occupation=0.4, filling=(0,) * 10 + (1,) * 10, limit=(_COLD, (-9.0, 9.0))
     ),
     "ground states": _pair(
-        occupation=0.0, filling=(1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0), limit=(_COLD, (-0.2, -1.0))
+        occupation=0.0, filling=[*(E_L < -0.2), *(E_R < -0.9)], limit=(_COLD, (-0.2, -0.9))
     ),
     "highest states": _pair(
         occupation=0.0,
-        filling=(0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0),
+        filling=[*(E_L > 0.8), *(E_R > 1.0)],
         limit=((-np.inf, -np.inf), (0.8, 1.0)),
     ),
 }
 NOTHING: dict[str, Star] = {
-    "empty": _pair(occupation=0.0, filling=np.zeros(11)),
-    "filled": _pair(occupation=1.0, filling=np.ones(11)),
+    "empty": _pair(occupation=0.0, filling=np.zeros(20)),
+    "filled": _pair(occupation=1.0, filling=np.ones(20)),
 }
 
-# --- one lead; three leads, one of one mode -------------------------------------------------
 ONE_LEAD = {
-    "one lead": Star(0.2, 0.8, ((E_L[:4], T_L[:4], 1.3, 0.4),)),
-    "one lead at one energy": Star(0.2, 0.8, ((np.full(4, 0.2), T_L[:4], 1.3, 0.4),)),
+    "one lead": Star(0.2, 0.8, ((E_L[:6], T_L[:6], 1.3, 0.4),)),
+    "one lead at one energy": Star(0.2, 0.8, ((np.full(6, 0.2), T_L[:6], 1.3, 0.4),)),
 }
+# The same junction, its lead cut in three, and one with leads of their own.
 THREE_LEADS = {
+    "cut lead": Star(
+        0.2, 0.8, tuple((E_L[s], T_L[s], 1.3, 0.4) for s in map(slice, (0, 3, 4), (3, 4, 6)))
+    ),
     "three leads": Star(
         0.1,
         0.6,
@@ -241,15 +250,9 @@ THREE_LEADS = {
             (E_R[:1], T_R[:1], 0.7, -0.2),
             (E_R[1:3], T_R[1:3], 2.0, 0.0),
         ),
-    )
-}
-ONE_MODE = {
-    "two leads of one mode": Star(
-        0.1, 0.6, ((E_L[:1], T_L[:1], 1.3, 0.4), (E_R[:1], T_R[:1], 0.7, -0.2))
-    )
+    ),
 }
 
-# --- networks of seven sites ----------------------------------------------------------------
 SEVEN = ((0,), ((1, 2, 3), (4, 5, 6)))
 SCATTERED = ((2, 5), ((0, 4), (1, 3, 6)))
 THREE_BATHS = ((3,), ((0, 5), (1,), (2, 4, 6)))
@@ -295,7 +298,6 @@ NETWORKS: dict[str, Net] = {
 }
 
 
-# --- ledgers under common names -------------------------------------------------------------
 TEXTBOOK_NAMES = {
     "environment_entropy": "bath_entropy",
     "bath_entropy": "bath_entropies",
@@ -459,7 +461,6 @@ def assert_same_ledger(
         assert good.all(), f"{name}: {left[~good]} is not {right[~good]} at {np.argwhere(~good)}"
 
 
-# --- closed forms, with their gradients -----------------------------------------------------
 class Exact(NamedTuple):
     """A value and its derivative with respect to each named parameter."""
 
@@ -541,10 +542,12 @@ class Rabi(NamedTuple):
 
 RABI = {
     "one mode": Rabi(0.3, -0.2, (0.4,), 0.9, 1.2, 0.1),
-    "four modes of one energy": Rabi(0.3, -0.2, (0.4, -0.1, 0.25, 0.3), 0.9, 1.2, 0.1),
-    "four modes, resonant": Rabi(0.3, 0.3, (0.4, 0.1, 0.25, 0.3), 0.9, 1.2, 0.1),
-    "four modes, two uncoupled": Rabi(0.3, -0.2, (0.4, 0.0, 0.25, 0.0), 0.9, 1.2, 0.1),
+    "one uncoupled mode": Rabi(0.3, -0.2, (1e-200,), 0.9, 1.2, 0.1),
+    "six modes of one energy": Rabi(0.3, -0.2, (0.4, -0.1, 0.25, 0.3, 0.1, 0.2), 0.9, 1.2, 0.1),
+    "six resonant modes": Rabi(0.3, 0.3, (0.4, 0.1, 0.25, 0.3, 0.1, 0.2), 0.9, 1.2, 0.1),
+    "six modes, three uncoupled": Rabi(0.3, -0.2, (0.4, 0, 0.25, 0, 0, 0.3), 0.9, 1.2, 0.1),
 }
+ONE_MODE = {name: RABI[name].star() for name in ("one mode", "one uncoupled mode")}
 
 
 class Ring(NamedTuple):

@@ -273,7 +273,7 @@ def all_slopes(arguments: tuple, direction: tuple) -> tuple:
     forward = jax.jvp(outputs, arguments, direction)[1]
     rows = jax.jacrev(outputs, argnums=(0, 1, 2))(*arguments)
     reverse = sum(
-        jnp.sum((row * d).reshape(5, -1), axis=1) for row, d in zip(rows, direction, strict=True)
+        jnp.tensordot(row, d, jnp.ndim(d)) for row, d in zip(rows, direction, strict=True)
     )
     return forward, reverse
 

@@ -1,7 +1,6 @@
-"""The junction: its whole ledger against dense twins and outside numbers, its invariants, its door."""
+"""The junction: its whole ledger against dense twins and outside numbers, and its invariants."""
 
 import functools
-import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import equinox as eqx
 import fock
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 import systems
@@ -46,7 +46,6 @@ def at(found: dict[str, Array], mask: Array) -> dict[str, Array]:
     return {name: value[mask] for name, value in found.items()}
 
 
-# --- against the dense twin -----------------------------------------------------------------
 @pytest.mark.parametrize("name", ORDINARY)
 def test_every_field_is_that_of_the_dense_twin(name: str) -> None:
     sol = solved(name)
@@ -65,14 +64,32 @@ def test_every_entry_of_the_state_is_that_of_the_dense_twin(name: str) -> None:
         assert_same_state(state, textbook.correlation(dense["h"], dense["c0"], t), dense["baths"])
 
 
-def assert_same_state(state: Any, c: Array, baths: list) -> None:
-    np.testing.assert_allclose(state.system, c[:1, :1], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(state.level_row, c[0, 1:], rtol=0, atol=1e-9)
+def assert_same_state(state: Any, c: Array, baths: list, tolerance: float = 1e-9) -> None:
+    np.testing.assert_allclose(state.system, c[:1, :1], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(state.level_row, c[0, 1:], rtol=0, atol=tolerance)
     for nu, bath in enumerate(baths):
         block = c[np.ix_(bath, bath)]
-        np.testing.assert_allclose(state.blocks[nu], block, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(state.blocks[nu], block, rtol=0, atol=tolerance)
         diagonal = np.diag(block).real
-        np.testing.assert_allclose(state.occupations[nu], diagonal, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(state.occupations[nu], diagonal, rtol=0, atol=tolerance)
+
+
+def test_late_times_to_forty_digits() -> None:
+    """At Gamma t = 1e6 the dense twin itself is off by 1e-8: phases of |E| t eps."""
+    mixed = systems.THERMAL["mixed"]
+    (energies, *rest), right = mixed.leads
+    star = mixed._replace(leads=((np.where(energies > 1.7, -500.0, energies), *rest), right))
+    dense, state = star.dense(), jax.tree.map(lambda x: np.asarray(x)[2], solve(star).saved)
+    with mpmath.workdps(40):
+        values, vectors = mpmath.eigh(mpmath.matrix(dense["h"].tolist()))
+        phases = [mpmath.expj(-x * mpmath.mpf(TIMES[2])) for x in values]
+        exact = vectors * mpmath.diag(phases) * vectors.transpose()
+        u = np.array(exact.tolist(), dtype=complex)
+    c = (u.conj() * star.start) @ u.T
+    assert_same_state(state, c, dense["baths"], 1e-10)
+    twin = textbook.correlation(dense["h"], dense["c0"], TIMES[2])
+    with pytest.raises(AssertionError):
+        assert_same_state(state, twin, dense["baths"], 1e-10)
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -90,8 +107,8 @@ def test_a_start_without_a_finite_temperature(name: str) -> None:
     for field in ("entropy_production", "entropy_production_fixed", "finite_bath", "system_bath"):
         np.testing.assert_allclose(now[field], 0.0, rtol=0, atol=1e-12, err_msg=field)
     assert not np.any(sol.failed)
-    assert np.all(sol.result[LATER] == ex.RESULTS.successful)
-    assert np.all(sol.result[~LATER] == ex.RESULTS.undetermined_temperature)
+    assert np.all((sol.result == ex.RESULTS.successful)[LATER])
+    assert np.all((sol.result == ex.RESULTS.undetermined_temperature)[~LATER])
     assert np.all(led.determined[LATER])
     betas = np.array(star.dense()["betas"])
     np.testing.assert_array_equal(led.determined[~LATER][0], np.isfinite(betas))
@@ -105,7 +122,7 @@ def test_nothing_happens_where_nothing_can_move(name: str) -> None:
     found, filled = fields(solved(name).ledger), name == "filled"
     for field in ("entropy_production", "entropy_production_fixed", *systems.TERMS):
         np.testing.assert_allclose(found[field], 0.0, rtol=0, atol=1e-11, err_msg=field)
-    np.testing.assert_allclose(found["total_particles"], 12.0 * filled, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["total_particles"], 21.0 * filled, rtol=0, atol=1e-12)
     assert np.all(np.isnan(found["beta"]))
     assert np.all(solved(name).result == ex.RESULTS.undetermined_temperature)
 
@@ -126,17 +143,14 @@ def test_the_comparison_can_fail() -> None:
     swapped = mixed._replace(
         leads=((energies, couplings, right[2], mu), (right[0], right[1], beta, right[3]))
     )
-    difference = (
-        solve(swapped).ledger.entropy_production - solved("mixed").ledger.entropy_production
-    )
-    assert np.all(np.abs(difference[LATER]) > 1e-4)
+    other, sigma = solve(swapped).ledger.entropy_production, solved("mixed").ledger
+    assert np.all(np.abs(other - sigma.entropy_production)[LATER] > 1e-5)
     expected = twin_fields(mixed, TIMES)
     for wrong in (solve(swapped), solve(mixed, TIMES + 1e-6), solved("level empty")):
         with pytest.raises(AssertionError):
             assert_same_ledger(fields(wrong.ledger), expected, 1e-9)
 
 
-# --- numbers from outside -------------------------------------------------------------------
 # K, W, t, then n_d, sigma, I(S:B), I(L:R), I_L, I_R, Sigma (validation V5).
 JUNCTIONS = [
     (10, 4.0, 1.0, 0.0553667219845, 0.247233619516, 0.237974875405, 0.00437913143492,
@@ -161,7 +175,10 @@ def flat_junction(
 @pytest.mark.parametrize("row", JUNCTIONS, ids=["K=10", "K=100", "K=400"])
 def test_junction_against_an_independent_program(row: tuple) -> None:
     modes, width, t, *expected = row
-    led = ex.solve(flat_junction(modes, width, 0.1, (1.0, 1.0), (0.5, -0.5), 0.5), [t]).ledger
+    model = flat_junction(modes, width, 0.1, (1.0, 1.0), (0.5, -0.5), 0.5)
+    # the smallest takes the program of the other small systems
+    ts = np.full(len(TIMES), t) if modes == 10 else [t]
+    led = ex.solve(model, ts, save=systems.keep).ledger
     found = [
         led.system_occupation[0],
         led.entropy_production_fixed[0],
@@ -261,7 +278,7 @@ def test_published_size_against_the_dense_twin(published: ex.Solution, dense_run
     assert process.returncode == 0, errors
     twins = [dict(np.load(folder / f"{i}.npz")) for i in range(len(PUBLISHED))]
     found, scale = fields(published.ledger), largest(fields(published.ledger))
-    assert scale > 1000
+    assert scale > 100
     for name in (*systems.PER_TIME, *systems.TERMS):
         expected = np.array([twin[systems.TEXTBOOK_NAMES.get(name, name)] for twin in twins])
         bound = 1e-9 * (1.0 if name in ("beta", "mu", "residual") else max(1.0, scale))
@@ -275,7 +292,6 @@ def slice_list(start: int) -> list[int]:
     return list(range(start, start + 1000))
 
 
-# --- many-body states -----------------------------------------------------------------------
 def test_three_leads_in_fock_space() -> None:
     star = systems.THREE_LEADS["three leads"]
     expected = systems.fock_fields(star, 2.0)
@@ -287,7 +303,6 @@ def test_three_leads_in_fock_space() -> None:
     assert float(found["system_entropy"][0]) == pytest.approx(fock.entropy(rho), abs=1e-11)
 
 
-# --- invariants -----------------------------------------------------------------------------
 def assert_invariants(found: dict[str, Array], *, thermal: bool) -> None:
     """What holds at every time, from every start; the two second laws from thermal ones."""
     assert np.max(np.abs(found["residual"])) < 1e-11
@@ -318,8 +333,8 @@ def numbers(low: float, high: float, count: int) -> st.SearchStrategy[list[float
 
 @settings(max_examples=40)
 @given(
-    energies=numbers(-3, 3, 12),
-    couplings=numbers(-1, 1, 11),
+    energies=numbers(-3, 3, 21),
+    couplings=numbers(-1, 1, 20),
     betas=numbers(-20, 20, 2),
     mus=numbers(-3, 3, 2),
     occupation=st.floats(0, 1),
@@ -329,7 +344,7 @@ def test_invariants_of_whatever_is_drawn(
 ) -> None:
     """Equal, nearly equal and tiny numbers are what hypothesis likes to draw."""
     e, t = np.array(energies), np.array(couplings)
-    leads = ((e[1:7], t[:6], betas[0], mus[0]), (e[7:], t[6:], betas[1], mus[1]))
+    leads = ((e[1:11], t[:10], betas[0], mus[0]), (e[11:], t[10:], betas[1], mus[1]))
     sol = solve(Star(e[0], occupation, leads))
     assert not np.any(sol.failed)
     assert_invariants(fields(sol.ledger), thermal=True)
@@ -337,13 +352,13 @@ def test_invariants_of_whatever_is_drawn(
 
 @settings(max_examples=40)
 @given(
-    energies=numbers(-3, 3, 12),
-    couplings=numbers(-1, 1, 11),
-    filling=st.lists(st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1), min_size=12, max_size=12),
+    energies=numbers(-3, 3, 21),
+    couplings=numbers(-1, 1, 20),
+    filling=st.lists(st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1), min_size=21, max_size=21),
 )
 def test_invariants_from_whatever_filling(energies: list, couplings: list, filling: list) -> None:
     e, t, n = np.array(energies), np.array(couplings), np.array(filling)
-    leads = ((e[1:7], t[:6], 1.0, 0.0), (e[7:], t[6:], 1.0, 0.0))
+    leads = ((e[1:11], t[:10], 1.0, 0.0), (e[11:], t[10:], 1.0, 0.0))
     sol = solve(Star(e[0], n[0], leads, n[1:]))
     assert not np.any(sol.failed)
     assert_invariants(fields(sol.ledger), thermal=False)
@@ -375,7 +390,6 @@ def test_first_law(name: str) -> None:
         assert np.max(np.abs(gained - given_by + heat)) > 1e-4
 
 
-# --- symmetries -----------------------------------------------------------------------------
 def _mapped(star: Star, **changes: Any) -> dict[str, Array]:
     return fields(solve(star._replace(**changes)).ledger)
 
@@ -387,7 +401,7 @@ SAME_ENTROPIES = ("entropy_production", "entropy_production_fixed", *systems.TER
 def test_symmetries(name: str) -> None:
     """Order of modes, sign of couplings, direction of time, particles against holes, units."""
     star, found = systems.THERMAL[name], fields(solved(name).ledger)
-    order = [3, 0, 5, 1, 4, 2], [4, 2, 0, 1, 3]
+    order = [3, 0, 5, 9, 1, 4, 7, 2, 6, 8], [4, 2, 0, 8, 1, 3, 9, 5, 7, 6]
     shuffled = tuple((e[o], t[o], b, m) for (e, t, b, m), o in zip(star.leads, order, strict=True))
     signs = tuple((e, t * (-1.0) ** np.arange(len(t)), b, m) for e, t, b, m in star.leads)
     holes = tuple((-e, t, b, -m) for e, t, b, m in star.leads)
@@ -408,24 +422,22 @@ def test_symmetries(name: str) -> None:
     np.testing.assert_allclose(others["units"]["heat"], 2 * found["heat"], rtol=0, atol=4e-9)
 
 
-# --- the door -------------------------------------------------------------------------------
 def small_network() -> ex.FermionNetwork:
-    return ex.FermionNetwork(
-        systems.chain(4, 0.5) + np.diag([0.1, 0.4, -0.2, 0.3]),
-        (0,),
-        ((1, 2), (3,)),
-        (1.0, 2.0),
-        (0.0, 0.1),
-    )
+    h = systems.chain(4, 0.5) + np.diag([0.1, 0.4, -0.2, 0.3])
+    return ex.FermionNetwork(h, (0,), ((1, 2), (3,)), (1.0, 2.0), (0.0, 0.1))
 
 
-def test_progress_is_shown_on_request_and_changes_nothing(capfd: pytest.CaptureFixture) -> None:
+def test_progress_save_and_throw_change_no_number(capfd: pytest.CaptureFixture) -> None:
     ts = np.array([0.5, 1.0, 2.0])
-    silent = ex.solve(small_network(), ts)
-    jax.block_until_ready(silent)
+    silent = jax.block_until_ready(ex.solve(small_network(), ts))
     shown = capfd.readouterr()
     assert shown.out == shown.err == ""
-    loud = ex.solve(small_network(), ts, progress=True)
+    assert silent.saved is None
+
+    def save(state: Any) -> Any:
+        return {"c": state.correlation, "n": (state.occupations[0].sum(),)}
+
+    loud = ex.solve(small_network(), ts, save=save, progress=True, throw=False)
     jax.block_until_ready(loud)
     jax.effects_barrier()
     shown = capfd.readouterr()
@@ -434,136 +446,123 @@ def test_progress_is_shown_on_request_and_changes_nothing(capfd: pytest.CaptureF
     for name, value in before.items():
         np.testing.assert_allclose(after[name], value, rtol=0, atol=1e-13, err_msg=name)
 
-
-def test_save_stacks_what_it_returns() -> None:
-    ts = np.array([0.5, 1.0, 2.0])
-    assert ex.solve(small_network(), ts).saved is None
-    sol = ex.solve(
-        small_network(), ts, save=lambda s: {"c": s.correlation, "n": (s.occupations[0].sum(),)}
-    )
-    assert sol.saved["c"].shape == (3, 4, 4)
-    np.testing.assert_allclose(sol.saved["n"][0], sol.ledger.particles[:, 0], rtol=0, atol=1e-14)
-    np.testing.assert_allclose(
-        sol.saved["c"][:, 0, 0].real, sol.ledger.system_occupation, rtol=0, atol=1e-14
-    )
+    assert loud.saved["c"].shape == (3, 4, 4)
+    filling = loud.saved["c"][:, 0, 0].real
+    np.testing.assert_allclose(filling, loud.ledger.system_occupation, rtol=0, atol=1e-14)
+    particles = loud.saved["n"][0]
+    np.testing.assert_allclose(particles, loud.ledger.particles[:, 0], rtol=0, atol=1e-14)
 
 
 def test_times_come_back_as_given() -> None:
     sol = solved("mixed")
     np.testing.assert_array_equal(sol.ts, TIMES)
     assert sol.ts.dtype == jnp.float64
+    assert (sol.stats["times"], sol.stats["sites"]) == (6, 21)
     order = np.argsort(TIMES)
-    sorted_found, found = fields(solve(ALL["mixed"], TIMES[order]).ledger), fields(sol.ledger)
+    found, ordered = fields(sol.ledger), fields(solve(ALL["mixed"], TIMES[order]).ledger)
     for name, value in found.items():
-        np.testing.assert_allclose(sorted_found[name], value[order], rtol=0, atol=1e-13)
+        np.testing.assert_allclose(ordered[name], value[order], rtol=0, atol=1e-13, err_msg=name)
+    again = fields(solve(ALL["mixed"], list(map(float, TIMES))).ledger)
+    np.testing.assert_array_equal(again["entropy_production"], found["entropy_production"])
     assert ex.solve(small_network(), []).ledger.beta.shape == (0, 2)
-    assert sol.stats["times"] == 6
-    assert sol.stats["sites"] == 12
 
 
-def test_results_without_throwing() -> None:
-    """A failed time is a code in `result` and in `failed`, and raises unless told not to."""
-    broken = ex.FermionNetwork(np.diag([1e300, -1e300, 1e308]), (0,), ((1,), (2,)), start=np.eye(3))
-    silent = ex.solve(broken, [1.0], throw=False)
-    codes = silent.result
-    good = ex.solve(small_network(), [1.0, 2.0], throw=False)
-    assert np.all(good.result == ex.RESULTS.successful) or np.any(~good.ledger.determined)
-    assert not np.any(good.failed)
-    assert codes is not None
+def test_numerical_trouble_is_a_code_or_an_error() -> None:
+    """A state that overflows is `not_finite`: masked without `throw`, an error with it."""
+    h = np.diag([1e308, -1e308, 1e308])
+    broken = ex.FermionNetwork(h, (0,), ((1, 2),), start=np.diag([1.0, 0.3, 0.7]))
+    sol = ex.solve(broken, [1.0], throw=False)
+    assert np.all(sol.result == ex.RESULTS.not_finite)
+    assert np.all(sol.failed)
+    with pytest.raises(RuntimeError, match="NaN or infinite"):
+        jax.block_until_ready(ex.solve(broken, [1.0]))
 
 
-# --- compiled once, batched -----------------------------------------------------------------
 def test_one_trace_for_calls_of_equal_shapes() -> None:
-    traces = []
-
-    def count(state: Any) -> Array:
-        traces.append(None)
-        return state.system
-
-    for scale in (1.0, 0.5, 2.0):
-        changed = eqx.tree_at(
-            lambda m: m.hamiltonian, small_network(), replace_fn=lambda h: scale * h
-        )  # noqa: B023
-        ex.solve(changed, [scale, 2.0], save=count)
-        if scale == 1.0:
-            first = len(traces)
-    assert first > 0
-    assert len(traces) == first
-    ex.solve(small_network(), [1.0, 2.0, 3.0], save=count)
-    assert len(traces) > first
+    solved("mixed")
+    before = len(systems.TRACES)
+    assert before > 0
+    for name in ("cold", "no coupling", "equal energies within a lead", "zero temperature"):
+        solve(ALL[name], TIMES + 0.5)
+    assert len(systems.TRACES) == before
+    model = systems.THERMAL["mixed"].model()
+    eqx.filter_eval_shape(lambda ts: ex.solve(model, ts, save=systems.keep).ts, np.arange(9.0))
+    assert len(systems.TRACES) > before
 
 
 def test_batch_over_gamma_is_a_loop() -> None:
-    def entropies(gamma: Any) -> ex.FermionLedger:
+    def ledger(gamma: Any) -> ex.FermionLedger:
         leads = (
-            ex.Lead.flat(modes=6, width=4.0, coupling=gamma, beta=1.0, mu=0.5),
-            ex.Lead.flat(modes=5, width=4.0, coupling=0.3, beta=0.7, mu=-0.5),
+            ex.Lead.flat(modes=10, width=4.0, coupling=gamma, beta=1.0, mu=0.5),
+            ex.Lead.flat(modes=10, width=3.0, coupling=0.3, beta=0.7, mu=-0.5),
         )
         return ex.solve(ex.Junction(0.5, 0.2, leads), TIMES, save=systems.keep).ledger
 
     gammas = jnp.array([0.0, 0.1, 2.0])
-    batch = eqx.filter_vmap(entropies)(gammas)
+    batch = eqx.filter_vmap(ledger)(gammas)
     assert batch.terms.intra_bath.shape == (3, 6, 2)
+    assert np.ptp(batch.entropy_production[:, 0]) > 0.1
     for i, gamma in enumerate(gammas):
-        assert_same_members(jax.tree.map(lambda x: x[i], batch), entropies(gamma))  # noqa: B023
+        assert_same_members(jax.tree.map(lambda x: x[i], batch), ledger(gamma))  # noqa: B023
 
 
 def test_batch_over_keys_of_a_pure_start_is_a_loop() -> None:
     model = systems.THERMAL["mixed"].model()
 
-    def drawn(key: Array) -> ex.FermionLedger:
-        return ex.solve(ex.pure_start(model, key), TIMES, save=systems.keep, throw=False).ledger
+    def ledger(key: Array) -> ex.FermionLedger:
+        return ex.solve(ex.pure_start(model, key), TIMES, save=systems.keep).ledger
 
     keys = jax.random.split(jax.random.key(4), 4)
-    batch = jax.vmap(drawn)(keys)
+    batch = jax.vmap(ledger)(keys)
     assert np.ptp(batch.entropy_production[:, 0]) > 1e-3
+    assert np.max(np.abs(batch.residual)) < 1e-11
     for i, key in enumerate(keys):
-        assert_same_members(jax.tree.map(lambda x: x[i], batch), drawn(key))  # noqa: B023
-        assert np.max(np.abs(batch.residual[i])) < 1e-11
+        assert_same_members(jax.tree.map(lambda x: x[i], batch), ledger(key))  # noqa: B023
 
 
 def assert_same_members(left: ex.FermionLedger, right: ex.FermionLedger) -> None:
-    pairs = zip(jax.tree.leaves_with_path(left), jax.tree.leaves(right), strict=True)
-    for (path, a), b in pairs:
-        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9, err_msg=jax.tree_util.keystr(path))
+    a, b = fields(left), fields(right)
+    for name, value in b.items():
+        np.testing.assert_allclose(a[name], value, rtol=1e-8, atol=1e-9, err_msg=name)
 
 
 MEMORY = """
 import resource
 import entropax as ex, jax, numpy as np
-lead = ex.Lead.flat(modes=300, width=10.0, coupling=3.0, beta=10.0, mu=1.0)
-other = ex.Lead.flat(modes=300, width=10.0, coupling=3.0, beta=2.0, mu=-1.0)
-junction = ex.Junction(0.0, 0.0, (lead, other))
-peaks = []
-for times in (5, 60):
-    jax.block_until_ready(ex.solve(junction, np.logspace(-1, 6, times)))
-    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-print(*peaks)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def junction(beta):
+    lead = ex.Lead.flat(modes=300, width=10.0, coupling=3.0, beta=beta, mu=1.0)
+    return ex.Junction(0.0, 0.0, (lead, lead))
+
+run = jax.jit(lambda beta, ts: ex.solve(junction(beta), ts).ledger.entropy_production)
+ts = np.logspace(-1, 6, 60)
+compiled = run.lower(2.0, ts).compile()
+np.empty(1)
+before = peak()
+jax.block_until_ready(compiled(2.0, ts))
+print(peak() - before)
 """
 
 
 def test_memory_does_not_grow_with_the_number_of_times() -> None:
+    """Sixty states at K = 300 would be 170 MB in their two blocks alone."""
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=400, check=True
     )
-    few, many = map(float, done.stdout.split())
-    # One state at K = 300 is two blocks of 1.4 MB: 55 more would be 150 MB. The second
-    # compilation takes some tens.
-    assert many - few < 80, (few, many)
+    assert float(done.stdout) < 80.0
 
 
-def test_combinations_of_leads_do_not_matter() -> None:
-    """A lead cut in two: the dynamics is the same, only the account is kept apart."""
-    whole = solved("mixed").ledger
-    star = systems.THERMAL["mixed"]
-    (e, t, beta, mu), right = star.leads
-    parts = ((e[:3], t[:3], beta, mu), (e[3:], t[3:], beta, mu), right)
-    cut = ex.solve(star._replace(leads=parts).model(), TIMES, save=systems.keep).ledger
-    for a, b in itertools.pairwise([whole, cut]):
-        for name in ("system_occupation", "system_entropy", "environment_entropy"):
-            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=0, atol=1e-11)
-        np.testing.assert_allclose(
-            a.entropy_production_fixed, b.entropy_production_fixed, rtol=0, atol=1e-10
-        )
-    # more temperatures to follow: the finite-bath part can only fall
+def test_a_lead_cut_in_three() -> None:
+    """The dynamics is the same, the account is kept apart, and more temperatures are followed."""
+    whole, cut = solved("one lead").ledger, solved("cut lead").ledger
+    for name in ("system_occupation", "system_entropy", "environment_entropy", "total_energy"):
+        left, right = getattr(whole, name), getattr(cut, name)
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-10, err_msg=name)
+    fixed = whole.entropy_production_fixed
+    np.testing.assert_allclose(cut.entropy_production_fixed, fixed, rtol=0, atol=1e-10)
     assert np.all(cut.terms.finite_bath >= whole.terms.finite_bath - 1e-10)
+    assert np.all(whole.terms.inter_bath == 0.0) or np.max(np.abs(whole.terms.inter_bath)) < 1e-12
+    assert np.max(cut.terms.inter_bath) > 1e-3

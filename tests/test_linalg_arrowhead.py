@@ -459,8 +459,7 @@ def measure_slopes(arguments: tuple, direction: tuple) -> tuple:
     forward = jax.jvp(sums, arguments, direction)[1]
     rows = jax.jacrev(sums, argnums=(0, 1, 2))(*arguments)
     reverse = sum(
-        jnp.sum((row * d).reshape(len(SUMS), -1), axis=1)
-        for row, d in zip(rows, direction, strict=True)
+        jnp.tensordot(row, d, jnp.ndim(d)) for row, d in zip(rows, direction, strict=True)
     )
     return forward, reverse
 

@@ -564,7 +564,7 @@ def test_modes_derivative_of_every_mode_where_none_are_equal() -> None:
     a, d = jnp.asarray(matrices[0]), jnp.asarray(directions[0, 0])
     forward = jax.jit(lambda a, d: jax.jvp(observables, (a,), (d,))[1])(a, d)
     np.testing.assert_allclose(forward, difference(twin, (a,), (d,), 5e-5), rtol=0, atol=1e-9)
-    reverse = jnp.sum(jax.jit(jax.jacrev(observables))(a) * d, axis=(1, 2)).real
+    reverse = jnp.sum(jax.jit(jax.jacrev(observables))(a) * d[None], axis=(1, 2)).real
     np.testing.assert_allclose(reverse, forward, rtol=0, atol=1e-12)
 
 

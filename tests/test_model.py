@@ -47,7 +47,6 @@ def network(**changes: Any) -> ex.FermionNetwork:
     return ex.FermionNetwork(**(arguments | changes))
 
 
-# --- what is built --------------------------------------------------------------------------
 def test_flat_lead_has_the_papers_numbers() -> None:
     built = ex.Lead.flat(modes=5, width=2.0, coupling=0.3, beta=10.0, mu=-1.0)
     np.testing.assert_allclose(built.energies, [-1.0, -0.5, 0.0, 0.5, 1.0], rtol=0, atol=1e-15)
@@ -155,7 +154,6 @@ def test_models_are_frozen() -> None:
         junction().level = 1.0
 
 
-# --- starts drawn from a key ----------------------------------------------------------------
 def test_pure_start_is_pure_and_follows_its_key() -> None:
     model = junction()
     first = ex.pure_start(model, key=jax.random.key(3))
@@ -184,7 +182,6 @@ def test_pure_start_fills_with_the_initial_occupation() -> None:
     assert np.abs(both).max() < 4.5 / np.sqrt(draws)
 
 
-# --- the global reference state -------------------------------------------------------------
 @pytest.mark.parametrize("name", ["mixed", "negative temperature", "equal energies across leads"])
 def test_global_equilibrium_of_a_junction(name: str) -> None:
     star = systems.THERMAL[name]
@@ -216,7 +213,6 @@ def test_global_equilibrium_of_a_network() -> None:
     assert float(found.mu) == pytest.approx(alpha / beta, rel=1e-10)
 
 
-# --- bad input ------------------------------------------------------------------------------
 # argument, what is wrong, what the message says of rule and value
 BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "width zero": (lambda: flat(width=0.0), "width", "positive, but is 0.0"),
@@ -368,7 +364,6 @@ def test_nearly_hermitian_and_nearly_bounded_matrices_pass() -> None:
         network(hamiltonian=h, start=c + 1e-9 * np.eye(4))
 
 
-# --- values seen only when the program runs -------------------------------------------------
 TRACED: dict[str, tuple[Callable[[Array], Any], Any, Any, str]] = {
     "width": (lambda x: flat(width=x).energies, -1.0, 1.0, "`width` must be positive"),
     "rate": (lambda x: flat(coupling=x).couplings, -1.0, 1.0, "`coupling` must be non-negative"),
@@ -423,7 +418,6 @@ def test_one_bad_member_of_a_batch_fails() -> None:
         jax.vmap(lambda w: flat(width=w).energies)(widths - 1.5)
 
 
-# --- single precision -----------------------------------------------------------------------
 SINGLE = """
 import entropax as ex, jax, numpy as np
 assert not jax.config.jax_enable_x64

@@ -13,6 +13,7 @@ from entropax.equilibrium import Equilibrium
 from entropax.ledger import FermionLedger
 
 BATH_COLORS = ("#c1272d", "#0f62a8", "#2e8b57", "#b8860b", "#6a3d9a")
+INTRA_COLORS = ("#2e8b57", "#8fd0a5", "#145a32", "#b7e4c7", "#40916c")
 BATH_NAMES = ("L", "R")
 
 TERM_STYLES = {
@@ -32,12 +33,18 @@ def bath_name(index: int, baths: int) -> str:
     return BATH_NAMES[index] if baths == len(BATH_NAMES) else str(index + 1)
 
 
-def _by_bath(ax: Axes, x: ArrayLike, columns: ArrayLike, symbol: str) -> None:
+def _by_bath(
+    ax: Axes,
+    x: ArrayLike,
+    columns: ArrayLike,
+    symbol: str,
+    colors: Sequence[str] = BATH_COLORS,
+) -> None:
     columns = np.asarray(columns)
     baths = columns.shape[1]
     for index in range(baths):
         label = f"${symbol.format(bath_name(index, baths))}$"
-        ax.plot(np.asarray(x), columns[:, index], color=BATH_COLORS[index % 5], label=label)
+        ax.plot(np.asarray(x), columns[:, index], color=colors[index % len(colors)], label=label)
 
 
 def inverse_temperatures(
@@ -95,7 +102,7 @@ def entropy_production(
 def correlations(ax: Axes, x: ArrayLike, ledger: FermionLedger) -> None:
     """The mutual informations, those within each bath apart."""
     entropy_production(ax, x, ledger, ("inter_bath", "system_bath"))
-    _by_bath(ax, x, ledger.terms.intra_bath, "I_{{o{}}}")
+    _by_bath(ax, x, ledger.terms.intra_bath, "I_{{o{}}}", INTRA_COLORS)
     ax.set_ylabel("correlation (nats)")
 
 

@@ -63,6 +63,8 @@ def _claims_of(data: Data, case: str) -> list[Claim]:
     worst = max(spread, key=lambda name: spread[name])
     scaled = _normalised(data, case)
     share = terms["inter_bath"] / terms["athermality"]
+    inside = 0.5 * terms["intra_bath"]
+    leading = np.minimum(terms["inter_bath"], terms["athermality"])
     others = np.maximum(scaled["inter_bath"], scaled["intra_bath"])
     rest = np.maximum.reduce([terms[name] for name in TERMS[1:]])
     return [
@@ -80,6 +82,11 @@ def _claims_of(data: Data, case: str) -> list[Claim]:
             f"({case}) inter-bath correlation and athermality share Sigma about equally",
             f"I_LR / D* from {share.min():.2f} to {share.max():.2f}",
             bool(np.all((share > 0.5) & (share < 2.0))),
+        ),
+        Claim(
+            f"({case}) each intra-bath correlation lags behind both",
+            f"I_o of one bath at most {float(np.max(inside / leading)):.2f} of the smaller",
+            bool(np.all(inside < leading)),
         ),
         Claim(
             f"({case}) I_SB exceeds the classical bound at every Gamma",
