@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import ArrayLike
 from matplotlib.figure import Figure
 
 from entropax import plot
@@ -88,9 +89,9 @@ def _claims(data: Data) -> list[Claim]:
     return claims + _claims_across(data)
 
 
-def _agree(one: Run, values: np.ndarray) -> bool:
+def _agree(one: Run, values: ArrayLike) -> bool:
     """Whether the late means of both baths differ by less than the late values fluctuate."""
-    late = values[one.late]
+    late = np.asarray(values)[one.late]
     return bool(np.abs(np.diff(late.mean(axis=0)))[0] <= 2.0 * np.max(late.std(axis=0)))
 
 
