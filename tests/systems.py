@@ -185,6 +185,7 @@ THERMAL: dict[str, Star] = {
     "nearly equal within": _pair(energies=(_but(E_L, i3=0.42 + 1e-9, i5=0.11 + 1e-7), E_R)),
     "nearly equal across": _pair(energies=(E_L, _but(E_R, i0=0.42 + 3e-12, i4=0.11 + 1e-6))),
     "close within": _pair(energies=(_but(E_L, i3=0.42 + 6e-6), E_R)),
+    "an energy next to zero": _pair(energies=(_but(E_L, i2=1e-300), E_R)),
     "negative temperature": _pair(beta=(-0.7, 1.1)),
     "infinite temperature": _pair(beta=(0.0, 0.8)),
     "cold": _pair(beta=(60.0, 45.0)),
@@ -235,6 +236,7 @@ NOTHING: dict[str, Star] = {
 
 ONE_LEAD = {
     "one lead": Star(0.2, 0.8, ((E_L[:6], T_L[:6], 1.3, 0.4),)),
+    # the mean of six times 0.2 is not 0.2
     "one lead at one energy": Star(0.2, 0.8, ((np.full(6, 0.2), T_L[:6], 1.3, 0.4),)),
 }
 # The same junction, its lead cut in three, and one with leads of their own.
@@ -575,8 +577,8 @@ class Ring(NamedTuple):
             return float(2 * (amplitude.conj() * d).real @ filling)
 
         value = float(np.abs(amplitude) ** 2 @ filling)
-        slope = {"hopping": change(by_energy), "flux": change(by_flux)}
-        slope["t"] = slope["hopping"] * self.hopping / t
+        by_t = waves @ (-2j * self.hopping * np.cos(angle) * turn)
+        slope = {"hopping": change(by_energy), "flux": change(by_flux), "t": change(by_t)}
         return Exact(value, slope)
 
 

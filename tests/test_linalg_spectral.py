@@ -225,7 +225,7 @@ def test_derivative_with_respect_to_the_functions_parameter() -> None:
     np.testing.assert_allclose(gradient(start, *rest)[:, 0], expected, rtol=0, atol=1e-13)
     np.testing.assert_allclose(forward(start, *rest), gradient(start, *rest), rtol=0, atol=1e-12)
     rows = [difference(lambda x: gradient(x, *rest), (start,), (u,), 1e-3) for u in np.eye(2)]
-    np.testing.assert_allclose(hessian(start, *rest), np.stack(rows, 1), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(hessian(start, *rest), np.stack(rows, 1), rtol=0, atol=1e-8)
 
     def trace(scale, a):
         return trace_fn(Exponential(scale, 1.3), a)
