@@ -164,6 +164,8 @@ def _but(array: Array, **changes: float) -> Array:
 _SHARED = (E_L, _but(E_R, i1=0.42, i4=0.11, i6=1.77, i9=-1.31))
 _PURE = (1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0)
 
+_ALL = np.concatenate([E_L, E_R])
+
 THERMAL: dict[str, Star] = {
     "mixed": _pair(),
     "level empty": _pair(occupation=0.0),
@@ -202,8 +204,8 @@ FROZEN: dict[str, Star] = {
 DIAGONAL: dict[str, Star] = {
     "pure": _pair(occupation=0.0, filling=_PURE),
     "pure, level filled": _pair(occupation=1.0, filling=_PURE),
-    "random filling": _pair(filling=np.random.default_rng(5).uniform(size=20)),
-    "equal fillings": _pair(filling=np.tile([0.2, 0.7, 0.2, 0.3, 0.7, 0.2, 0.7, 0.5, 0.3, 0.9], 2)),
+    "random filling": _pair(filling=np.random.default_rng(5).uniform(size=20) / (1 + np.exp(_ALL))),
+    "equal fillings": _pair(filling=[0.7 if e < -0.5 else 0.3 if e < 0.5 else 0.2 for e in _ALL]),
     "pure, uncoupled modes": _pair(
         occupation=1.0, filling=_PURE, couplings=(_but(T_L, i1=0.0), _but(T_R, i1=0.0))
     ),
@@ -553,7 +555,7 @@ ONE_MODE = {name: RABI[name].star() for name in ("one mode", "one uncoupled mode
 
 
 class Ring(NamedTuple):
-    """A ring threaded by a flux: n_0(t) = sum_l |U_0l|^2 n_l, U_0l a sum of plane waves."""
+    """A ring threaded by a flux: n_j(t) = sum_l |U_jl|^2 n_l, U_jl a sum of plane waves."""
 
     hopping: float
     flux: float
@@ -562,16 +564,24 @@ class Ring(NamedTuple):
     def h(self) -> Array:
         return ring(len(self.filling), self.hopping, self.flux)
 
-    def first_occupation(self, t: float) -> Exact:
+    def by(self, parameter: str) -> Array:
+        """The derivative of h."""
+        h, n = self.h(), len(self.filling)
+        if parameter == "hopping":
+            return h / self.hopping
+        upwards = np.roll(np.eye(n), 1, axis=0) * h
+        return (1j / n) * (upwards - upwards.conj().T)
+
+    def occupation(self, site: int, t: float) -> Exact:
         n = len(self.filling)
         k = (2 * np.pi * np.arange(n)) / n
         angle = k - self.flux / n
-        waves = np.exp(-1j * k[None, :] * np.arange(n)[:, None]) / n
+        waves = np.exp(-1j * k[None, :] * np.arange(n)[:, None]) / n  # of distance l - j
         turn = np.exp(-2j * self.hopping * np.cos(angle) * t)
         amplitude = waves @ turn
         by_energy = waves @ (-1j * t * turn * 2 * np.cos(angle))
         by_flux = waves @ (-1j * t * turn * 2 * self.hopping * np.sin(angle) / n)
-        filling = np.array(self.filling)
+        filling = np.roll(self.filling, -site)
 
         def change(d: Array) -> float:
             return float(2 * (amplitude.conj() * d).real @ filling)

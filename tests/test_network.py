@@ -117,15 +117,20 @@ def test_gauge_and_order_of_sites_are_names() -> None:
 
 
 def test_ring_threaded_by_a_flux() -> None:
-    ring = systems.RING
+    ring, system = systems.RING, systems.SCATTERED[0]
     ts = np.where(TIMES > 100, 11.0, TIMES)
     net = systems.Net(ring.h(), *systems.SCATTERED, start=np.diag(ring.filling) + 0j)
-    saved = ex.solve(net.model(), ts, save=systems.keep).saved
-    expected = [ring.first_occupation(t).value for t in ts]
-    np.testing.assert_allclose(saved.correlation[:, 0, 0].real, expected, rtol=0, atol=1e-13)
-    other = ring._replace(flux=0.0)
-    away = np.array([other.first_occupation(t).value for t in ts]) - expected
-    assert np.max(np.abs(away)) > 1e-3
+    led = ex.solve(net.model(), ts, save=systems.keep).ledger
+
+    def occupation(flux: float) -> Array:
+        bent = ring._replace(flux=flux)
+        return np.array([sum(bent.occupation(j, t).value for j in system) for t in ts])
+
+    expected = occupation(ring.flux)
+    np.testing.assert_allclose(led.system_occupation, expected, rtol=0, atol=1e-12)
+    assert np.max(np.abs(occupation(0.0) - expected)) > 1e-3
+    # a flux quantum is no flux
+    np.testing.assert_allclose(occupation(ring.flux + 2 * np.pi), expected, rtol=0, atol=1e-12)
 
 
 STARS = {

@@ -72,7 +72,7 @@ def binary_relative_entropy(
 
 
 def _times_softplus(n: Array, x: Array) -> Array:
-    finite = jnp.isfinite(x)
+    finite = ~jnp.isinf(x)
     value = n * jnp.logaddexp(0.0, jnp.where(finite, x, 0.0))
     return jnp.where(finite, value, jnp.where((x > 0) & (n > _NEGLIGIBLE), jnp.inf, 0.0))
 

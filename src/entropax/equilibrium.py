@@ -26,8 +26,9 @@ def log_odds(
 ) -> Float[Array, " k"]:
     r"""$x_k = \beta(\epsilon_k-\mu) = \ln[(1-n_k)/n_k]$; 0 at $\mu$ for any beta."""
     distance = energies - mu
-    at_mu = distance == 0
-    return jnp.where(at_mu, 0.0, beta * jnp.where(at_mu, 1.0, distance))
+    cold = jnp.isinf(beta)
+    step = jnp.where(distance == 0, 0.0, jnp.where(distance > 0, beta, -beta))
+    return jnp.where(cold, jax.lax.stop_gradient(step), jnp.where(cold, 1.0, beta) * distance)
 
 
 def fermi(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -21,11 +21,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import merge_poles, secular_roots
 
 _EPS = 2.0**-52
 _SERIES_TERMS = 18
+
+_ONCE = (
+    "arrowhead spectra are differentiable once: for second derivatives use the dense "
+    "`FermionNetwork.from_junction(junction)`"
+)
+_NO_EIGENVALUES = "arrowhead_eigenvalues has no derivative: use `modes` of the dense matrix"
 
 
 class _Tables(NamedTuple):
@@ -54,24 +61,33 @@ class ArrowheadSpectrum(NamedTuple):
 
 
 def arrowhead_spectrum(
-    level: Float[Array, ""], energies: Float[Array, " n"], couplings: Float[Array, " n"]
+    level: Float[Array, ""],
+    energies: Float[Array, " n"],
+    couplings: Float[Array, " n"],
+    *,
+    horizon: Float[Array, ""] | float = 1.0,
 ) -> ArrowheadSpectrum:
     """Spectral measure of the level: every eigenvalue and squared level amplitude, in O(n^2).
 
     Zero couplings and equal energies are deflated, so nothing divides by a vanishing gap.
     Differentiable once, forward and reverse, in all arguments; second derivatives raise.
+
+    `horizon`: the longest time that the spectrum serves. Derivatives treat nodes closer than
+    1e-3/horizon (and 1e-9 of the spectrum) as one, to a relative error of 1e-7; of those further
+    apart they lose eps/gap.
     """
     fixed = jax.lax.stop_gradient((level, energies, couplings))
     nodes, weights, poles, tables = _solve(*fixed)
-    nodes, weights = _measure(level, energies, couplings, nodes, weights, tables)
+    horizon = jax.lax.stop_gradient(jnp.asarray(horizon, float))
+    nodes, weights = _measure(level, energies, couplings, nodes, weights, tables, horizon)
     return ArrowheadSpectrum(nodes, weights, energies, poles, tables)
 
 
-@jax.custom_jvp
 def arrowhead_eigenvalues(
     level: Float[Array, ""], energies: Float[Array, " n"], couplings: Float[Array, " n"]
 ) -> Float[Array, " m"]:
     """All n + 1 eigenvalues of the arrowhead matrix, ascending, in O(n^2); a derivative raises."""
+    level, energies, couplings = forbid_derivative((level, energies, couplings), _NO_EIGENVALUES)
     merged = _merge(energies, couplings)
     roots = secular_roots(merged, slope=1.0, shift=level)
     coupled = jnp.where(roots.valid, merged.position[roots.origin] + roots.offset, jnp.inf)
@@ -83,16 +99,12 @@ def arrowhead_eigenvalues(
     return jnp.sort(jnp.concatenate([coupled, dark]))[: n + 1]
 
 
-@arrowhead_eigenvalues.defjvp
-def _arrowhead_eigenvalues_jvp(primals, tangents):
-    raise NotImplementedError(
-        "arrowhead_eigenvalues has no derivative: use `modes` of the dense matrix"
-    )
-
-
 def _merge(energies: Array, couplings: Array):
     tolerance = 8 * _EPS * jnp.max(jnp.abs(energies), initial=0.0)
-    return merge_poles(energies, couplings**2, tolerance)
+    # squares of weaker ones underflow, and move no phase in any time that float64 can hold
+    scale = jnp.max(jnp.abs(jnp.concatenate([energies, couplings])))
+    strong = jnp.abs(couplings) > 1e-60 * scale
+    return merge_poles(energies, jnp.where(strong, couplings, 0.0) ** 2, tolerance)
 
 
 def _solve(level: Array, energies: Array, couplings: Array):
@@ -111,7 +123,7 @@ def _solve(level: Array, energies: Array, couplings: Array):
 
     slot = merged.slot
     inverse = inverse[slot]
-    first = weights * inverse
+    first = weights[None, :] * inverse
     second = first * inverse
     bright = jnp.where(active, squared, 0.0)[slot]
     tables = _Tables(gaps[slot], first, second, bright)
@@ -137,17 +149,17 @@ def _loewner_couplings(position: Array, gaps: Array, active: Array, count: Array
 
 
 @jax.custom_jvp
-def _measure(level, energies, couplings, nodes, weights, tables):
-    del level, energies, couplings, tables
+def _measure(level, energies, couplings, nodes, weights, tables, horizon):
+    del level, energies, couplings, tables, horizon
     return nodes, weights
 
 
 @_measure.defjvp
 def _measure_jvp(primals, tangents):
-    level, energies, couplings, nodes, weights, tables = primals
+    level, energies, couplings, nodes, weights, tables, horizon = primals
     dlevel, denergies, dcouplings, *_ = tangents
-    couplings, nodes, weights, tables = _once((couplings, nodes, weights, tables))
-    del level, energies
+    fixed = (level, energies, couplings, nodes, weights, tables, horizon)
+    _, _, couplings, nodes, weights, tables, horizon = forbid_derivative(fixed, _ONCE)
     # V^T dh V between eigenvectors a and b is d_a d_b M_ab, with d_a the level amplitude and
     # M_ab = dlevel + r_a + r_b + R_ab; a sum c @ phi(nodes) changes by c_a c_b M_ab phi[a, b].
     live = weights > 0
@@ -158,12 +170,13 @@ def _measure_jvp(primals, tangents):
 
     distance = nodes[:, None] - nodes[None, :]
     scale = jnp.max(jnp.abs(nodes), initial=0.0)
+    close = jnp.minimum(1e-9 * scale, 1e-3 / jnp.maximum(horizon, 1e-300))
     pair = live[:, None] & live[None, :] & ~jnp.eye(nodes.shape[0], dtype=bool)
-    near = pair & (jnp.abs(distance) < 1e-9 * scale)
+    near = pair & (jnp.abs(distance) < close)
     far = pair & ~near
     spread = masked_inverse(distance, far)
     mixing = dlevel + r[:, None] + r[None, :] - (q[:, None] - q[None, :]) * spread
-    dweights = 2.0 * weights * jnp.sum(weights * mixing * spread, axis=1)
+    dweights = 2.0 * weights * jnp.sum(weights[None, :] * mixing * spread, axis=1)
     dnodes = weights * (dlevel + 2.0 * r + own)
     # Nodes that nearly meet: phi[a, b] is the mean slope, so the pair acts through its nodes.
     # Such a pair straddles one pole and its R_ab comes from the table directly.
@@ -220,7 +233,7 @@ def _response(nodes, weights, energies, time, tables):
 @_response.defjvp
 def _response_jvp(primals, tangents):
     dnodes, dweights, denergies, dtime, _ = tangents
-    nodes, weights, energies, time, tables = _once(primals)
+    nodes, weights, energies, time, tables = forbid_derivative(primals, _ONCE)
     on_shell = _response(nodes, weights, energies, time, tables)
     phases, own = _phase(nodes, time), _phase(energies, time)[:, None]
     table = _divided_exponentials(tables.gaps, phases[None, :], own, time)
@@ -283,18 +296,4 @@ def _divided_exponentials(
         thrice=at_energy * unit**3 * jnp.where(small, phi3, far3),
         node_once=at_energy * unit**2 * jnp.where(small, psi2, far_psi2),
         node_twice=at_energy * unit**3 * jnp.where(small, psi3, far_psi3),
-    )
-
-
-@jax.custom_jvp
-def _once(values):
-    """The identity, which refuses a second derivative."""
-    return values
-
-
-@_once.defjvp
-def _once_jvp(primals, tangents):
-    raise NotImplementedError(
-        "arrowhead spectra are differentiable once: for second derivatives use the dense "
-        "`FermionNetwork.from_junction(junction)`"
     )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from entropax.linalg.functions import SpectralFunction, is_perturbed
+from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import Poles, Roots, merge_poles, secular_roots
 
@@ -50,6 +51,9 @@ def _compressed_trace_jvp(primals, tangents):
     dfn, ddiagonal, dweights = tangents
     if is_perturbed(dfn):
         raise NotImplementedError("`compressed_trace` has no derivative in its function")
+    diagonal, weights = forbid_derivative(
+        (diagonal, weights), "`compressed_trace` is differentiable once"
+    )
     poles, roots = _eigenvalues(diagonal, weights)
     out = _compressed_trace(fn, diagonal, weights)
     slope = fn.derivative()
@@ -66,6 +70,14 @@ def _compressed_trace_jvp(primals, tangents):
     tangent = jnp.zeros_like(out)
     if dweights is not None:
         tangent = tangent + (dweights @ inverse) @ pull
+        # a slot without weight keeps its eigenvalue until it gains some
+        free = (poles.size > 0) & (jnp.arange(diagonal.shape[0]) >= poles.coupled)
+        apart = poles.position[None, :] - poles.position[:, None]
+        inverse_apart = masked_inverse(apart, free[:, None] & (apart != 0))
+        push = jnp.sum(poles.weight[None, :] * inverse_apart, axis=1)
+        gain = jnp.zeros_like(diagonal).at[poles.slot].add(dweights)
+        move = gain * masked_inverse(push, free & (push != 0))
+        tangent = tangent + slope(poles.position) @ move
     if ddiagonal is not None:
         share = poles.weight[poles.slot]
         stays = 1.0 - weights * masked_inverse(share, share > 0)

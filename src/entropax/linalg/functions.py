@@ -42,6 +42,10 @@ class SpectralFunction(eqx.Module):
         slope = self.derivative()(0.5 * (x + y))
         return jnp.where(close, slope, (self(x) - self(y)) / jnp.where(close, 1.0, gap))
 
+    def length_scale(self, low: Array, high: Array) -> Array:
+        """The length over which f changes its shape between `low` and `high`."""
+        return jnp.maximum(1.0, jnp.maximum(jnp.abs(low), jnp.abs(high)))
+
     def second_divided_difference(
         self,
         x: Float[Array, "*shape"],
@@ -53,7 +57,7 @@ class SpectralFunction(eqx.Module):
         high = jnp.maximum(jnp.maximum(x, y), z)
         middle = x + y + z - low - high
         gap = high - low
-        close = gap <= 1e-4 * jnp.maximum(1.0, jnp.maximum(jnp.abs(low), jnp.abs(high)))
+        close = gap <= 1e-4 * self.length_scale(low, high)
         curvature = 0.5 * self.derivative().derivative()((low + middle + high) / 3.0)
         steep = self.divided_difference(high, middle) - self.divided_difference(middle, low)
         return jnp.where(close, curvature, steep / jnp.where(close, 1.0, gap))
@@ -137,6 +141,9 @@ class BinaryEntropy(SpectralFunction):
     def derivative(self) -> "LogOdds":
         return LogOdds()
 
+    def length_scale(self, low: Array, high: Array) -> Array:
+        return jnp.minimum(_inside(low), 1.0 - _inside(high))
+
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
@@ -155,6 +162,9 @@ class LogOdds(SpectralFunction):
     def derivative(self) -> "Elementwise":
         return Elementwise(_binary_entropy_curvature)
 
+    def length_scale(self, low: Array, high: Array) -> Array:
+        return jnp.minimum(_inside(low), 1.0 - _inside(high))
+
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
@@ -168,13 +178,36 @@ class ShannonTerm(SpectralFunction):
     def value(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return -_xlogx(jnp.maximum(x, 0.0))
 
-    def derivative(self) -> "Elementwise":
-        return Elementwise(_shannon_slope)
+    def derivative(self) -> "ShannonSlope":
+        return ShannonSlope()
+
+    def length_scale(self, low: Array, high: Array) -> Array:
+        del high
+        return jnp.maximum(low, ROUNDING)
 
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
         return _entropy_slope(jnp.maximum(x, ROUNDING), jnp.maximum(y, ROUNDING)) - 1.0
+
+
+class ShannonSlope(SpectralFunction):
+    """f(p) = -ln p - 1, the slope of -p ln p, with p raised to rounding level."""
+
+    def value(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return -jnp.log(jnp.maximum(x, ROUNDING)) - 1.0
+
+    def derivative(self) -> "Elementwise":
+        return Elementwise(_shannon_curvature)
+
+    def length_scale(self, low: Array, high: Array) -> Array:
+        del high
+        return jnp.maximum(low, ROUNDING)
+
+    def divided_difference(
+        self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        return -_log_slope(jnp.maximum(x, ROUNDING), jnp.maximum(y, ROUNDING))
 
 
 class Logarithm(SpectralFunction):
@@ -185,6 +218,10 @@ class Logarithm(SpectralFunction):
 
     def derivative(self) -> "Elementwise":
         return Elementwise(_inverse)
+
+    def length_scale(self, low: Array, high: Array) -> Array:
+        del high
+        return _positive(low)
 
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
@@ -201,7 +238,7 @@ def _positive(x: Array) -> Array:
 
 
 def _xlogx(x: Array) -> Array:
-    return jnp.where(x > 0, x * jnp.log(jnp.where(x > 0, x, 1.0)), 0.0)
+    return jnp.where(x <= 0, 0.0, x * jnp.log(jnp.where(x <= 0, 1.0, x)))
 
 
 def _binary_entropy_curvature(x: Array) -> Array:
@@ -209,8 +246,8 @@ def _binary_entropy_curvature(x: Array) -> Array:
     return -1.0 / (n * (1.0 - n))
 
 
-def _shannon_slope(x: Array) -> Array:
-    return -jnp.log(jnp.maximum(x, ROUNDING)) - 1.0
+def _shannon_curvature(x: Array) -> Array:
+    return -1.0 / jnp.maximum(x, ROUNDING)
 
 
 def _inverse(x: Array) -> Array:
@@ -227,7 +264,10 @@ def _log1p_over(r: Array) -> Array:
 def _log_slope(x: Array, y: Array) -> Array:
     """(ln x - ln y) / (x - y) without cancellation, for positive x and y."""
     high, low = jnp.maximum(x, y), jnp.minimum(x, y)
-    return _log1p_over((low - high) / high) / high
+    near = 2.0 * low > high
+    ratio = (low - high) / high
+    close = _log1p_over(jnp.where(near, ratio, -0.25)) / high
+    return jnp.where(near, close, (jnp.log(high) - jnp.log(low)) / jnp.where(near, 1.0, high - low))
 
 
 def _entropy_slope(x: Array, y: Array) -> Array:

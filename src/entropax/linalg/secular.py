@@ -71,7 +71,7 @@ def secular_roots(poles: Poles, *, slope: float, shift: Float[Array, ""] | float
     n = poles.position.shape[0]
     p, count = poles.position, poles.coupled
     w = jnp.where(jnp.arange(n) < count, poles.weight, 0.0)
-    reach = jnp.sqrt(jnp.sum(w)) + 1.0
+    reach = 1.01 * jnp.sqrt(jnp.sum(w))
     last = p[jnp.maximum(count - 1, 0)]
     floor = jnp.minimum(jnp.where(count > 0, p[0], shift), shift) - reach
     ceiling = jnp.maximum(jnp.where(count > 0, last, shift), shift) + reach

@@ -4,7 +4,7 @@ No rule here differentiates an eigenvector: derivatives are built from divided d
 function (Daleckii-Krein), which are finite at degeneracies.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -14,10 +14,14 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax.linalg.eigenvalues import eigenvalues
 from entropax.linalg.functions import Elementwise, SpectralFunction, is_perturbed
+from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 
 Spectrum = tuple[Float[Array, " n"], Inexact[Array, "n n"]]
 """Eigenvalues and eigenvectors (columns) of a Hermitian matrix."""
+
+
+_TWICE = "third derivatives of `matfn` are not available"
 
 
 def eigh(matrix: Inexact[Array, "n n"]) -> Spectrum:
@@ -70,7 +74,7 @@ def _sandwich(vectors: Array, middle: Array) -> Array:
 
 
 def _in_eigenbasis(vectors: Array, matrix: Array) -> Array:
-    return vectors.conj().T @ (0.5 * (matrix + matrix.conj().T)) @ vectors
+    return vectors.conj().T @ matrix @ vectors
 
 
 def _divided_differences(fn: SpectralFunction, values: Array) -> Array:
@@ -84,7 +88,7 @@ def _parameter_change(make: Callable[[SpectralFunction], Array], fn: Any, dfn: A
 @eqx.filter_custom_jvp
 def _matfn(fn: SpectralFunction, matrix: Array, spectrum: Spectrum | None) -> Array:
     values, vectors = eigh(matrix) if spectrum is None else spectrum
-    return (vectors * fn(values)) @ vectors.conj().T
+    return (vectors * fn(values)[None, :]) @ vectors.conj().T
 
 
 @_matfn.def_jvp
@@ -92,15 +96,67 @@ def _matfn_jvp(primals, tangents):
     fn, matrix, spectrum = primals
     dfn, dmatrix, _ = tangents
     spectrum = eigh(matrix) if spectrum is None else spectrum
-    values, vectors = spectrum
     out = _matfn(fn, matrix, spectrum)
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:
-        tangent = tangent + _first_derivative(fn, matrix, dmatrix, spectrum)
-    if is_perturbed(dfn):
-        change = _parameter_change(lambda f: f(values), fn, dfn)
-        tangent = tangent + (vectors * change) @ vectors.conj().T
+        tangent = tangent + _frechet(fn, matrix, dmatrix, spectrum)
+    for slope, change in _parameter_slopes(fn, dfn):
+        tangent = tangent + change * _matfn(slope, matrix, spectrum)
     return out, _like(out, tangent)
+
+
+def _frechet(fn: SpectralFunction, matrix: Array, direction: Array, spectrum: Spectrum) -> Array:
+    """The first derivative L along a direction, written as the solution of a linear system.
+
+    Where reverse mode is differentiated again, JAX takes the direction as unknown and drops
+    custom rules that depend on it; that of a linear solve it keeps. With the symmetric
+    S x = L x^T, the system (u, v) -> (v, u - S v) has the solution v = direction^T, u = L.
+    """
+    direction = 0.5 * (direction + direction.conj().T)
+
+    def transposed(x: Array) -> Array:
+        return _first_derivative(fn, matrix, x.T, spectrum)
+
+    dtype = jnp.result_type(jax.eval_shape(transposed, direction), direction)
+    direction = direction.astype(dtype)
+    return jax.lax.custom_linear_solve(
+        lambda x: jnp.stack([x[1], x[0] - transposed(x[1])]),
+        jnp.stack([direction.T, jnp.zeros_like(direction)]),
+        lambda _, b: jnp.stack([b[1] + transposed(b[0]), b[0]]),
+        symmetric=True,
+    )[0]
+
+
+class _ParameterSlope(SpectralFunction):
+    """The derivative of a spectral function along a change of its parameters."""
+
+    fn: Any
+    change: Any
+
+    def _along(self, make: Callable[[SpectralFunction], Any]) -> Any:
+        return eqx.filter_jvp(make, (self.fn,), (self.change,))[1]
+
+    def value(self, x: Array) -> Array:
+        return self._along(lambda f: f(x))
+
+    def derivative(self) -> "_ParameterSlope":
+        slope, change = eqx.filter_jvp(lambda f: f.derivative(), (self.fn,), (self.change,))
+        return _ParameterSlope(slope, change)
+
+    def divided_difference(self, x: Array, y: Array) -> Array:
+        return self._along(lambda f: f.divided_difference(x, y))
+
+    def second_divided_difference(self, x: Array, y: Array, z: Array) -> Array:
+        return self._along(lambda f: f.second_divided_difference(x, y, z))
+
+
+def _parameter_slopes(fn: SpectralFunction, dfn: Any) -> Iterator[tuple[SpectralFunction, Array]]:
+    """For each perturbed parameter: the slope of f in it, and its tangent."""
+    leaves, treedef = jax.tree.flatten(dfn, is_leaf=lambda x: x is None)
+    for i, leaf in enumerate(leaves):
+        if leaf is not None:
+            unit = [jnp.ones_like(leaf) if j == i else None for j in range(len(leaves))]
+            yield _ParameterSlope(fn, treedef.unflatten(unit)), leaf
 
 
 @eqx.filter_custom_jvp
@@ -134,8 +190,8 @@ def _first_derivative_jvp(primals, tangents):
 def _second_derivative(
     fn: SpectralFunction, matrix: Array, first: Array, second: Array, spectrum: Spectrum
 ) -> Array:
-    del matrix
-    values, vectors = spectrum
+    values, vectors = jnp.linalg.eigh(forbid_derivative(matrix, _TWICE))
+    del spectrum
     table = fn.second_divided_difference(
         *jnp.broadcast_arrays(values[:, None, None], values[None, :, None], values[None, None, :])
     )
@@ -149,7 +205,7 @@ def _second_derivative_jvp(primals, tangents):
     fn, matrix, first, second, spectrum = primals
     dfn, dmatrix, dfirst, dsecond, _ = tangents
     if dmatrix is not None or is_perturbed(dfn):
-        raise NotImplementedError("third derivatives of `matfn` are not available")
+        raise NotImplementedError(_TWICE)
     out = _second_derivative(fn, matrix, first, second, spectrum)
     tangent = jnp.zeros_like(out)
     if dfirst is not None:
@@ -173,9 +229,10 @@ def _trace_fn_jvp(primals, tangents):
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:
         slope = _matfn(fn.derivative(), matrix, spectrum)
-        tangent = tangent + jnp.sum(slope.conj() * dmatrix).real
-    if is_perturbed(dfn):
-        tangent = tangent + jnp.sum(_parameter_change(lambda f: f(spectrum[0]), fn, dfn))
+        hermitian = 0.5 * (dmatrix + dmatrix.conj().T)
+        tangent = tangent + jnp.sum(slope.T * hermitian)
+    for slope, change in _parameter_slopes(fn, dfn):
+        tangent = tangent + change * _trace_fn(slope, matrix)
     return out, _like(out, tangent)
 
 
@@ -199,7 +256,7 @@ def modes(matrix: Inexact[Array, "n n"]) -> Spectrum:
 def _modes_jvp(primals, tangents):
     (matrix,), (dmatrix,) = primals, tangents
     values, vectors = modes(matrix)
-    perturbation = _in_eigenbasis(vectors, dmatrix)
+    perturbation = _in_eigenbasis(vectors, 0.5 * (dmatrix + dmatrix.conj().T))
     gaps = values[None, :] - values[:, None]
     scale = jnp.max(jnp.abs(values), initial=0.0)
     apart = jnp.abs(gaps) > 1e-12 * scale

@@ -25,7 +25,7 @@ class Exact(AbstractMethod):
     """
 
     def initial(self, model: eqx.Module) -> AbstractFermionState:
-        return _states(model)[0]
+        return _states(model, 0.0)[0]
 
     def run(
         self,
@@ -34,7 +34,7 @@ class Exact(AbstractMethod):
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        at = _states(model)[1]
+        at = _states(model, jnp.max(jnp.abs(ts), initial=0.0))[1]
         reduced = jax.checkpoint(lambda t: reduce(at(t)))
         total = ts.shape[0]
 
@@ -48,9 +48,9 @@ class Exact(AbstractMethod):
         return results
 
 
-def _states(model: eqx.Module):
+def _states(model: eqx.Module, horizon: Float[Array, ""] | float):
     if isinstance(model, Junction):
-        return star_states(model)
+        return star_states(model, horizon)
     if isinstance(model, FermionNetwork):
         return dense_states(model)
     raise ValueError(

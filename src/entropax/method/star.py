@@ -34,9 +34,9 @@ _EPS = 2.0**-52
 
 
 def star_states(
-    junction: Junction,
+    junction: Junction, horizon: Float[Array, ""] | float = 1.0
 ) -> tuple[ProductState, Callable[[Float[Array, ""]], StarState]]:
-    """The initial state of a junction, and the state at any time.
+    """The initial state of a junction, and the state at any time up to `horizon`.
 
     The quotients above lose digits where energies nearly meet: a junction with two modes of one
     lead closer than 1e-6 of the band (or equal), or two of different leads closer than 1e-8 but
@@ -45,7 +45,7 @@ def star_states(
     energies, couplings = junction.mode_energies, junction.mode_couplings
     filling = junction.mode_occupations
     slices = junction.lead_slices
-    spectrum = arrowhead_spectrum(junction.level, energies, couplings)
+    spectrum = arrowhead_spectrum(junction.level, energies, couplings, horizon=horizon)
     crowded = _is_crowded(junction)
     dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
 
