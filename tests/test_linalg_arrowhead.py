@@ -436,7 +436,8 @@ def test_derivatives_during_a_slow_rabi_oscillation(coupling: float, turns: floa
 @jax.jit
 def slope_of_corner(level, energies, couplings, time) -> jax.Array:
     def corner(x):
-        return level_response(arrowhead_spectrum(x, energies, couplings), time).level
+        spectrum = arrowhead_spectrum(x, energies, couplings, horizon=time)
+        return level_response(spectrum, time).level
 
     return jax.jvp(corner, (level,), (1.0,))[1]
 

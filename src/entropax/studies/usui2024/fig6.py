@@ -48,8 +48,8 @@ def _plot(data: Data) -> Figure:
         column[1].set_xlabel(r"$\Gamma$")
     axes[0, 0].set_ylabel("late mean (nats)")
     axes[1, 0].set_ylabel(r"$I / I^{\max}_{\mathrm{cl}}$")
-    axes[0, 0].legend(frameon=False, fontsize=8)
-    axes[1, 0].legend(frameon=False, fontsize=8)
+    axes[0, 0].legend(frameon=False, fontsize=8, loc=(0.3, 0.2), ncols=2)
+    axes[1, 0].legend(frameon=False, fontsize=8, loc=(0.05, 0.5))
     return figure
 
 
