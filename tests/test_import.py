@@ -1,74 +1,141 @@
-"""Importing the package touches no device, respects JAX_ENABLE_X64, and no import runs upwards."""
+"""What importing does, and which floor may stand on which."""
 
 import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import entropax
 
 SOURCE = Path(entropax.__file__).parent
-FLOORS = (
-    ("_precision", "_checks", "progress"),
-    ("linalg",),
-    ("entropy",),
-    ("equilibrium",),
-    ("model",),
-    ("method",),
-    ("ledger",),
-    ("solve",),
-    ("plot",),
-    ("studies", "validate"),
-    ("cli",),
-)
-LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 
-def python(code: str, **environment: str) -> str:
+def run(code: str, **environment: str) -> str:
+    clean = {key: value for key, value in os.environ.items() if key != "JAX_ENABLE_X64"}
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-W", "error", "-c", code],
+        env=clean | environment,
         capture_output=True,
         text=True,
-        check=True,
-        env=os.environ | environment,
+        timeout=120,
     )
+    assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def test_import_starts_no_backend() -> None:
-    code = "import entropax, jax._src.xla_bridge as b; print(b.backends_are_initialized())"
-    assert python(code) == "False"
+LOOK = """
+import entropax
+import jax
+from jax._src import xla_bridge
+print(jax.config.jax_enable_x64, xla_bridge.backends_are_initialized(), len(xla_bridge._backends))
+"""
 
 
-def test_import_loads_no_plotting() -> None:
-    assert python("import entropax, sys; print('matplotlib' in sys.modules)") == "False"
+def test_import_turns_on_float64_and_touches_no_device() -> None:
+    assert run(LOOK) == "True False 0"
+    # the look can fail: one array starts a backend
+    started = LOOK.replace("import jax\n", "import jax\njax.numpy.zeros(1)\n")
+    assert run(started).startswith("True True")
 
 
-def test_float64_is_on_unless_the_environment_decides() -> None:
-    code = "import entropax, jax; print(jax.config.read('jax_enable_x64'))"
-    os.environ.pop("JAX_ENABLE_X64", None)
-    assert python(code) == "True"
-    assert python(code, JAX_ENABLE_X64="0") == "False"
+@pytest.mark.parametrize(("value", "expected"), [("0", "False"), ("1", "True"), ("false", "False")])
+def test_the_environment_decides_where_it_speaks(value: str, expected: str) -> None:
+    assert run(LOOK, JAX_ENABLE_X64=value) == f"{expected} False 0"
 
 
-def imported(path: Path) -> set[str]:
-    """First-level names of entropax that a file imports."""
-    names = set()
+def test_import_brings_no_pictures_and_no_rivals() -> None:
+    heavy = ("matplotlib", "scipy.integrate", "qutip", "xarray", "pytest", "cyclopts")
+    code = "import entropax, sys; print([name for name in {} if name in sys.modules])"
+    assert run(code.format(heavy)) == "[]"
+
+
+def test_everything_named_in_the_table_of_contents_is_there() -> None:
+    for name in ("Lead", "Junction", "FermionNetwork", "solve", "Solution", "RESULTS", "Exact"):
+        assert hasattr(entropax, name)
+    assert entropax.__version__
+
+
+# From the ground up; a module imports only from lower floors or from its own.
+FLOORS = (
+    ("_precision",),
+    ("_checks",),
+    ("linalg",),
+    ("entropy",),
+    ("equilibrium",),
+    ("protocol",),
+    ("model",),
+    ("method",),
+    ("ledger",),
+    ("progress",),
+    ("solve",),
+    ("control",),
+    ("ensemble",),
+    ("plot",),
+    ("studies",),
+    ("validate",),
+    ("cli",),
+)
+FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names}
+PUBLIC = len(FLOORS)
+
+
+def floor_of(module: str) -> int:
+    """The height of `entropax.x.y`; of the package itself, whose contents are all floors."""
+    parts = module.split(".")
+    if len(parts) == 1:
+        return PUBLIC
+    assert parts[1] in FLOOR, f"say in FLOORS where `{parts[1]}` stands"
+    return FLOOR[parts[1]]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module of the package that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("entropax"):
-            parts = node.module.split(".")[1:]
-            names |= {parts[0]} if parts else {alias.name for alias in node.names}
-    return names & LEVEL.keys()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            base = node.module or ""
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield inner if _is_module(inner) else base
 
 
-def test_no_import_runs_up_the_floors() -> None:
-    seen = 0
-    for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        if room == "__init__":
+def _is_module(name: str) -> bool:
+    path = SOURCE.joinpath(*name.split(".")[1:])
+    return name.startswith("entropax.") and (path.is_dir() or path.with_suffix(".py").is_file())
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "entropax"])
+def test_no_import_runs_up_the_floors(module: str) -> None:
+    roof = FLOOR["studies"]
+    for name in imports(MODULES[module]):
+        if name.split(".")[0] != "entropax":
             continue
-        for name in imported(path):
-            seen += 1
-            assert LEVEL[name] <= LEVEL[room], f"{path.relative_to(SOURCE)} imports {name}"
-    assert seen > 30
+        # the roof is a user: it may import the package by its public names
+        if name == "entropax" and floor_of(module) >= roof:
+            continue
+        assert floor_of(name) <= floor_of(module), f"{module} imports {name}"
+
+
+def test_the_floors_are_seen(tmp_path: Path) -> None:
+    assert len(MODULES) > 20
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "def f():\n    from entropax import solve\n    import entropax.ledger.fermion\n"
+    )
+    assert list(imports(wrong)) == ["entropax.solve", "entropax.ledger.fermion"]
+    assert floor_of("entropax.ledger.fermion") > floor_of("entropax.model.lead")
+    assert floor_of("entropax.linalg.secular") < floor_of("entropax.entropy")

@@ -18,7 +18,9 @@ NETWORKS = systems.NETWORKS
 
 @functools.cache
 def solved(name: str) -> ex.Solution:
-    return ex.solve(NETWORKS[name].model(), TIMES, save=systems.keep)
+    if name in ("complex", "ring with flux"):
+        return ex.solve(NETWORKS[name].model(), TIMES, save=systems.keep)
+    return systems.quick_solve(NETWORKS[name].model(), TIMES)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -67,14 +69,21 @@ def test_invariants(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_first_law(name: str) -> None:
     """Delta(system and interaction energy) = chemical work + heat; the other sign fails."""
-    found, c0 = fields(solved(name).ledger), np.asarray(NETWORKS[name].dense()["c0"])
+    net, found = NETWORKS[name], fields(solved(name).ledger)
+    parts = [np.ix_(bath, bath) for bath in net.baths]
+    flow = (net.h * np.asarray(net.dense()["c0"])).real
     inner = found["system_energy"] + found["interaction_energy"]
-    parts = [np.ix_(bath, bath) for bath in NETWORKS[name].baths]
-    flow = (NETWORKS[name].h * c0).real
     gained = inner - (flow.sum() - sum(flow[part].sum() for part in parts))
+    given = found["energy"] - [flow[part].sum() for part in parts]
+    np.testing.assert_allclose(gained, -given.sum(axis=-1), rtol=0, atol=1e-12)
     heat, work = found["heat"].sum(axis=-1), found["work"] + found["chemical_work"]
-    np.testing.assert_allclose(gained, work + heat, rtol=0, atol=1e-12)
-    assert np.max(np.abs(gained - work + heat)) > 1e-3
+    if net.thermal:
+        np.testing.assert_allclose(gained, work + heat, rtol=0, atol=1e-12)
+        assert np.max(np.abs(gained - work + heat)) > 1e-3
+    else:
+        # a bath of one site has no temperature, so its start has no mu to count particles by
+        assert np.all(np.isnan(found["heat"][:, 1]))
+        assert np.all(np.isfinite(found["heat"][:, ::2]))
 
 
 def test_correlated_start_is_counted() -> None:
@@ -120,7 +129,7 @@ def test_ring_threaded_by_a_flux() -> None:
     ring, system = systems.RING, systems.SCATTERED[0]
     ts = np.where(TIMES > 100, 11.0, TIMES)
     net = systems.Net(ring.h(), *systems.SCATTERED, start=np.diag(ring.filling) + 0j)
-    led = ex.solve(net.model(), ts, save=systems.keep).ledger
+    led = systems.quick_solve(net.model(), ts).ledger
 
     def occupation(flux: float) -> Array:
         bent = ring._replace(flux=flux)
@@ -157,17 +166,16 @@ STARS = {
 def test_network_from_a_junction_has_its_ledger(name: str) -> None:
     model = STARS[name].model()
     ts = np.where(TIMES > 100, 100.0, TIMES)
-    star = ex.solve(model, ts, save=systems.keep)
-    dense = ex.solve(ex.FermionNetwork.from_junction(model), ts, save=systems.keep)
+    star = systems.quick_solve(model, ts)
+    dense = systems.quick_solve(ex.FermionNetwork.from_junction(model), ts)
     found, expected = fields(dense.ledger), fields(star.ledger)
     skip = {"beta", "mu"} if name == "cold" else set()
     if "within" in name:
         # inside a degenerate level LAPACK chooses the modes, and only the sum has a meaning
         skip |= {"intra_bath", "athermality"}
         assert_same_sum(found, expected)
-    if "zero temperature" in name or name in systems.EDGES:
-        # entropies of 1e-14 have no ratio
-        skip |= {"distance_from_thermality"}
+    # at t = 0 some entropies are 0, and have no ratio
+    skip |= {"distance_from_thermality"}
     for field in set(expected) - skip:
         np.testing.assert_allclose(
             found[field], expected[field], rtol=1e-8, atol=1e-9, err_msg=field
@@ -210,15 +218,17 @@ def solved_in(dtype: Any) -> ex.Solution:
 
 
 def test_network_in_a_batch_is_a_loop() -> None:
-    net = NETWORKS["complex"].model()
+    net = NETWORKS["complex"]
 
-    def sigma(scale: Any) -> Array:
-        scaled = ex.FermionNetwork(scale * net.hamiltonian, net.system, net.baths, net.beta, net.mu)
-        return ex.solve(scaled, TIMES, save=systems.keep).ledger.entropy_production
+    def ledger(scale: Any) -> ex.FermionLedger:
+        model = ex.FermionNetwork(scale * net.h, net.system, net.baths, net.betas, net.mus)
+        return ex.solve(model, TIMES, save=systems.keep).ledger
 
     scales = np.array([0.0, 0.5, 1.0])
-    batch = jax.vmap(sigma)(scales)
-    loop = [sigma(scale) for scale in scales]
-    np.testing.assert_allclose(batch, loop, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(batch[0], 0.0, rtol=0, atol=1e-12)
-    assert np.ptp(batch[1:, 0]) > 1e-2
+    batch = systems.quickly(jax.vmap(ledger))(scales)
+    for i, scale in enumerate(scales):
+        member = fields(jax.tree.map(lambda x: x[i], batch))  # noqa: B023
+        for name, value in fields(ledger(scale)).items():
+            np.testing.assert_allclose(member[name], value, rtol=1e-8, atol=1e-8, err_msg=name)
+    np.testing.assert_allclose(batch.entropy_production[0], 0.0, rtol=0, atol=1e-12)
+    assert np.ptp(batch.entropy_production[1:, 0]) > 1e-2

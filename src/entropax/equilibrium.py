@@ -83,8 +83,12 @@ def match(
     k = energies.shape[0]
     centre = jax.lax.stop_gradient(jnp.mean(energies))
     spread = jax.lax.stop_gradient(jnp.max(jnp.abs(energies - centre)))
-    scale = jnp.where(spread > 0, spread, 1.0)
-    e, target = (energies - centre) / scale, (energy - centre * number) / scale
+    # modes at one energy have a mean that differs from it by rounding
+    spread = jnp.where(spread > 8 * _EPS * jnp.max(jnp.abs(energies)), spread, 0.0)
+    wide = spread > 0
+    scale = jnp.where(wide, spread, 1.0)
+    e = jnp.where(wide, (energies - centre) / scale, 0.0)
+    target = jnp.where(wide, (energy - centre * number) / scale, 0.0)
 
     edge = _edge(*jax.lax.stop_gradient((e, target, number)))
     b, a = _minimise(e, target, number, edge.reached)
@@ -94,7 +98,7 @@ def match(
     unmatched = b * (target - pairwise_sum(n * e)) - a * (number - pairwise_sum(n))
     entropy = jnp.sum(binary_entropy(n)) + jnp.where(edge.reached, 0.0, unmatched)
 
-    free = ~edge.reached & (spread > 0)
+    free = ~edge.reached & wide
     beta = jnp.where(free, b / scale, edge.beta)
     tilted = free & (b != 0)
     mu = centre + scale * jnp.where(tilted, a / jnp.where(tilted, b, 1.0), edge.fermi_level)
@@ -121,14 +125,15 @@ def _edge(e: Array, energy: Array, number: Array) -> _Edge:
     ground = wide & ~extreme & (energy <= lowest @ e + room)
     top = wide & ~extreme & (energy >= highest @ e - room)
     n = jnp.where(top, highest, lowest)
-    partial = (n > 0) & (n < 1)
+    filled, empty = n > room, n < 1 - room
+    partial = filled & empty
     odds = jnp.where(partial, jnp.log1p(-n) - jnp.log(jnp.where(partial, n, 0.5)), 0.0)
-    x = jnp.where(partial, odds, jnp.where(n > 0, -jnp.inf, jnp.inf))
+    x = jnp.where(partial, odds, jnp.where(filled, -jnp.inf, jnp.inf))
     beta = jnp.where(ground, jnp.inf, jnp.where(top, -jnp.inf, jnp.nan))
     # the Fermi level: the partly filled energy, or midway between filled and empty ones
     direction = jnp.where(top, -1.0, 1.0)
-    last_filled = jnp.max(jnp.where(n > 0, direction * e, -jnp.inf))
-    first_empty = jnp.min(jnp.where(n < 1, direction * e, jnp.inf))
+    last_filled = jnp.max(jnp.where(filled, direction * e, -jnp.inf))
+    first_empty = jnp.min(jnp.where(empty, direction * e, jnp.inf))
     level = jnp.where(ground | top, 0.5 * direction * (last_filled + first_empty), jnp.nan)
     return _Edge(extreme | ground | top, beta, level, x, n)
 

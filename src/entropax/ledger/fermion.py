@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, thermal
-from entropax.linalg import arrowhead_eigenvalues, modes, pairwise_sum
+from entropax.linalg import arrowhead_eigenvalues, masked_inverse, modes, pairwise_sum
 from entropax.method import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
 
@@ -93,8 +93,13 @@ class FermionLedger(eqx.Module):
 
     @property
     def distance_from_thermality(self) -> Float[Array, "times baths"]:
-        r"""$D[\rho_\nu \| \pi_\nu] / S^*_\nu \in [0, 1]$ (Usui, Fig. 4, bottom row)."""
-        return (self.thermal_entropy - self.bath_entropy) / self.thermal_entropy
+        r"""$D[\rho_\nu \| \pi_\nu] / S^*_\nu \in [0, 1]$ (Usui, Fig. 4, bottom row).
+
+        0 where the effective state is pure to rounding, and the bath in it.
+        """
+        mixed = self.thermal_entropy > 1e-10
+        distance = self.thermal_entropy - self.bath_entropy
+        return distance * masked_inverse(self.thermal_entropy, mixed)
 
 
 class Measurement(eqx.Module):

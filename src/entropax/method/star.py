@@ -39,7 +39,7 @@ def star_states(
     """The initial state of a junction, and the state at any time up to `horizon`.
 
     The quotients above lose digits where energies nearly meet: a junction with two modes of one
-    lead closer than 1e-6 of the band (or equal), or two of different leads closer than 1e-8 but
+    lead closer than 1e-5 of the band (or equal), or two of different leads closer than 1e-8 but
     not equal, goes by the dense exponential, O(modes^3).
     """
     energies, couplings = junction.mode_energies, junction.mode_couplings
@@ -115,7 +115,7 @@ def _is_crowded(junction: Junction) -> Bool[Array, ""]:
     crowded = jnp.any((gaps > merged) & (gaps <= 1e-8 * band))
     for lead in junction.leads:
         gaps = jnp.diff(jnp.sort(lead.energies))
-        crowded |= jnp.any(gaps <= jnp.maximum(1e-6 * band, merged))
+        crowded |= jnp.any(gaps <= jnp.maximum(1e-5 * band, merged))
     return crowded
 
 
@@ -159,10 +159,11 @@ def _moments(level, y, z, own, energies, poles, couplings, level_filling, fillin
     row_source = couplings**2 * filling * y.conj()
     q_source = couplings**2 * (level_filling - filling)
 
-    def terms(energy, pole, yr, yi, zr, zi, weight, source_r, source_i, q_weight):
+    def terms(present, energy, pole, yr, yi, zr, zi, weight, source_r, source_i, q_weight):
         gap = energies[None, :] - energy[:, None]
         same = poles[None, :] == pole[:, None]
-        inverse = masked_inverse(gap, ~same)
+        # rows that only fill a block are absent: their energy 0 may be next to a mode's
+        inverse = masked_inverse(gap, ~same & (present[:, None] > 0))
         dr = (y.real[None, :] - yr[:, None]) * inverse
         di = (y.imag[None, :] - yi[:, None]) * inverse
         dr = jnp.where(same, 0.5 * (z.real[None, :] + zr[:, None]), dr)
@@ -178,6 +179,7 @@ def _moments(level, y, z, own, energies, poles, couplings, level_filling, fillin
 
     spread, row_r, row_i, q_r, q_i = sum_over_rows(
         terms,
+        jnp.ones_like(energies),
         energies,
         poles,
         y.real,

@@ -69,7 +69,7 @@ class Lead(eqx.Module):
         **Arguments:** `modes`: K; `width`: W > 0; `coupling`: the rate $\Gamma \ge 0$; `beta`,
         `mu`: as for `Lead`. Differentiable in all but `modes` (in `coupling` where positive).
         """
-        if not isinstance(modes, int) or modes < 1:
+        if not isinstance(modes, int) or isinstance(modes, bool) or modes < 1:
             raise ValueError(f"`modes` must be an integer of at least 1, but is {modes!r}.")
         width = check(
             "width", finite_array("width", width, ndim=0), "positive", lambda xp, w: w > 0

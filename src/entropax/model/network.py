@@ -124,15 +124,17 @@ def _per_bath(name: str, array: Array, baths: tuple[tuple[int, ...], ...]) -> Ar
 def _partition(
     system: Sequence[int], baths: Sequence[Sequence[int]], sites: int
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    parts = {"system": tuple(int(s) for s in system)}
+    parts = {"system": tuple(system)}
     if not baths:
         raise ValueError("`baths` must hold at least one bath, but is empty.")
-    parts |= {f"baths[{i}]": tuple(int(s) for s in bath) for i, bath in enumerate(baths)}
+    parts |= {f"baths[{i}]": tuple(bath) for i, bath in enumerate(baths)}
     owner: dict[int, str] = {}
     for name, members in parts.items():
         if not members:
             raise ValueError(f"`{name}` must hold at least one site, but is empty.")
         for site in members:
+            if not isinstance(site, int | np.integer) or isinstance(site, bool):
+                raise ValueError(f"`{name}` must hold integers, but has {site!r}.")
             if not 0 <= site < sites:
                 raise ValueError(f"`{name}` must hold sites 0 to {sites - 1}, but has {site}.")
             if site in owner:
@@ -146,8 +148,8 @@ def _partition(
         raise ValueError(
             f"`system` and `baths` must share out all {sites} sites, but leave out {missing}."
         )
-    names = list(parts)
-    return parts["system"], tuple(parts[name] for name in names[1:])
+    whole, *others = (tuple(int(s) for s in members) for members in parts.values())
+    return whole, tuple(others)
 
 
 def _correlation_matrix(start: Numbers, sizes: tuple[int, int]) -> Array:
