@@ -278,7 +278,10 @@ NEEDS_START = ("entropy_production_fixed", "finite_bath", "heat")
 @pytest.mark.parametrize("name", systems.EDGES)
 def test_junction_from_leads_without_temperature(name: str, filled: Callable) -> None:
     star = systems.EDGES[name]
-    assert_derivatives(star, pull=filled, fixed=("filling", "occupation"), skip=NEEDS_START)
+    # with beta near 0, mu = alpha/beta is -5335 at t = 0.05: no difference of it has six digits
+    ill = ("mu",) if name == "filled leads" else ()
+    skip = (*NEEDS_START, *ill)
+    assert_derivatives(star, pull=filled, fixed=("filling", "occupation"), skip=skip)
     sigma = 1.0 * (labels(2) == "entropy_production")
     gradient = filled(parameters(star), sigma)
     assert all(np.all(np.isfinite(slope)) for slope in gradient.values())
@@ -291,7 +294,9 @@ def test_finite_slopes_where_nothing_can_move(name: str, filled: Callable) -> No
     for field in np.setdiff1d(OBSERVED, (*NEEDS_START, "beta", "mu")):
         gradient = filled(p, 1.0 * (names == field))
         assert all(np.all(np.isfinite(slope)) for slope in gradient.values()), field
-        for by in ("level", "couplings", "ts"):
+        # a filled level carries its energy
+        shifts = field in ("system_energy", "total_energy") and name == "filled"
+        for by in ("couplings", "ts") if shifts else ("level", "couplings", "ts"):
             np.testing.assert_allclose(gradient[by], 0.0, rtol=0, atol=1e-8, err_msg=field)
 
 

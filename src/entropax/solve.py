@@ -85,7 +85,8 @@ def solve(
     times = finite_array("ts", ts, ndim=1)
     method = Exact() if method is None else method
     if not isinstance(method, AbstractMethod):
-        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r}.")
+        found = type(method).__name__
+        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({found}).")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
     return _solve(model, times, method, save, progress, throw)

@@ -218,7 +218,11 @@ def settle(reference: Reference, state: Measurement) -> FermionLedger:
     parts = system_bath + inter_bath + jnp.sum(intra_bath, axis=-1) + grown
 
     energy_gain, particle_gain = state.energy - start.energy, state.particles - start.particles
-    heat = start.mu * particle_gain - energy_gain
+    # NaN without a chemical potential, put in last: a zero slope times NaN would spoil gradients
+    level = jnp.isfinite(start.mu)
+    exchanged = jnp.where(level, start.mu, 0.0) * particle_gain
+    heat = jnp.where(level, exchanged - energy_gain, jnp.nan)
+    chemical_work = jnp.where(jnp.all(level), -jnp.sum(exchanged, axis=-1), jnp.nan)
     known = start.determined
     clausius = jnp.sum(jnp.where(known, start.beta, 0.0) * jnp.where(known, heat, 0.0), axis=-1)
     fixed = jnp.where(jnp.all(known), system_gain - clausius, sigma + terms.finite_bath)
@@ -233,7 +237,7 @@ def settle(reference: Reference, state: Measurement) -> FermionLedger:
         particles=state.particles,
         heat=heat,
         work=jnp.zeros_like(sigma),
-        chemical_work=-jnp.sum(start.mu * particle_gain, axis=-1),
+        chemical_work=chemical_work,
         system_entropy=state.system_entropy,
         system_occupation=state.system_occupation,
         system_energy=state.system_energy,
