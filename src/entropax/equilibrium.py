@@ -88,7 +88,7 @@ def match(
     wide = spread > 0
     scale = jnp.where(wide, spread, 1.0)
     e = jnp.where(wide, (energies - centre) / scale, 0.0)
-    target = jnp.where(wide, (energy - centre * number) / scale, 0.0)
+    target = (energy - centre * number) / scale
 
     edge = _edge(*jax.lax.stop_gradient((e, target, number)))
     b, a = _minimise(e, target, number, edge.reached)
