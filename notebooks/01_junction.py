@@ -205,10 +205,10 @@ plt.show()
 # %% [markdown]
 # ## How Σ depends on every single coupling
 #
-# Nothing asks the couplings to be equal. The derivative by all of them at once costs a few times
-# the value, however many there are: that is reverse-mode differentiation. The picture says which
-# modes dissipate at this time: where the curve is high, a slightly stronger coupling would add most
-# to Σ. These are the modes between the two chemical potentials, filled left and empty right.
+# Nothing asks the couplings to be equal. The derivative by all of them at once costs one to two
+# times the value, however many there are: that is reverse-mode differentiation. The picture says
+# which modes dissipate at this time: where the curve is high, a stronger coupling would add most to
+# Σ. These are the modes between the two chemical potentials, filled left and empty right.
 
 
 # %%
