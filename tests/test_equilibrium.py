@@ -132,16 +132,29 @@ def test_match_in_any_unit_and_from_any_zero(scale: float, shift: float) -> None
     np.testing.assert_allclose(found.occupations, n, atol=1e-14 * (1.0 + abs(shift)))
 
 
-def test_infinite_temperature_has_no_chemical_potential() -> None:
-    """At beta = 0 all modes are equally full."""
-    energies = np.array([-1.0, 1.0, -2.0, 2.0, -0.5, 0.5])
-    found = recover(energies, 0.0, 1.5)
+@pytest.mark.parametrize("filling", [0.25, 0.5, 0.9, 1e-9, 1.0 - 1e-9])
+@pytest.mark.parametrize("energies", [SMALL, SMALL + 1e4, BAND, 1e-6 * BAND], ids=str)
+def test_modes_filled_alike_have_no_temperature(energies: Array, filling: float) -> None:
+    """At beta = 0 only alpha means something; what rounding leaves of beta must not give a mu."""
+    n = np.full(len(energies), filling)
+    found = recover(energies, *sums(energies, n))
     assert found.converged
+    assert not found.determined
+    assert found.beta == 0.0
+    assert np.isnan(found.mu)
+    np.testing.assert_allclose(found.occupations, filling, rtol=1e-6 * (filling < 1e-8) + 1e-14)
+    np.testing.assert_allclose(found.log_odds, np.log1p(-n) - np.log(n), rtol=1e-6, atol=1e-14)
+    entropy = np.sum(textbook.binary_entropy(n))
+    assert found.entropy == pytest.approx(entropy, rel=1e-6)
+
+
+@pytest.mark.parametrize("beta", [1e-10, -1e-10])
+def test_the_hottest_bath_with_a_temperature(beta: float) -> None:
+    """beta W = 1e-9 is five digits above rounding: it and its mu must not be called zero."""
+    found = recover(BAND, *sums(BAND, textbook.fermi(beta, 1.0 / beta, BAND)))
     assert found.determined
-    assert found.beta == pytest.approx(0.0, abs=1e-15)
-    np.testing.assert_allclose(found.occupations, 0.25, rtol=1e-15)
-    assert found.entropy == pytest.approx(6 * textbook.binary_entropy(np.array(0.25)), rel=1e-15)
-    assert np.isnan(found.mu) == (found.beta == 0)
+    assert found.beta == pytest.approx(beta, rel=1e-3)
+    assert found.beta * found.mu == pytest.approx(1.0, rel=1e-12)
 
 
 # Edges

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import systems
 import textbook
+from helpers import check_derivative
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from systems import TIMES, Star, assert_same_ledger, fields, largest, twin_fields
@@ -55,8 +56,10 @@ def test_every_field_is_that_of_the_dense_twin(name: str) -> None:
     sol = solved(name)
     assert_same_ledger(fields(sol.ledger), twin_fields(ORDINARY[name], TIMES), 1e-9)
     assert not np.any(sol.failed)
-    alike = [np.ptp(energies) == 0.0 for energies, *_ in ORDINARY[name].leads]
-    np.testing.assert_array_equal(sol.ledger.determined, [~np.array(alike)] * len(TIMES))
+    alike = np.array([np.ptp(energies) == 0.0 for energies, *_ in ORDINARY[name].leads])
+    hot = np.array([beta == 0.0 for _, _, beta, _ in ORDINARY[name].leads])
+    undetermined = alike | (hot & ~LATER[:, None])
+    np.testing.assert_array_equal(sol.ledger.determined, ~undetermined)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -140,6 +143,54 @@ def test_nothing_happens_where_nothing_can_move(name: str) -> None:
     np.testing.assert_allclose(found["total_particles"], 21.0 * filled, rtol=0, atol=1e-12)
     assert np.all(np.isnan(found["beta"]))
     assert np.all(solved(name).result == ex.RESULTS.undetermined_temperature)
+
+
+def hot(filling: float) -> ex.Junction:
+    """Two leads whose modes are filled alike: beta = 0, and alpha is all there is to a start."""
+    leads = tuple(
+        ex.Lead(
+            energies=np.linspace(-1.0, 2.0, modes),
+            couplings=np.full(modes, 0.2),
+            beta=0.0,
+            mu=0.0,
+            occupations=np.full(modes, n),
+        )
+        for modes, n in ((12, filling), (9, 0.5))
+    )
+    return ex.Junction(level=0.3, occupation=0.2, leads=leads)
+
+
+@pytest.mark.parametrize("filling", [0.3, 0.5, 1.0 - 1e-6])
+def test_a_start_at_infinite_temperature(filling: float) -> None:
+    """sigma = dS_S - sum alpha_nu dN_nu; heat, which needs mu, is unknown rather than huge."""
+    sol = systems.quick_solve(hot(filling), np.array([0.0, 0.7, 30.0]))
+    led = sol.ledger
+    gained = led.particles - led.particles[0]
+    alpha = np.log([filling, 0.5]) - np.log1p([-filling, -0.5])
+    sigma = led.system_entropy - led.system_entropy[0] - gained @ alpha
+    np.testing.assert_allclose(led.entropy_production_fixed, sigma, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(led.residual, 0.0, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(led.beta[0], 0.0)
+    for field in (led.heat, led.chemical_work, led.mu[0]):
+        assert np.all(np.isnan(field))
+    undetermined = sol.result == ex.RESULTS.undetermined_temperature
+    np.testing.assert_array_equal(undetermined, [True, False, False])
+    assert not np.any(sol.failed)
+
+
+@pytest.mark.parametrize("which", ["entropy_production", "entropy_production_fixed"])
+def test_gradients_from_infinite_temperature(which: str) -> None:
+    """With respect to the fillings of a lead whose modes are filled alike."""
+    model = hot(0.3)
+    start = model.leads[0].initial_occupations
+    direction = np.random.default_rng(0).normal(size=start.shape)
+
+    def produced(filling: jax.Array) -> jax.Array:
+        lead = eqx.tree_at(lambda x: x.occupations, model.leads[0], filling)
+        changed = eqx.tree_at(lambda m: m.leads[0], model, lead)
+        return getattr(ex.solve(changed, jnp.array([3.0])).ledger, which)[0]
+
+    check_derivative(produced, (start,), (direction,), step=1e-3, tolerance=1e-8)
 
 
 def test_no_coupling_no_entropy_production() -> None:

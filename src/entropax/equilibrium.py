@@ -42,10 +42,11 @@ class Equilibrium(eqx.Module):
     `log_odds` $x_k = \beta\epsilon_k-\alpha$ and `occupations` $f(x_k)$ say what the state is,
     `entropy` its entropy. `beta` is +inf (-inf) where the energy is the lowest (highest) that the
     number allows, and NaN where no value is singled out: modes all at one energy, an empty or a
-    filled bath. `mu` is NaN with it, and where beta is 0.
+    filled bath. `mu` is NaN with it. A state matched with beta below rounding has beta = 0 and mu
+    NaN: only $\alpha=\beta\mu$ is left of it.
 
-    `determined`: beta is a finite number. `converged`: the state has the energy and number asked
-    for (False where none has, or for NaN input).
+    `determined`: beta and mu are finite numbers. `converged`: the state has the energy and number
+    asked for (False where none has, or for NaN input).
     """
 
     beta: Float[Array, ""]
@@ -92,6 +93,9 @@ def match(
 
     edge = _edge(*jax.lax.stop_gradient((e, target, number)))
     b, a = _minimise(e, target, number, edge.reached)
+    level = _rounding_level(e, b, a, number + (jnp.abs(energy) + jnp.abs(centre) * number) / scale)
+    tilted = jnp.abs(b) > level
+    b = jnp.where(tilted, b, b - jax.lax.stop_gradient(b))  # zero, with its derivatives
     x = jnp.where(edge.reached, edge.log_odds, b * e - a)
     n = jnp.where(edge.reached, edge.occupations, fermi(x))
     # the dual, as the state's entropy plus a small correction for what rounding left unmatched
@@ -100,10 +104,16 @@ def match(
 
     free = ~edge.reached & wide
     beta = jnp.where(free, b / scale, edge.beta)
-    tilted = free & (b != 0)
-    mu = centre + scale * jnp.where(tilted, a / jnp.where(tilted, b, 1.0), edge.fermi_level)
+    determined = free & tilted
+    mu = centre + scale * jnp.where(determined, a / jnp.where(tilted, b, 1.0), edge.fermi_level)
     miss = jnp.maximum(jnp.abs(n @ e - target), jnp.abs(jnp.sum(n) - number))
-    return Equilibrium(beta, mu, x, n, entropy, free, miss <= 1e-10 * k)
+    return Equilibrium(beta, mu, x, n, entropy, determined, miss <= 1e-10 * k)
+
+
+def _rounding_level(e: Array, b: Array, a: Array, summed: Array) -> Array:
+    """What rounding of energy and number, sums of total size `summed`, may do to b."""
+    n = fermi(b * e - a)
+    return 16 * _EPS * summed / jnp.maximum(_spread(e, n)[1], jnp.finfo(jnp.float64).tiny)
 
 
 class _Edge(NamedTuple):
@@ -204,11 +214,16 @@ def _minimise_jvp(primals, tangents):
 
 def _solve(e: Array, n: Array, energy_slope: Array, number_slope: Array) -> tuple[Array, Array]:
     """The Newton step of the dual; along alpha alone where all energies are equal."""
-    w = n * (1.0 - n)
-    total = jnp.maximum(jnp.sum(w), jnp.finfo(jnp.float64).tiny)
-    mean = (w @ e) / total
-    variance = w @ (e - mean) ** 2
+    mean, variance, total = _spread(e, n)
     bent = variance > 0
     db = -(energy_slope + mean * number_slope) / jnp.where(bent, variance, 1.0)
     db = jnp.where(bent, db, 0.0)
     return db, mean * db - number_slope / total
+
+
+def _spread(e: Array, n: Array) -> tuple[Array, Array, Array]:
+    """Mean and summed variance of the energies of the modes that can react, and their number."""
+    w = n * (1.0 - n)
+    total = jnp.maximum(jnp.sum(w), jnp.finfo(jnp.float64).tiny)
+    mean = (w @ e) / total
+    return mean, w @ (e - mean) ** 2, total

@@ -45,8 +45,9 @@ class FermionLedger(eqx.Module):
     r"""Energies, entropies and entropy production, one entry a time and one column a bath.
 
     Signs and units: `docs/conventions.md`. Where an effective temperature is infinite or not
-    unique (a zero-temperature start, an empty or filled bath, modes all at one energy) `beta` is
-    +-inf or NaN and everything else that has a limit is that limit; `determined` says where.
+    unique (a zero-temperature start, an empty or filled bath, modes all at one energy or filled
+    alike) `beta` is +-inf, NaN or 0, `mu` may be NaN, and everything else that has a limit is that
+    limit; `determined` says where.
     """
 
     entropy_production: Float[Array, " times"]
@@ -79,7 +80,7 @@ class FermionLedger(eqx.Module):
     environment_entropy: Float[Array, " times"]
     """Von Neumann entropy of all baths together."""
     determined: Bool[Array, "times baths"]
-    """Whether `beta` is a finite number."""
+    """Whether `beta` and `mu` are finite numbers."""
 
     @property
     def total_energy(self) -> Float[Array, " times"]:
