@@ -137,7 +137,7 @@ def test_gaussian_entropy_of_one_site(dtype: type) -> None:
         assert gradient[0, 0] == pytest.approx(float(jax.grad(binary_entropy)(n)), rel=1e-15)
 
 
-# validation V11: entropy of a block of the infinite half filled chain
+# entropy of a block of the infinite half filled chain
 @pytest.mark.parametrize(("sites", "expected"), [(10, 1.493424238191), (100, 2.261122029898)])
 def test_block_entropy_of_the_infinite_chain(sites: int, expected: float) -> None:
     distance = np.subtract.outer(np.arange(sites), np.arange(sites))
@@ -204,7 +204,7 @@ def page(small: int, large: int) -> float:
 
 
 def test_page_entropy() -> None:
-    """validation V10, and the mean over random pure states within four standard errors."""
+    """Page 1993: the value, and the mean over random pure states within four standard errors."""
     assert page(4, 8) == pytest.approx(1.15313805257937725, abs=1e-15)
     draws = 4000
     rng = np.random.default_rng(41)
@@ -270,6 +270,21 @@ def test_relative_entropy_and_support(dtype: type, rng: np.random.Generator) -> 
     pure = state((1.0, 0.0, 0.0, 0.0))
     assert relative_entropy(pure, narrow) == pytest.approx(np.log(2.0), abs=1e-12)
     assert relative_entropy(pure, state((0.0, 1.0, 0.0, 0.0))) == np.inf
+
+
+def test_relative_entropy_to_a_cold_state() -> None:
+    """A level with weight 1e-15 belongs to the support; slopes at an empty one are clipped."""
+    cold = jnp.diag(jnp.array([1.0 - 1e-15, 1e-15]))
+    expected = -np.log(2.0) - 0.5 * np.log(1e-15)
+    assert relative_entropy(jnp.eye(2) / 2, cold) == pytest.approx(expected, rel=1e-12)
+
+    def own(a: jax.Array) -> jax.Array:
+        rho = jnp.array([[1.0 - a, 0.0], [0.0, a]])
+        return relative_entropy(rho, rho)
+
+    assert own(0.3) == pytest.approx(0.0, abs=1e-14)
+    assert jax.grad(own)(0.3) == pytest.approx(0.0, abs=1e-13)
+    assert abs(jax.grad(own)(0.0)) < 37
 
 
 @over_dtypes

@@ -18,9 +18,8 @@ from entropax.linalg import (
     arrowhead_eigenvalues,
     arrowhead_spectrum,
     level_response,
-    secular_roots,
 )
-from entropax.linalg.secular import merge_poles
+from entropax.linalg.secular import merge_poles, secular_roots
 
 Array = np.ndarray
 

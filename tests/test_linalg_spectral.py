@@ -207,6 +207,29 @@ def test_second_derivative_of_a_cube_is_exact_at_every_degeneracy() -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("function", [jnp.log, jnp.sqrt])
+def test_derivative_of_any_function_at_small_eigenvalues(function: Callable) -> None:
+    """Eigenvalues of 1e-6 and 3e-6 are far apart for a function with an edge at 0."""
+    a, b = 1e-6, 3e-6
+    flip = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+    change = jax.jvp(lambda m: matfn(function, m), (jnp.diag(jnp.array([a, b])),), (flip,))[1]
+    assert change[0, 1] == pytest.approx(float((function(a) - function(b)) / (a - b)), rel=1e-12)
+
+
+def test_parameters_of_a_function_are_numbers() -> None:
+    class Line(SpectralFunction):
+        slope: jax.Array
+
+        def value(self, x: jax.Array) -> jax.Array:
+            return self.slope[0] + self.slope[1] * x
+
+        def derivative(self) -> SpectralFunction:
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="must be numbers, not arrays"):
+        jax.jacfwd(lambda c: matfn(Line(c), jnp.eye(2)))(jnp.ones(2))
+
+
 def test_derivative_with_respect_to_the_functions_parameter() -> None:
     matrices, directions, weights = cases(complex)
 

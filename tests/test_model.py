@@ -335,6 +335,37 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "times infinite": (lambda: ex.solve(network(), [INF, 1.0]), "ts", "finite, but has inf"),
     "times a number": (lambda: ex.solve(network(), 1.0), "ts", "1 dimension.*()"),
     "times complex": (lambda: ex.solve(network(), [1j]), "ts", "real.*complex128"),
+    "lead without temperature": (lambda: ex.Lead([0.0], [0.1]), "beta", "unless `occupations`"),
+    "beta in words": (lambda: lead(beta="cold"), "beta", "numbers, but is 'cold'"),
+    "one lead, no tuple": (lambda: junction(leads=lead()), "leads", "sequence of leads"),
+    "system a number": (lambda: network(system=0), "system", "sequence, but is 0"),
+    "bath a number": (lambda: network(baths=(1, 2, 3)), "baths[0]", "sequence of sites, but is 1"),
+    "pure start of a network": (
+        lambda: ex.pure_start(network(), jax.random.key(0)),
+        "junction",
+        "a Junction, but is FermionNetwork",
+    ),
+    "occupations of a network": (
+        lambda: ex.with_occupations(network(), [0.5] * 4),
+        "junction",
+        "a Junction, but is FermionNetwork",
+    ),
+    "equilibrium of a lead": (lambda: ex.global_equilibrium(lead()), "model", "but is Lead"),
+    "network of mixed starts": (
+        lambda: ex.FermionNetwork.from_junction(
+            junction(leads=(lead(), lead(occupations=[0.1, 0.2, 0.3])))
+        ),
+        "junction",
+        "all start thermal or all with `occupations`",
+    ),
+    "constants inside jit": (
+        lambda: jax.jit(lambda g: ex.Lead.flat(modes=3, width=-1.0, coupling=g, beta=1.0, mu=0.0))(
+            0.1
+        ),
+        "width",
+        "positive, but is -1.0",
+    ),
+    "save no function": (lambda: ex.solve(network(), [1.0], save=True), "save", "but is True"),
     "no model": (lambda: ex.solve(lead(), [1.0]), "model", "a Junction or a FermionNetwork.*Lead"),
     "method by name": (lambda: ex.solve(network(), [1.0], "exact"), "method", "str"),
     "method unmade": (lambda: ex.solve(network(), [1.0], ex.Exact), "method", "Exact"),

@@ -1,4 +1,4 @@
-"""The twins against each other and against numbers from outside (validation rows V4, V5)."""
+"""The twins against each other and against numbers from outside."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -294,7 +294,7 @@ def test_flat_lead_and_star() -> None:
     np.testing.assert_array_equal(h, h.T)
 
 
-# K, W, t, then n_d, sigma, I(S:B), I(L:R), I_L, I_R, Sigma (validation V5).
+# K, W, t, then n_d, sigma, I(S:B), I(L:R), I_L, I_R, Sigma (independent dense program).
 JUNCTIONS = [
     (10, 4.0, 1.0, 0.0553667219845, 0.247233619516, 0.237974875405, 0.00437913143492,
      0.00301018631898, 0.00128193929521, 0.246658153190),

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -53,7 +54,6 @@ def real_array(name: str, value: Numbers, *, ndim: int) -> Float[Array, "..."]:
     array = _array(name, value, ndim)
     if jnp.iscomplexobj(array):
         raise ValueError(f"`{name}` must be real, but has dtype {array.dtype}.")
-    array = jnp.asarray(array, jnp.float64)
     return check(name, array, "free of NaN", lambda xp, x: ~xp.isnan(x))
 
 
@@ -75,7 +75,6 @@ def hermitian_matrix(
     array = _array(name, value, 2)
     if array.shape[0] != array.shape[1]:
         raise ValueError(f"`{name}` must be a square matrix, but has shape {array.shape}.")
-    array = jnp.asarray(array, jnp.complex128 if jnp.iscomplexobj(array) else jnp.float64)
     array = check(name, array, "finite", _is_finite)
     return check(name, array, "Hermitian (equal to its conjugate transpose)", _is_hermitian)
 
@@ -91,7 +90,17 @@ def _is_hermitian(xp: ModuleType, matrix: Any) -> Any:
 
 def _array(name: str, value: Numbers, ndim: int) -> Array:
     require_float64()
-    array = jnp.asarray(value)
+    try:
+        if any(map(is_traced, jax.tree.leaves(value))):
+            array = jnp.asarray(value)
+            array = array.astype(jnp.result_type(array, jnp.float64))
+        else:
+            # inside `jit` too, what is known must stay known
+            known = np.asarray(value)
+            with jax.ensure_compile_time_eval():
+                array = jnp.asarray(known, np.result_type(known, np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be numbers, but is {value!r}.") from error
     if array.ndim != ndim:
         raise ValueError(
             f"`{name}` must have {ndim} dimension{'s' if ndim != 1 else ''}, "

@@ -48,11 +48,13 @@ def relative_entropy(
 ) -> Float[Array, ""]:
     """D[rho || sigma] = tr rho (ln rho - ln sigma) >= 0.
 
-    +inf where `state` has weight (above 1e-14) outside the support of `reference`.
+    +inf where `state` has weight (above 1e-14) outside the support of `reference`: where its
+    eigenvalues are at the rounding level of the largest.
     """
     values, vectors = jnp.linalg.eigh(reference)
     weight = jnp.sum(vectors.conj() * (state @ vectors), axis=0).real
-    outside = jnp.sum(jnp.where(values <= _NEGLIGIBLE, weight, 0.0)) > _NEGLIGIBLE
+    absent = values <= values.shape[0] * 2.0**-52 * jnp.max(values)
+    outside = jnp.sum(jnp.where(absent, weight, 0.0)) > _NEGLIGIBLE
     cross = jnp.sum(matfn(Logarithm(), reference).conj() * state).real
     return jnp.where(outside, jnp.inf, -von_neumann(state) - cross)
 

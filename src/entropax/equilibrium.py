@@ -93,7 +93,8 @@ def match(
 
     edge = _edge(*jax.lax.stop_gradient((e, target, number)))
     b, a = _minimise(e, target, number, edge.reached)
-    level = _rounding_level(e, b, a, number + (jnp.abs(energy) + jnp.abs(centre) * number) / scale)
+    summed = number + (jnp.abs(energy) + jnp.abs(centre) * number) / scale
+    level = _rounding_level(e, b, a, summed)
     tilted = jnp.abs(b) > level
     b = jnp.where(tilted, b, b - jax.lax.stop_gradient(b))  # zero, with its derivatives
     x = jnp.where(edge.reached, edge.log_odds, b * e - a)
@@ -107,7 +108,8 @@ def match(
     determined = free & tilted
     mu = centre + scale * jnp.where(determined, a / jnp.where(tilted, b, 1.0), edge.fermi_level)
     miss = jnp.maximum(jnp.abs(n @ e - target), jnp.abs(jnp.sum(n) - number))
-    return Equilibrium(beta, mu, x, n, entropy, determined, miss <= 1e-10 * k)
+    sound = jnp.isfinite(summed) & (miss <= 500 * _EPS * (k + summed))
+    return Equilibrium(beta, mu, x, n, entropy, determined, sound)
 
 
 def _rounding_level(e: Array, b: Array, a: Array, summed: Array) -> Array:

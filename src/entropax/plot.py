@@ -4,13 +4,16 @@ Every function draws on an axes that it is given, against times (or anything els
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import ArrayLike
-from matplotlib.axes import Axes
 
 from entropax.equilibrium import Equilibrium
 from entropax.ledger import FermionLedger
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BATH_COLORS = ("#c1272d", "#0f62a8", "#2e8b57", "#b8860b", "#6a3d9a")
 INTRA_COLORS = ("#2e8b57", "#8fd0a5", "#145a32", "#b7e4c7", "#40916c")
@@ -28,13 +31,22 @@ TERM_STYLES = {
 """Label, colour and line of each quantity, alike in all pictures."""
 
 
+def subplots(*args: Any, **options: Any) -> tuple[Any, Any]:
+    """`matplotlib.pyplot.subplots`, imported when a picture is made and not before."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("Pictures need matplotlib: pip install 'entropax[plot]'.") from error
+    return plt.subplots(*args, **options)
+
+
 def bath_name(index: int, baths: int) -> str:
     """L and R for two baths, numbers for more."""
     return BATH_NAMES[index] if baths == len(BATH_NAMES) else str(index + 1)
 
 
 def _by_bath(
-    ax: Axes,
+    ax: "Axes",
     x: ArrayLike,
     columns: ArrayLike,
     symbol: str,
@@ -48,7 +60,7 @@ def _by_bath(
 
 
 def inverse_temperatures(
-    ax: Axes, x: ArrayLike, ledger: FermionLedger, reference: Equilibrium | None = None
+    ax: "Axes", x: ArrayLike, ledger: FermionLedger, reference: Equilibrium | None = None
 ) -> None:
     """Effective inverse temperatures; dashed: that of the global reference state."""
     _by_bath(ax, x, ledger.beta, r"\beta^*_{{{}}}")
@@ -58,7 +70,7 @@ def inverse_temperatures(
 
 
 def chemical_potentials(
-    ax: Axes, x: ArrayLike, ledger: FermionLedger, reference: Equilibrium | None = None
+    ax: "Axes", x: ArrayLike, ledger: FermionLedger, reference: Equilibrium | None = None
 ) -> None:
     """Effective chemical potentials; dashed: that of the global reference state."""
     _by_bath(ax, x, ledger.mu, r"\mu^*_{{{}}}")
@@ -67,7 +79,7 @@ def chemical_potentials(
     ax.set_ylabel(r"$\mu^*$")
 
 
-def distance_from_thermality(ax: Axes, x: ArrayLike, ledger: FermionLedger) -> None:
+def distance_from_thermality(ax: "Axes", x: ArrayLike, ledger: FermionLedger) -> None:
     """How far each bath is from its effective grand canonical state, between 0 and 1."""
     _by_bath(ax, x, ledger.distance_from_thermality, r"{}")
     ax.set_ylabel(r"$D[\rho_\nu\|\pi_\nu]\,/\,\mathcal{S}_\nu$")
@@ -89,7 +101,7 @@ def entropy_quantities(ledger: FermionLedger) -> dict[str, np.ndarray]:
 
 
 def entropy_production(
-    ax: Axes, x: ArrayLike, ledger: FermionLedger, names: Sequence[str] = tuple(TERM_STYLES)
+    ax: "Axes", x: ArrayLike, ledger: FermionLedger, names: Sequence[str] = tuple(TERM_STYLES)
 ) -> None:
     """Entropy production in both forms and the terms it is made of."""
     values = entropy_quantities(ledger)
@@ -99,14 +111,14 @@ def entropy_production(
     ax.set_ylabel("entropy (nats)")
 
 
-def correlations(ax: Axes, x: ArrayLike, ledger: FermionLedger) -> None:
+def correlations(ax: "Axes", x: ArrayLike, ledger: FermionLedger) -> None:
     """The mutual informations, those within each bath apart."""
     entropy_production(ax, x, ledger, ("inter_bath", "system_bath"))
     _by_bath(ax, x, ledger.terms.intra_bath, "I_{{o{}}}", INTRA_COLORS)
     ax.set_ylabel("correlation (nats)")
 
 
-def mark_regimes(ax: Axes, bounds: tuple[float, float]) -> None:
+def mark_regimes(ax: "Axes", bounds: tuple[float, float]) -> None:
     """Vertical lines between the regimes I (steady), II (relaxing) and III (thermalised)."""
     for bound in bounds:
         ax.axvline(bound, color="0.7", lw=0.8, zorder=0)

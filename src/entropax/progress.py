@@ -3,6 +3,7 @@
 import diffrax
 import jax
 from jaxtyping import Array, ArrayLike
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
@@ -13,7 +14,7 @@ class RichProgressMeter(diffrax.AbstractProgressMeter):
     """
 
     def init(self) -> None:
-        return None
+        jax.debug.callback(_begin)
 
     def step(self, state: None, progress: ArrayLike) -> None:
         del state
@@ -24,23 +25,30 @@ class RichProgressMeter(diffrax.AbstractProgressMeter):
 
 
 _live: Progress | None = None
+"""One bar for the process: callbacks of a compiled program can carry no object of a call."""
+
+
+def _begin() -> None:
+    global _live
+    if _live is not None:  # what an interrupted run left
+        _live.stop()
+    _live = Progress(
+        TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    _live.add_task("", total=1.0)
+    _live.start()
 
 
 def _draw(fraction: Array) -> None:
-    # one bar for the process: callbacks of a compiled program can carry no object of a call
     global _live
-    if _live is None:
-        _live = Progress(
-            TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        _live.add_task("", total=1.0)
-        _live.start()
-    task = _live.tasks[0]
-    done = max(float(fraction), task.completed)
-    _live.update(task.id, completed=done)
+    if _live is None:  # a callback that came after the last
+        return
+    done = max(float(fraction), _live.tasks[0].completed)
+    _live.update(_live.tasks[0].id, completed=done)
     if done >= 1.0:
         _live.stop()
         _live = None

@@ -28,7 +28,7 @@ class RESULTS(eqx.Enumeration):
     successful = ""
     undetermined_temperature = (
         "A bath has no unique finite effective temperature (`ledger.determined` says which): "
-        "`beta` is infinite or NaN, and all else that has a limit is that limit."
+        "`beta` is 0, infinite or NaN, `mu` may be NaN; all else that has a limit is that limit."
     )
     unmatched = (
         "No grand canonical state with a bath's energy and particle number was found; the "
@@ -41,7 +41,8 @@ class Solution(eqx.Module):
     """What `solve` returns.
 
     `ts`: the times; `ledger`: one entry a time; `saved`: what `save` returned at each time;
-    `result`: one `RESULTS` a time; `stats`: numbers of what was done (`times`, `sites`).
+    `result`: one `RESULTS` a time, to be compared as a whole: `result == RESULTS.successful` is a
+    mask of times; `stats`: numbers of what was done (`times`, `sites`).
     """
 
     ts: Float[Array, " times"]
@@ -72,8 +73,9 @@ def solve(
     - `model`: a `Junction` or a `FermionNetwork`.
     - `ts`: shape (times,), finite, in any order.
     - `method`: how; `Exact()` where left out.
-    - `save`: a function of the state at one time, whose results are stacked in `Solution.saved`.
-      States themselves are not kept: each is reduced to its ledger at once.
+    - `save`: a function of the state at one time (see `entropax.method`), whose results are
+      stacked in `Solution.saved`. States themselves are not kept: each is reduced to its ledger
+      at once. A new function object compiles anew, so define it once.
     - `progress`: True for a bar, or any diffrax progress meter.
     - `throw`: raise where a time fails; with False see `Solution.result`, a mask for batches.
 
@@ -87,6 +89,8 @@ def solve(
     if not isinstance(method, AbstractMethod):
         found = type(method).__name__
         raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({found}).")
+    if save is not None and not callable(save):
+        raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
     return _solve(model, times, method, save, progress, throw)

@@ -137,7 +137,7 @@ def reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
     """Measure the start: thermal baths keep their own temperatures, others get effective ones."""
     if isinstance(model, Junction):
         energies = tuple(lead.energies for lead in model.leads)
-        given = [None if x.occupations is not None else (x.beta, x.mu) for x in model.leads]
+        given = [lead.thermal for lead in model.leads]
     else:
         h = model.hamiltonian
         parts = [jnp.array(bath) for bath in model.baths]
@@ -264,8 +264,11 @@ def global_equilibrium(model: FermionModel) -> Equilibrium:
     r"""The grand canonical state of the whole h with the model's energy and number (Usui, App. B).
 
     h includes system and interaction; `.beta` and `.mu` are the values that all baths approach
-    where the whole thermalises.
+    where the whole thermalises. Of a `FermionNetwork` it is differentiable, of a `Junction` not.
     """
+    if not isinstance(model, Junction | FermionNetwork):
+        found = type(model).__name__
+        raise ValueError(f"`model` must be a Junction or a FermionNetwork, but is {found}.")
     if isinstance(model, Junction):
         e, n = model.mode_energies, model.mode_occupations
         spectrum = arrowhead_eigenvalues(model.level, e, model.mode_couplings)

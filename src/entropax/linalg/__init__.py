@@ -19,7 +19,6 @@ from entropax.linalg.functions import (
     SpectralFunction as SpectralFunction,
 )
 from entropax.linalg.masked import masked_inverse as masked_inverse
-from entropax.linalg.secular import secular_roots as secular_roots
 from entropax.linalg.spectral import (
     Spectrum as Spectrum,
     eigh as eigh,

@@ -6,11 +6,13 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 # Occupations and probabilities closer than this to an end of their interval cannot be told from
 # it in float64: the slope of an entropy is finite there, ln(1/ROUNDING) ~ 37.
 ROUNDING = 2.0**-53
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 class SpectralFunction(eqx.Module):
@@ -36,15 +38,17 @@ class SpectralFunction(eqx.Module):
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
     ) -> Inexact[Array, "*shape"]:
-        """f[x, y]; the slope at the midpoint where x and y agree to 1e-5 of their size."""
+        """f[x, y]; the slope at the midpoint where x and y agree to 1e-5 of `length_scale`."""
         gap = x - y
-        close = jnp.abs(gap) <= 1e-5 * jnp.maximum(1.0, jnp.maximum(jnp.abs(x), jnp.abs(y)))
+        scale = self.length_scale(jnp.minimum(x, y), jnp.maximum(x, y))
+        close = jnp.abs(gap) <= 1e-5 * scale
         slope = self.derivative()(0.5 * (x + y))
         return jnp.where(close, slope, (self(x) - self(y)) / jnp.where(close, 1.0, gap))
 
     def length_scale(self, low: Array, high: Array) -> Array:
         """The length over which f changes its shape between `low` and `high`."""
-        return jnp.maximum(1.0, jnp.maximum(jnp.abs(low), jnp.abs(high)))
+        # a function that nothing is known of may have an edge at 0
+        return jnp.maximum(jnp.maximum(jnp.abs(low), jnp.abs(high)), _TINY)
 
     def second_divided_difference(
         self,
@@ -211,7 +215,7 @@ class ShannonSlope(SpectralFunction):
 
 
 class Logarithm(SpectralFunction):
-    """f(p) = ln p, with p raised to the smallest normal number."""
+    """f(p) = ln p, with p raised to rounding level."""
 
     def value(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.log(_positive(x))
@@ -234,7 +238,7 @@ def _inside(n: Array) -> Array:
 
 
 def _positive(x: Array) -> Array:
-    return jnp.maximum(x, jnp.finfo(jnp.float64).tiny)
+    return jnp.maximum(x, ROUNDING)
 
 
 def _xlogx(x: Array) -> Array:

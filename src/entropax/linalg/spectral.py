@@ -155,6 +155,8 @@ def _parameter_slopes(fn: SpectralFunction, dfn: Any) -> Iterator[tuple[Spectral
     leaves, treedef = jax.tree.flatten(dfn, is_leaf=lambda x: x is None)
     for i, leaf in enumerate(leaves):
         if leaf is not None:
+            if jnp.ndim(leaf):
+                raise ValueError("Parameters of a SpectralFunction must be numbers, not arrays.")
             unit = [jnp.ones_like(leaf) if j == i else None for j in range(len(leaves))]
             yield _ParameterSlope(fn, treedef.unflatten(unit)), leaf
 

@@ -30,6 +30,8 @@ class Junction(eqx.Module):
     def __init__(self, level: Numbers, occupation: Numbers, leads: Sequence[Lead]):
         self.level = finite_array("level", level, ndim=0)
         self.occupation = occupation_array("occupation", occupation, ndim=0)
+        if isinstance(leads, Lead):
+            raise ValueError("`leads` must be a sequence of leads, but is one Lead: `(lead,)`.")
         self.leads = tuple(leads)
         if not self.leads:
             raise ValueError("`leads` must hold at least one lead, but is empty.")
@@ -77,6 +79,7 @@ def with_occupations(junction: Junction, occupations: Numbers) -> Junction:
     The leads keep their `beta` and `mu` as a record; initial temperatures in the ledger are the
     effective ones of the occupations.
     """
+    _require_junction(junction)
     n = occupation_array("occupations", occupations, ndim=1)
     if n.shape[0] != junction.sites:
         raise ValueError(
@@ -96,6 +99,12 @@ def pure_start(junction: Junction, key: PRNGKeyArray) -> Junction:
 
     Each site is filled with the probability of its initial occupation: r < n, r uniform.
     """
+    _require_junction(junction)
     n = junction.initial_occupations
     filled = jax.random.uniform(key, n.shape) < n
     return with_occupations(junction, filled.astype(n.dtype))
+
+
+def _require_junction(junction: object) -> None:
+    if not isinstance(junction, Junction):
+        raise ValueError(f"`junction` must be a Junction, but is {type(junction).__name__}.")

@@ -24,23 +24,24 @@ class Lead(eqx.Module):
       entropy, energy or occupation depends on it. Pass the modulus.)
     - `beta`: inverse temperature; any sign, 0 and +-inf allowed.
     - `mu`: chemical potential.
-    - `occupations`: shape (modes,), within [0, 1]; None for a thermal start.
+    - `occupations`: shape (modes,), within [0, 1]; None for a thermal start. With them `beta` and
+      `mu` may be left out and are not used.
 
     Raises `ValueError` naming the argument for misuse.
     """
 
     energies: Float[Array, " modes"]
     couplings: Float[Array, " modes"]
-    beta: Float[Array, ""]
-    mu: Float[Array, ""]
+    beta: Float[Array, ""] | None
+    mu: Float[Array, ""] | None
     occupations: Float[Array, " modes"] | None
 
     def __init__(
         self,
         energies: Numbers,
         couplings: Numbers,
-        beta: Numbers,
-        mu: Numbers,
+        beta: Numbers | None = None,
+        mu: Numbers | None = None,
         occupations: Numbers | None = None,
     ):
         self.energies = finite_array("energies", energies, ndim=1)
@@ -49,8 +50,10 @@ class Lead(eqx.Module):
             raise ValueError("`energies` must hold at least one mode, but is empty.")
         self.couplings = finite_array("couplings", couplings, ndim=1)
         _same_length("couplings", self.couplings, modes)
-        self.beta = real_array("beta", beta, ndim=0)
-        self.mu = finite_array("mu", mu, ndim=0)
+        if occupations is None and (beta is None or mu is None):
+            raise ValueError("`beta` and `mu` must be given unless `occupations` are.")
+        self.beta = None if beta is None else real_array("beta", beta, ndim=0)
+        self.mu = None if mu is None else finite_array("mu", mu, ndim=0)
         if occupations is not None:
             occupations = occupation_array("occupations", occupations, ndim=1)
             _same_length("occupations", occupations, modes)
@@ -87,11 +90,19 @@ class Lead(eqx.Module):
         return self.energies.shape[0]
 
     @property
+    def thermal(self) -> tuple[Float[Array, ""], Float[Array, ""]] | None:
+        """beta and mu of a thermal start; None where occupations are given."""
+        if self.occupations is not None or self.beta is None or self.mu is None:
+            return None
+        return self.beta, self.mu
+
+    @property
     def initial_occupations(self) -> Float[Array, " modes"]:
         """Occupation of each mode at the start."""
         if self.occupations is not None:
             return self.occupations
-        return fermi(log_odds(self.energies, self.beta, self.mu))
+        assert self.thermal is not None
+        return fermi(log_odds(self.energies, *self.thermal))
 
 
 def _same_length(name: str, array: Array, modes: int) -> None:

@@ -74,10 +74,15 @@ class FermionNetwork(eqx.Module):
         baths = tuple(
             tuple(range(1 + where.start, 1 + where.stop)) for where in junction.lead_slices
         )
-        thermal = all(lead.occupations is None for lead in junction.leads)
+        given = [lead.thermal for lead in junction.leads]
+        thermal = [one for one in given if one is not None]
+        if thermal and len(thermal) < len(given):
+            raise ValueError(
+                "`junction` must have leads that all start thermal or all with `occupations`: "
+                "a network gives all baths their temperatures or none."
+            )
         if thermal:
-            beta = jnp.stack([lead.beta for lead in junction.leads])
-            mu = jnp.stack([lead.mu for lead in junction.leads])
+            beta, mu = (jnp.stack(values) for values in zip(*thermal, strict=True))
             return cls(h, (0,), baths, beta, mu, junction.occupation[None, None])
         return cls(h, (0,), baths, start=jnp.diag(junction.initial_occupations))
 
@@ -124,6 +129,12 @@ def _per_bath(name: str, array: Array, baths: tuple[tuple[int, ...], ...]) -> Ar
 def _partition(
     system: Sequence[int], baths: Sequence[Sequence[int]], sites: int
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    for name, members in {"system": system, "baths": baths}.items():
+        if not isinstance(members, Sequence):
+            raise ValueError(f"`{name}` must be a sequence, but is {members!r}.")
+    for i, bath in enumerate(baths):
+        if not isinstance(bath, Sequence):
+            raise ValueError(f"`baths[{i}]` must be a sequence of sites, but is {bath!r}.")
     parts = {"system": tuple(system)}
     if not baths:
         raise ValueError("`baths` must hold at least one bath, but is empty.")

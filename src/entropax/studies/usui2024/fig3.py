@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
+from entropax import plot
 from entropax.plot import BATH_COLORS, BATH_NAMES
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CASES, CITATION, MODES, junction
@@ -22,7 +22,7 @@ def _run(options: Options) -> dict[str, Any]:
 
 
 def _plot(data: dict[str, Any]):
-    figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), sharey=True, layout="constrained")
+    figure, axes = plot.subplots(1, 2, figsize=(7, 2.6), sharey=True, layout="constrained")
     for ax, case in zip(axes, CASES, strict=True):
         for name, color in zip(BATH_NAMES, BATH_COLORS, strict=False):
             n = data[f"{case}/occupations_{name}"]

@@ -1,13 +1,16 @@
 """Fig. 4: effective temperatures, chemical potentials and distance from thermality."""
 
-import matplotlib.pyplot as plt
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import ArrayLike
-from matplotlib.figure import Figure
 
 from entropax import plot
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CASES, CITATION, Run, arrays, relative, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GAMMAS = (3.0, 30.0)
 Data = dict[str, Run]
@@ -17,8 +20,8 @@ def _run(options: Options) -> Data:
     return {f"{c}-gamma{g:g}": run(c, g, options) for c in CASES for g in GAMMAS}
 
 
-def _plot(data: Data) -> Figure:
-    figure, axes = plt.subplots(3, 4, figsize=(13, 7.5), sharex=True, layout="constrained")
+def _plot(data: Data) -> "Figure":
+    figure, axes = plot.subplots(3, 4, figsize=(13, 7.5), sharex=True, layout="constrained")
     for column, one in zip(axes.T, data.values(), strict=True):
         plot.inverse_temperatures(column[0], one.x, one.ledger, one.reference)
         plot.chemical_potentials(column[1], one.x, one.ledger, one.reference)
@@ -31,7 +34,7 @@ def _plot(data: Data) -> Figure:
             plot.mark_regimes(ax, one.regimes)
     for ax in axes[:, 1]:
         ax.legend(frameon=False, fontsize=8, loc="upper right")
-    inset = axes[0, 0].inset_axes((0.52, 0.62, 0.44, 0.34))
+    inset = axes[0, 0].inset_axes((0.52, 0.55, 0.44, 0.34))
     first = next(iter(data.values()))
     for index, color in enumerate(plot.BATH_COLORS[:2]):
         inset.semilogx(first.x, first.ledger.energy[:, index], color=color)

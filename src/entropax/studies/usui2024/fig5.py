@@ -1,14 +1,15 @@
 """Fig. 5: entropy production and its microscopic terms."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from entropax import plot
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CASES, CITATION, Run, arrays, relative, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GAMMA = 3.0
 Data = dict[str, Run]
@@ -18,8 +19,8 @@ def _run(options: Options) -> Data:
     return {f"{case}-gamma{GAMMA:g}": run(case, GAMMA, options) for case in CASES}
 
 
-def _plot(data: Data) -> Figure:
-    figure, axes = plt.subplots(2, 2, figsize=(9, 7), sharex=True, layout="constrained")
+def _plot(data: Data) -> "Figure":
+    figure, axes = plot.subplots(2, 2, figsize=(9, 7), sharex=True, layout="constrained")
     for column, one in zip(axes.T, data.values(), strict=True):
         plot.entropy_production(column[0], one.x, one.ledger)
         plot.correlations(column[1], one.x, one.ledger)

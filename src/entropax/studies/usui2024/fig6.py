@@ -1,14 +1,16 @@
 """Fig. 6: what the final entropy production is made of, against the coupling strength."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
+from entropax import plot
 from entropax.plot import TERM_STYLES, entropy_quantities
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CASES, CITATION, MODES, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GAMMAS = tuple(np.logspace(np.log10(3.0), np.log10(3000.0), 10))
 TERMS = ("finite_bath", "inter_bath", "athermality", "intra_bath", "system_bath")
@@ -34,8 +36,8 @@ def _normalised(data: Data, case: str) -> dict[str, np.ndarray]:
     return {name: data[f"{case}/{name}"] / bounds[name] for name in CORRELATIONS}
 
 
-def _plot(data: Data) -> Figure:
-    figure, axes = plt.subplots(2, 2, figsize=(8, 6.5), sharex=True, layout="constrained")
+def _plot(data: Data) -> "Figure":
+    figure, axes = plot.subplots(2, 2, figsize=(8, 6.5), sharex=True, layout="constrained")
     for column, case in zip(axes.T, CASES, strict=True):
         for name in TERMS:
             label, color, _ = TERM_STYLES[name]

@@ -1,15 +1,17 @@
 """Fig. 7: one random pure start beside the Fermi distribution it samples."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
+from entropax import plot
 from entropax.model import pure_start
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CITATION, MODES, junction
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SEED = 0
 SAMPLES = 400
@@ -29,8 +31,8 @@ def _run(options: Options) -> dict[str, Any]:
     }
 
 
-def _plot(data: dict[str, Any]) -> Figure:
-    figure, ax = plt.subplots(figsize=(4.5, 2.8), layout="constrained")
+def _plot(data: dict[str, Any]) -> "Figure":
+    figure, ax = plot.subplots(figsize=(4.5, 2.8), layout="constrained")
     ax.plot(data["energies"], data["fermi"], color="0.6", lw=2, label="Fermi distribution")
     ax.plot(data["energies"], data["occupations"], "k.", ms=2, label="pure state")
     ax.set(xlabel=r"$\epsilon_k$", ylabel=r"$n_{Rk}(0)$", title=r"right bath, case (a)")

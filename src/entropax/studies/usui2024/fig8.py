@@ -1,14 +1,17 @@
 """Fig. 8: one random pure start against the ensemble, at all times."""
 
-import matplotlib.pyplot as plt
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from entropax import plot
 from entropax.plot import BATH_COLORS, TERM_STYLES, entropy_quantities
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CASES, CITATION, Run, arrays, relative, run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GAMMA, SEED = 3.0, 0
 ROWS = (("sigma", "Sigma"), ("inter_bath", "intra_bath", "system_bath"), ("athermality",))
@@ -23,14 +26,14 @@ def _run(options: Options) -> Data:
     return data
 
 
-def _overlay(ax: Axes, mixed: Run, pure: Run, quantity: str) -> None:
+def _overlay(ax: "Axes", mixed: Run, pure: Run, quantity: str) -> None:
     for index, color in enumerate(BATH_COLORS[:2]):
         ax.plot(mixed.x, getattr(mixed.ledger, quantity)[:, index], color="0.75", lw=4)
         ax.plot(pure.x, getattr(pure.ledger, quantity)[:, index], color=color, lw=1)
 
 
-def _plot(data: Data) -> Figure:
-    figure, axes = plt.subplots(5, 2, figsize=(8.5, 12), sharex=True, layout="constrained")
+def _plot(data: Data) -> "Figure":
+    figure, axes = plot.subplots(5, 2, figsize=(8.5, 12), sharex=True, layout="constrained")
     for column, case in zip(axes.T, CASES, strict=True):
         mixed, pure = data[f"{case}-mixed"], data[f"{case}-pure"]
         _overlay(column[0], mixed, pure, "beta")

@@ -1,12 +1,15 @@
 """Fig. 9: baths of unequal size."""
 
-import matplotlib.pyplot as plt
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from entropax import plot
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.usui2024.common import CASES, CITATION, MODES, Run, arrays, relative, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ASYMMETRIES = (1, 10)
 GAMMAS = (1.0, 3.0)
@@ -22,8 +25,8 @@ def _run(options: Options) -> Data:
     }
 
 
-def _plot(data: Data) -> Figure:
-    figure, axes = plt.subplots(2, 4, figsize=(13, 5), sharex=True, layout="constrained")
+def _plot(data: Data) -> "Figure":
+    figure, axes = plot.subplots(2, 4, figsize=(13, 5), sharex=True, layout="constrained")
     for ax, (name, one) in zip(axes.flat, data.items(), strict=True):
         plot.inverse_temperatures(ax, one.x, one.ledger, one.reference)
         ax.set_xscale("log")
