@@ -10,13 +10,29 @@ from entropax import entropy as entropy, equilibrium as equilibrium, linalg as l
 from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
+    WindowLedger as WindowLedger,
     global_equilibrium as global_equilibrium,
 )
-from entropax.method import AbstractMethod as AbstractMethod, Exact as Exact
+from entropax.method import (
+    EMME as EMME,
+    AbstractMethod as AbstractMethod,
+    BornMarkovSecular as BornMarkovSecular,
+    Exact as Exact,
+    Schrodinger as Schrodinger,
+)
 from entropax.model import (
+    GOE as GOE,
+    GUE as GUE,
+    Coupling as Coupling,
+    EigenstateThermalization as EigenstateThermalization,
     FermionNetwork as FermionNetwork,
+    Joint as Joint,
     Junction as Junction,
     Lead as Lead,
+    OpenSystem as OpenSystem,
+    Product as Product,
+    RandomBands as RandomBands,
+    WindowBath as WindowBath,
     pure_start as pure_start,
     with_occupations as with_occupations,
 )

@@ -1,7 +1,7 @@
 """The one door: model x method x times -> Solution."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import diffrax
 import equinox as eqx
@@ -13,12 +13,15 @@ from entropax._checks import Numbers, finite_array
 from entropax.ledger import (
     FermionLedger,
     FermionModel,
-    Measurement,
+    Verdict,
+    WindowLedger,
+    judge,
     measure,
     reference,
     settle,
 )
 from entropax.method import AbstractMethod, Exact
+from entropax.model import OpenSystem
 from entropax.progress import RichProgressMeter
 
 
@@ -37,7 +40,10 @@ class RESULTS(eqx.Enumeration):
     not_finite = "The state holds NaN or infinite numbers."
 
 
-class Solution(eqx.Module):
+LedgerT = TypeVar("LedgerT")
+
+
+class Solution(eqx.Module, Generic[LedgerT]):
     """What `solve` returns.
 
     `ts`: the times; `ledger`: one entry a time; `saved`: what `save` returned at each time;
@@ -46,7 +52,7 @@ class Solution(eqx.Module):
     """
 
     ts: Float[Array, " times"]
-    ledger: FermionLedger
+    ledger: LedgerT
     saved: PyTree[Array] | None
     result: RESULTS
     stats: dict[str, int]
@@ -57,6 +63,7 @@ class Solution(eqx.Module):
         return (self.result == RESULTS.unmatched) | (self.result == RESULTS.not_finite)
 
 
+@overload
 def solve(
     model: FermionModel,
     ts: Numbers,
@@ -65,14 +72,38 @@ def solve(
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
     throw: bool = True,
-) -> Solution:
+) -> Solution[FermionLedger]: ...
+
+
+@overload
+def solve(
+    model: OpenSystem,
+    ts: Numbers,
+    method: AbstractMethod,
+    *,
+    save: Callable[[Any], PyTree[Array]] | None = None,
+    progress: bool | diffrax.AbstractProgressMeter = False,
+    throw: bool = True,
+) -> Solution[WindowLedger]: ...
+
+
+def solve(
+    model: FermionModel | OpenSystem,
+    ts: Numbers,
+    method: AbstractMethod | None = None,
+    *,
+    save: Callable[[Any], PyTree[Array]] | None = None,
+    progress: bool | diffrax.AbstractProgressMeter = False,
+    throw: bool = True,
+) -> Solution[Any]:
     """Entropy production, and all that belongs to it, of `model` at the times `ts`.
 
     **Arguments:**
 
-    - `model`: a `Junction` or a `FermionNetwork`.
+    - `model`: a `Junction`, a `FermionNetwork` or an `OpenSystem`.
     - `ts`: shape (times,), finite, in any order.
-    - `method`: how; `Exact()` where left out.
+    - `method`: how. Free fermions: `Exact()`, also where left out; an `OpenSystem`:
+      `Schrodinger`, `EMME` or `BornMarkovSecular`.
     - `save`: a function of the state at one time (see `entropax.method`), whose results are
       stacked in `Solution.saved`. States themselves are not kept: each is reduced to its ledger
       at once. A new function object compiles anew, so define it once.
@@ -85,7 +116,13 @@ def solve(
     Raises `ValueError` for times that are not finite, or a model that `method` does not know.
     """
     times = finite_array("ts", ts, ndim=1)
-    method = Exact() if method is None else method
+    if method is None:
+        if isinstance(model, OpenSystem):
+            raise ValueError(
+                "`method` must be given for an OpenSystem: Schrodinger(key), EMME() or "
+                "BornMarkovSecular()."
+            )
+        method = Exact()
     if not isinstance(method, AbstractMethod):
         found = type(method).__name__
         raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({found}).")
@@ -93,18 +130,18 @@ def solve(
         raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
-    return _solve(model, times, method, save, progress, throw)
+    return _solve(model, times, method.prepare(model, times), save, progress, throw)
 
 
 @eqx.filter_jit
 def _solve(
-    model: FermionModel,
+    model: FermionModel | OpenSystem,
     ts: Float[Array, " times"],
     method: AbstractMethod,
     save: Callable[[Any], PyTree[Array]] | None,
     meter: diffrax.AbstractProgressMeter,
     throw: bool,
-) -> Solution:
+) -> Solution[Any]:
     start = reference(model, method.initial(model))
 
     def reduce(state):
@@ -115,7 +152,7 @@ def _solve(
         ts=ts,
         ledger=settle(start, measured),
         saved=saved,
-        result=_judge(start.start, measured),
+        result=_result(judge(start, measured)),
         stats={"times": ts.shape[0], "sites": model.sites},
     )
     if throw:
@@ -125,14 +162,10 @@ def _solve(
     return solution
 
 
-def _judge(start: Measurement, state: Measurement) -> RESULTS:
-    sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
-    sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
-    converged = jnp.all(state.converged & start.converged, axis=-1)
-
-    def judge(sound, converged, determined):
+def _result(verdict: Verdict) -> RESULTS:
+    def one(sound, converged, determined):
         result = RESULTS.where(determined, RESULTS.successful, RESULTS.undetermined_temperature)
         result = RESULTS.where(converged, result, RESULTS.unmatched)
         return RESULTS.where(sound, result, RESULTS.not_finite)
 
-    return jax.vmap(judge)(sound, converged, jnp.all(state.determined, axis=-1))
+    return jax.vmap(one)(*verdict)

@@ -1,13 +1,16 @@
 """What a state is worth: energies, work, heat, entropies, entropy production and its terms."""
 
-from entropax.ledger.fermion import (
-    EntropyTerms as EntropyTerms,
-    FermionLedger as FermionLedger,
-    FermionModel as FermionModel,
-    Measurement as Measurement,
-    Reference as Reference,
-    global_equilibrium as global_equilibrium,
+from entropax.ledger.base import (
+    Verdict as Verdict,
+    judge as judge,
     measure as measure,
     reference as reference,
     settle as settle,
 )
+from entropax.ledger.fermion import (
+    EntropyTerms as EntropyTerms,
+    FermionLedger as FermionLedger,
+    FermionModel as FermionModel,
+    global_equilibrium as global_equilibrium,
+)
+from entropax.ledger.windows import WindowLedger as WindowLedger

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, thermal
+from entropax.ledger.base import Verdict, judge, measure, reference, settle
 from entropax.linalg import arrowhead_eigenvalues, masked_inverse, modes, pairwise_sum
 from entropax.method import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
@@ -133,7 +134,9 @@ class Reference(eqx.Module):
     joint_entropy: Float[Array, ""]
 
 
-def reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
+@reference.register(Junction)
+@reference.register(FermionNetwork)
+def _reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
     """Measure the start: thermal baths keep their own temperatures, others get effective ones."""
     if isinstance(model, Junction):
         energies = tuple(lead.energies for lead in model.leads)
@@ -155,8 +158,8 @@ def reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
     return Reference(energies, equilibria, start, initial.joint_entropy())
 
 
-def measure(reference: Reference, state: AbstractFermionState) -> Measurement:
-    """Everything the ledger needs of one state."""
+@measure.register
+def _measure_state(reference: Reference, state: AbstractFermionState) -> Measurement:
     equilibria = tuple(
         match(e, pairwise_sum(e * n), pairwise_sum(n))
         for e, n in zip(reference.energies, state.occupations, strict=True)
@@ -198,8 +201,8 @@ def _measure(
     )
 
 
-def settle(reference: Reference, state: Measurement) -> FermionLedger:
-    """The ledger of the measurements of all times (times along the first axis)."""
+@settle.register
+def _settle(reference: Reference, state: Measurement) -> FermionLedger:
     start = reference.start
     system_gain = state.system_entropy - start.system_entropy
     sigma = system_gain + jnp.sum(state.thermal_entropy - start.thermal_entropy, axis=-1)
@@ -256,6 +259,16 @@ def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array
         state.system_entropy + state.environment_entropy - joint,
         jnp.sum(state.bath_entropy, axis=-1) - state.environment_entropy,
         state.mode_entropy - state.bath_entropy,
+    )
+
+
+@judge.register
+def _judge(reference: Reference, state: Measurement) -> Verdict:
+    sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
+    return Verdict(
+        jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy),
+        jnp.all(state.converged & reference.start.converged, axis=-1),
+        jnp.all(state.determined, axis=-1),
     )
 
 

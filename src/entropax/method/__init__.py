@@ -1,10 +1,14 @@
 """How a model is solved: one small frozen object each."""
 
 from entropax.method.base import AbstractMethod as AbstractMethod
+from entropax.method.emme import EMME as EMME
 from entropax.method.exact import Exact as Exact
+from entropax.method.frozen import BornMarkovSecular as BornMarkovSecular
+from entropax.method.schrodinger import Schrodinger as Schrodinger
 from entropax.method.states import (
     AbstractFermionState as AbstractFermionState,
     DenseState as DenseState,
     ProductState as ProductState,
     StarState as StarState,
+    WindowState as WindowState,
 )

@@ -2,10 +2,12 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import diffrax
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 
@@ -15,6 +17,11 @@ class AbstractMethod(eqx.Module):
     Only what that function returns is kept, so memory does not grow with the size of a state
     times the number of times.
     """
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
+        """The method with all that it decides from numbers seen before the program is compiled."""
+        del model, ts
+        return self
 
     @abc.abstractmethod
     def initial(self, model: eqx.Module) -> Any:
@@ -29,3 +36,21 @@ class AbstractMethod(eqx.Module):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         """`reduce(state)` at every time, stacked along a first axis."""
+
+
+def scan_times(
+    at: Callable[[Array], PyTree[Array]],
+    ts: Float[Array, " times"],
+    meter: diffrax.AbstractProgressMeter,
+) -> PyTree[Array]:
+    """`at(t)` for one time after the other; reverse mode recomputes instead of storing."""
+    once, total = jax.checkpoint(at), ts.shape[0]
+
+    def step(progress, indexed):
+        index, t = indexed
+        result = once(t)
+        return meter.step(progress, (index + 1) / total), result
+
+    progress, results = jax.lax.scan(step, meter.init(), (jnp.arange(total), ts))
+    meter.close(progress)
+    return results

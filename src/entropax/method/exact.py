@@ -5,11 +5,10 @@ from typing import Any
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax.method.base import AbstractMethod
+from entropax.method.base import AbstractMethod, scan_times
 from entropax.method.dense import dense_states
 from entropax.method.star import star_states
 from entropax.method.states import AbstractFermionState
@@ -35,17 +34,7 @@ class Exact(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         at = _states(model, jnp.max(jnp.abs(ts), initial=0.0))[1]
-        reduced = jax.checkpoint(lambda t: reduce(at(t)))
-        total = ts.shape[0]
-
-        def step(progress, indexed):
-            index, t = indexed
-            result = reduced(t)
-            return meter.step(progress, (index + 1) / total), result
-
-        progress, results = jax.lax.scan(step, meter.init(), (jnp.arange(total), ts))
-        meter.close(progress)
-        return results
+        return scan_times(lambda t: reduce(at(t)), ts, meter)
 
 
 def _states(model: eqx.Module, horizon: Float[Array, ""] | float):

@@ -1,4 +1,4 @@
-"""States of free fermions: what the ledger may ask of one, whatever method made it."""
+"""States: what the ledger may ask of one, whatever method made it."""
 
 import abc
 
@@ -107,3 +107,18 @@ class DenseState(AbstractFermionState):
     def _entropy(self, sites: tuple[int, ...]) -> Float[Array, ""]:
         index = jnp.array(sites)
         return gaussian_entropy(self.correlation[index[:, None], index[None, :]])
+
+
+class WindowState(eqx.Module):
+    r"""A small system and its window baths at one time.
+
+    `joint`: $p(\epsilon_k, E_1, E_2, \dots)$; `system`: the reduced density matrix between energy
+    eigenstates; `energy`: one a bath; `interaction_energy`, and the exact `mutual_information` of
+    system and baths: None where the description does not know them.
+    """
+
+    joint: Float[Array, "..."]
+    system: Inexact[Array, "d d"]
+    energy: Float[Array, " baths"]
+    interaction_energy: Float[Array, ""] | None = None
+    mutual_information: Float[Array, ""] | None = None

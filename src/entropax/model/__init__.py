@@ -6,4 +6,14 @@ from entropax.model.junction import (
     with_occupations as with_occupations,
 )
 from entropax.model.lead import Lead as Lead
+from entropax.model.matrices import (
+    GOE as GOE,
+    GUE as GUE,
+    AbstractCouplingMatrix as AbstractCouplingMatrix,
+    EigenstateThermalization as EigenstateThermalization,
+    RandomBands as RandomBands,
+)
 from entropax.model.network import FermionNetwork as FermionNetwork
+from entropax.model.open_system import Coupling as Coupling, OpenSystem as OpenSystem
+from entropax.model.starts import Joint as Joint, Product as Product
+from entropax.model.windows import WindowBath as WindowBath

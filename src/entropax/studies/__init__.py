@@ -1,6 +1,6 @@
 """Published figures: small files of parameters, run, picture and what must hold."""
 
-from entropax.studies import usui2024
+from entropax.studies import riera2021, usui2024
 from entropax.studies.base import (
     QUICK as QUICK,
     Claim as Claim,
@@ -8,7 +8,9 @@ from entropax.studies.base import (
     Study as Study,
 )
 
-ALL: dict[str, Study] = {study.name: study for study in usui2024.STUDIES}
+ALL: dict[str, Study] = {
+    study.name: study for paper in (usui2024, riera2021) for study in paper.STUDIES
+}
 
 
 def find(names: tuple[str, ...]) -> list[Study]:

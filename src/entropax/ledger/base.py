@@ -1,0 +1,43 @@
+"""What every ledger does: measure the start, measure each state, settle the account.
+
+The functions dispatch on their first argument, so that `solve` knows no model.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Bool
+
+
+class Verdict(NamedTuple):
+    """One entry a time: finite numbers; states that were looked for found; temperatures unique."""
+
+    sound: Bool[Array, " times"]
+    converged: Bool[Array, " times"]
+    determined: Bool[Array, " times"]
+
+
+@functools.singledispatch
+def reference(model: eqx.Module, initial: Any) -> eqx.Module:
+    """The start, as the ledger of later times needs it."""
+    del initial
+    raise ValueError(f"`model` must be one that has a ledger, but is {type(model).__name__}.")
+
+
+@functools.singledispatch
+def measure(reference: eqx.Module, state: Any) -> eqx.Module:
+    """Everything the ledger needs of one state."""
+    raise NotImplementedError
+
+
+@functools.singledispatch
+def settle(reference: eqx.Module, measured: Any) -> eqx.Module:
+    """The ledger of the measurements of all times (times along the first axis)."""
+    raise NotImplementedError
+
+
+@functools.singledispatch
+def judge(reference: eqx.Module, measured: Any) -> Verdict:
+    """Whether the measurements of all times can be relied on."""
+    raise NotImplementedError

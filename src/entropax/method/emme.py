@@ -1,0 +1,103 @@
+"""The extended microcanonical master equation: finite baths that evolve."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from entropax.linalg import Exponential, eigh, matfn
+from entropax.method.base import scan_times
+from entropax.method.master import AbstractMasterEquation, nonnegative, open_system
+from entropax.model import OpenSystem
+from entropax.model.open_system import volumes
+
+SMALL = 48
+"""Up to this many populations the exponential of the generator is used instead of a solver."""
+
+
+class EMME(AbstractMasterEquation):
+    r"""The extended microcanonical master equation (Riera Eqs. 5, 71, 75).
+
+    $$ \dot\rho_S(E) = -i[H'_S(E), \rho_S(E)] + \sum_\omega \Big( \frac{\gamma(E,E-\omega)}
+       {V_{E-\omega}} S_\omega \rho_S(E-\omega) S_\omega^\dagger - \frac{\gamma(E+\omega,E)}{2V_E}
+       \{\rho_S(E), S_\omega^\dagger S_\omega\} \Big) $$
+
+    for every bath, with rates $\gamma$ from the coupling's matrix: Riera Eq. 27 for ensembles, 25
+    for a given matrix, 29 for eigenstate thermalisation. Off-resonant windows share a jump
+    linearly (Eq. B12), so everything is continuous in the system's energies.
+
+    **Arguments:**
+
+    - `memory`: "infinite" (Markov), or "finite": rates grow from zero with the memory integral
+      up to t (Eqs. 14, 44, 45), and may be negative off resonance.
+    - `secular`: keep only pairs of transitions of one frequency; False keeps all (Redfield).
+    - `lamb_shift`, `first_order`: whether $H'_S(E)$ holds the shifts of Eqs. 21 and 17.
+    - `coherences`: follow full density matrices; None for: only where they can appear.
+    - `solver`: any explicit diffrax solver; None for Dopri8, or for up to 48 populations and
+      infinite memory the exponential of the generator. `rtol`, `atol`, `max_steps`, `adjoint`:
+      as in diffrax; forward-mode derivatives through a solver need `diffrax.ForwardMode()`.
+
+    Raises `ValueError` for a model that is no `OpenSystem`, and for negative times.
+    Cost: O(d^2 W^2) a step for populations of d levels and W windows, O(d^4 W^2) with coherences.
+    """
+
+    memory: Literal["infinite", "finite"] = "infinite"
+    secular: bool = True
+    lamb_shift: bool = True
+    first_order: bool = True
+    coherences: bool | None = None
+    solver: diffrax.AbstractSolver | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_steps: int = 100_000
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
+
+    def project(self, model: OpenSystem, conditional: Array) -> Array:
+        del model
+        return conditional
+
+    def conditional(self, model: OpenSystem, state: Array) -> Array:
+        del model
+        return state
+
+    def gain(self, model: OpenSystem, number: int, kernel: Array) -> Array:
+        del model, number
+        return kernel
+
+    def loss(self, model: OpenSystem, number: int, kernel: Array) -> Array:
+        del model, number
+        return kernel
+
+    def run(
+        self,
+        model: eqx.Module,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        known = open_system(self, model)
+        constant = self.memory == "infinite" and not self.coherences and self.solver is None
+        if not constant or known.sites > SMALL:
+            return super().run(model, ts, reduce, meter)
+        start = self._start(known)
+        generator, root = self._symmetric_generator(known)
+        spectrum = eigh(generator)
+
+        def at(time: Array) -> PyTree[Array]:
+            flow = matfn(Exponential(time), generator, spectrum=spectrum)
+            state = (flow @ (start / root).ravel()).reshape(start.shape) * root
+            return reduce(self._state(known, state, time))
+
+        return scan_times(at, nonnegative(ts), meter)
+
+    def _symmetric_generator(self, model: OpenSystem) -> tuple[Array, Array]:
+        r"""$V^{-1/2} G\, V^{1/2}$, symmetric by local detailed balance (Riera Eq. 33)."""
+        root = jnp.broadcast_to(jnp.sqrt(volumes(model)), (model.levels, *volumes(model).shape))
+        field, size = self.field(model), root.size
+        units = jnp.eye(size).reshape(size, *root.shape)
+        columns = jax.vmap(lambda unit: field(jnp.zeros(()), unit * root, None) / root)(units)
+        return columns.reshape(size, size).T, root

@@ -1,0 +1,57 @@
+"""The textbook master equation: baths frozen in their reference state."""
+
+from typing import Literal
+
+import diffrax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from entropax.method.master import AbstractMasterEquation
+from entropax.model import OpenSystem
+
+
+class BornMarkovSecular(AbstractMasterEquation):
+    r"""The Born-Markov-secular equation with the baths of the start (Riera Eq. 3).
+
+    Rates are those of `EMME` averaged over the start's windows,
+    $\sum_E p_E\,\gamma(E+\omega,E)/V_E$; nothing acts back on the baths, so `joint` is
+    $p(\epsilon_k, t)\,p(E, 0)$. Microcanonical or canonical is a matter of the start.
+
+    **Arguments:** as for `EMME`.
+    """
+
+    memory: Literal["infinite", "finite"] = "infinite"
+    secular: bool = True
+    lamb_shift: bool = True
+    first_order: bool = True
+    coherences: bool | None = None
+    solver: diffrax.AbstractSolver | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_steps: int = 100_000
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
+
+    def project(self, model: OpenSystem, conditional: Array) -> Array:
+        windows = range(conditional.ndim - len(model.baths), conditional.ndim)
+        return jnp.sum(conditional, axis=tuple(windows), keepdims=True)
+
+    def conditional(self, model: OpenSystem, state: Array) -> Array:
+        for number in range(len(model.baths)):
+            shape = [1] * state.ndim
+            shape[state.ndim - len(model.baths) + number] = -1
+            state = state * self._reference(model, number).reshape(shape)
+        return state
+
+    def gain(self, model: OpenSystem, number: int, kernel: Array) -> Array:
+        return jnp.sum(self.loss(model, number, kernel), axis=-2, keepdims=True)
+
+    def loss(self, model: OpenSystem, number: int, kernel: Array) -> Array:
+        return (kernel @ self._reference(model, number))[..., None]
+
+    def _reference(self, model: OpenSystem, number: int) -> Array:
+        """The start's distribution over the windows of one bath."""
+        joint = model.start.on_windows(model)
+        if not model.start.is_diagonal:
+            joint = jnp.moveaxis(jnp.diagonal(joint, axis1=0, axis2=1), -1, 0).real
+        others = [axis for axis in range(joint.ndim) if axis != 1 + number]
+        return jnp.sum(joint, axis=tuple(others))
