@@ -1,5 +1,7 @@
 """What all tests share; `helpers.py` has the finite differences."""
 
+from collections.abc import Iterator
+
 import hypothesis
 import jax
 import numpy as np
@@ -22,3 +24,11 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(20240611)
+
+
+@pytest.fixture(scope="module")
+def quick_compilation() -> Iterator[None]:
+    """As little optimisation as XLA offers: where compiling takes longer than running."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

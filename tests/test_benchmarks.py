@@ -32,5 +32,7 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
         entry["name"]: entry["extra_info"] for entry in json.loads(output.read_text())["benchmarks"]
     }
     assert found["test_ledger[30]"].keys() >= {"first_call", "ours", "textbook", "ratio"}
+    assert found["test_exact"]["ratio"] > 0.0
+    assert found["test_batch[default]"]["ratio"] > 0.0
     assert found["test_gradient"].keys() >= {"first_call", "over_own_value", "over_textbook_sigma"}
     assert 0.0 < found["test_memory"]["peak_gigabytes"] < 3.0

@@ -1,4 +1,4 @@
-"""Program 1 of the project's contract runs as it stands: names, meanings and shapes are fixed."""
+"""The programs of the project's contract run as they stand: names, meanings, shapes are fixed."""
 
 import inspect
 
@@ -143,3 +143,44 @@ def test_arguments_have_the_names_and_kinds_of_the_contract() -> None:
     for name in ("save", "progress", "throw"):
         assert solve[name].kind is inspect.Parameter.KEYWORD_ONLY
     assert solve["throw"].default is True
+
+
+WINDOWS = """
+bath = ex.WindowBath(centers=(0.0, 1.0), volumes=(400, 600), width=0.5, levels="even")        # or "random", or the levels themselves
+link = ex.Coupling(operator=jnp.array([[0., 1.], [1., 0.]]), bath=bath, strength=3e-3, matrix=ex.RandomBands(variance=1.0))
+model = ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=ex.Product(system=1, windows=(0,)))
+ts = jnp.linspace(0.0, 60.0, 61)
+exact = ex.solve(model, ts, ex.Schrodinger(key=jax.random.key(0)))
+emme = ex.solve(model, ts, ex.EMME())
+redfield = ex.solve(model, ts, ex.EMME(memory="finite"))
+frozen = ex.solve(model, ts, ex.BornMarkovSecular())
+ex.Coupling(operator=sx, bath=bath, strength=0.1, matrix=B)                  # an explicit Hermitian matrix over the bath's levels
+ex.Coupling(operator=sx, bath=bath, strength=0.1, matrix=ex.GOE(variance=1 / (8 * n)))          # or ex.GUE, ex.EigenstateThermalization(f)
+ex.Product(system=rho, beta=(10.0,))                                         # another start: any system state, canonical baths
+exact.ledger.joint                # (61, 2, 2)  p(eps_k, E; t); several baths add axes; same name and shape from every method
+exact.ledger.observational_entropy, exact.ledger.entropy_production, exact.ledger.mutual_information, exact.ledger.coarse_mutual_information
+emme.ledger.heat, emme.ledger.work
+"""  # noqa: E501
+
+
+def test_a_spin_and_a_finite_bath_in_four_ways() -> None:
+    small = WINDOWS.replace("(400, 600)", "(20, 30)")
+    given = {
+        "ex": ex,
+        "jax": jax,
+        "jnp": jnp,
+        "sx": jnp.array([[0.0, 1.0], [1.0, 0.0]]),
+        "B": systems.random_hermitian(50, 1),
+        "n": 50,
+        "rho": jnp.eye(2) / 2,
+    }
+    exec(small, given)
+    for name in ("exact", "emme", "redfield", "frozen"):
+        ledger = given[name].ledger
+        assert ledger.joint.shape == (61, 2, 2)
+        assert ledger.heat.shape == ledger.energy.shape == (61, 1)
+        np.testing.assert_allclose(ledger.joint.sum((1, 2)), 1.0, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(ledger.work, 0.0)
+        assert ledger.mutual_information is None
+        assert float(ledger.joint[0, 1, 0]) == pytest.approx(1.0, abs=1e-12)
+        assert ledger.entropy_production.shape == (61,)

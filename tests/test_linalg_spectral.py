@@ -10,7 +10,13 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from helpers import difference, random_hermitian, with_eigenvalues
+from helpers import (
+    check_derivative,
+    difference,
+    forward_and_reverse,
+    random_hermitian,
+    with_eigenvalues,
+)
 
 from entropax.linalg import (
     BinaryEntropy,
@@ -22,6 +28,7 @@ from entropax.linalg import (
     eigenvalues,
     eigh,
     matfn,
+    matfn_times,
     modes,
     trace_fn,
 )
@@ -228,6 +235,26 @@ def test_parameters_of_a_function_are_numbers() -> None:
 
     with pytest.raises(ValueError, match="must be numbers, not arrays"):
         jax.jacfwd(lambda c: matfn(Line(c), jnp.eye(2)))(jnp.ones(2))
+
+
+@over_dtypes
+def test_matfn_times_is_the_matrix_times_the_vector(dtype: type, rng: np.random.Generator) -> None:
+    """With its derivatives by matrix, vector and parameter, at a degenerate spectrum."""
+    a = with_eigenvalues(rng, [-1.0, 0.5, 0.5, 2.0], dtype)
+    v = rng.normal(size=4)
+
+    def scalar(times: Callable) -> Callable:
+        return lambda a, v, t: jnp.sum(times(a, v, t) * jnp.arange(4.0)).real
+
+    fast = scalar(lambda a, v, t: matfn_times(Exponential(t), a, v))
+    slow = scalar(lambda a, v, t: matfn(Exponential(t), a) @ v)
+    args = (a, v, np.array(0.7))
+    assert fast(*args) == pytest.approx(float(slow(*args)), rel=1e-13)
+    directions = (random_hermitian(rng, 4, dtype), rng.normal(size=4), np.array(0.3))
+    _, expected = forward_and_reverse(slow, args, directions)
+    check_derivative(fast, args, directions, reference=expected, tolerance=1e-12)
+    known = matfn_times(Exponential(0.7), a, v, spectrum=eigh(a))
+    np.testing.assert_allclose(known, matfn(Exponential(0.7), a) @ v, rtol=0, atol=1e-14)
 
 
 def test_derivative_with_respect_to_the_functions_parameter() -> None:

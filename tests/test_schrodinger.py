@@ -12,6 +12,7 @@ from helpers import check_derivative, random_hermitian
 
 import entropax as ex
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 Array = np.ndarray
 SX = np.array([[0.0, 1.0], [1.0, 0.0]])
 KEY = jax.random.key(5)

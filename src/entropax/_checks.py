@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Complex, Float
+from jaxtyping import Array, ArrayLike, Bool, Complex, Float
 
 from entropax._precision import require_float64
 
@@ -39,6 +39,19 @@ def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any],
             raise ValueError(f"`{name}` must be {rule}, but {_first_offender(array, good)}.")
         return value
     return eqx.error_if(value, ~jnp.all(holds(jnp, value)), f"`{name}` must be {rule}.")
+
+
+def check_against(
+    name: str, value: Array, rule: str, holds: Callable[[], Bool[Array, ""]]
+) -> Array:
+    """Return the number `value`; `holds()` compares it with other values, traced or not."""
+    with jax.ensure_compile_time_eval():
+        good = holds()
+    if is_traced(good):
+        return eqx.error_if(value, ~good, f"`{name}` must be {rule}.")
+    if not good:
+        raise ValueError(f"`{name}` must be {rule}, but is {value}.")
+    return value
 
 
 def _first_offender(array: np.ndarray, good: np.ndarray) -> str:

@@ -15,7 +15,9 @@ from jaxtyping import Array
 from entropax.entropy import gaussian_entropy, von_neumann
 from entropax.ledger import FermionLedger
 from entropax.linalg import eigenvalues
-from entropax.model import Junction, Lead
+from entropax.method import EMME, Schrodinger
+from entropax.method.kernels import finite_memory, long_memory
+from entropax.model import Coupling, Junction, Lead, OpenSystem, Product, RandomBands, WindowBath
 from entropax.solve import solve
 
 
@@ -43,6 +45,8 @@ def rows() -> Iterator[Row]:
     yield from _random_states()
     yield from _level_statistics()
     yield from _chain()
+    yield from _two_windows()
+    yield from _memory_integrals()
 
 
 def _biased(modes: int, width: float) -> Junction:
@@ -196,3 +200,50 @@ def _chain() -> Iterator[Row]:
         found = float(gaussian_entropy(jnp.array(correlation)))
         source = "infinite half-filled chain, C_ij = sin(pi(i-j)/2)/(pi(i-j))"
         yield Row(f"entropy of a block of {length} sites", source, cited, found, 1e-10)
+
+
+def _windows(volumes: tuple[int, int], strength: float) -> OpenSystem:
+    bath = WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
+    link = Coupling(jnp.array([[0.0, 1.0], [1.0, 0.0]]), bath, strength, RandomBands(variance=1.0))
+    start = Product(system=1, windows=(0,))
+    return OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
+
+
+def _two_windows() -> Iterator[Row]:
+    # p_e = g1/(g1+g2) + g2/(g1+g2) exp(-(g1+g2) t) at (g1+g2) t = 0.25, 0.5, 1, 2, 4
+    phases = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+    cited = (0.889400, 0.803265, 0.683940, 0.567668, 0.509158)
+    drawn = (0.89790, 0.81122, 0.68930, 0.56929, 0.50921)
+    model = _windows((500, 500), 5e-4)
+    ts = phases / (2.0 * np.pi * 5e-4**2 * 1000 / 0.5)
+    markov = solve(model, ts, EMME()).ledger.joint[:, 1, 0]
+    keys = jax.random.split(jax.random.key(0), 3)
+    draws = [solve(model, ts, Schrodinger(key)).ledger.joint[:, 1, 0] for key in keys]
+    exact = np.mean(np.array(draws), axis=0)
+    for i, phase in enumerate(phases):
+        label = f"{phase:g} relaxation times"
+        source = "Breuer, Gemmer, Michel 2006, closed form"
+        yield Row(f"EMME, 500 + 500 levels, {label}", source, cited[i], float(markov[i]), 5e-7)
+        source = "independent program, mean of 3 draws"
+        yield Row(f"exact, 500 + 500 levels, {label}", source, drawn[i], float(exact[i]), 3e-3)
+    # Riera Eq. E7: p = 1 - g/V0 [1 - exp(-s Xi)]/s, Xi the integral of zeta; by quadrature
+    time, closed = 10.0, 0.7068546563
+    found = solve(_windows((400, 600), 3e-3), [time], EMME(memory="finite")).ledger.joint[0, 1, 0]
+    yield Row(
+        "finite-time EMME, 400 + 600 levels", "Riera 2021, Eq. E7", closed, float(found), 1e-8
+    )
+    late = solve(_windows((400, 600), 3e-3), [1e5], EMME()).ledger.joint[0]
+    yield Row("steady state V0/(V0+V1)", "Riera 2021, Eq. 36", 0.4, float(late[1, 0]), 1e-12)
+    ratio = float(late[1, 0] / late[0, 1])
+    yield Row("detailed balance V0/V1", "Riera 2021, Eq. 33", 400 / 600, ratio, 1e-12)
+
+
+def _memory_integrals() -> Iterator[Row]:
+    # int_0^t h exp(i Omega tau), by 20-digit quadrature
+    source = "quadrature of h(tau)"
+    offset, reduced = jnp.array(0.3), jnp.array(5.0)
+    value, limit = complex(finite_memory(offset, reduced)), complex(long_memory(offset))
+    yield Row("Re H_t, xi = 0.3, delta t = 5", source, 0.36867311895179, value.real, 1e-12)
+    yield Row("Im H_t, xi = 0.3, delta t = 5", source, 0.20254124372382, value.imag, 1e-12)
+    yield Row("Re H, xi = 0.3", "Riera 2021, Eq. B12", 0.35, limit.real, 1e-14)
+    yield Row("Im H, xi = 0.3", source, 0.20899108063229, limit.imag, 1e-12)

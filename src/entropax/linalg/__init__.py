@@ -23,6 +23,7 @@ from entropax.linalg.spectral import (
     Spectrum as Spectrum,
     eigh as eigh,
     matfn as matfn,
+    matfn_times as matfn_times,
     modes as modes,
     trace_fn as trace_fn,
 )

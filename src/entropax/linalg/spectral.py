@@ -54,6 +54,20 @@ def matfn(
     return _matfn(_as_spectral(fn), matrix, spectrum)
 
 
+def matfn_times(
+    fn: SpectralFunction | Callable[[Array], Array],
+    matrix: Inexact[Array, "n n"],
+    vector: Inexact[Array, " n"],
+    *,
+    spectrum: Spectrum | None = None,
+) -> Inexact[Array, " n"]:
+    r"""$f(A)\,v$ without forming f(A): O(n^2) where the `spectrum` is known.
+
+    Derivatives as for `matfn`, in f, A and v.
+    """
+    return _matfn_times(_as_spectral(fn), matrix, vector, spectrum)
+
+
 def trace_fn(
     fn: SpectralFunction | Callable[[Array], Array], matrix: Inexact[Array, "n n"]
 ) -> Inexact[Array, ""]:
@@ -102,6 +116,30 @@ def _matfn_jvp(primals, tangents):
         tangent = tangent + _frechet(fn, matrix, dmatrix, spectrum)
     for slope, change in _parameter_slopes(fn, dfn):
         tangent = tangent + change * _matfn(slope, matrix, spectrum)
+    return out, _like(out, tangent)
+
+
+@eqx.filter_custom_jvp
+def _matfn_times(
+    fn: SpectralFunction, matrix: Array, vector: Array, spectrum: Spectrum | None
+) -> Array:
+    values, vectors = eigh(matrix) if spectrum is None else spectrum
+    return vectors @ (fn(values) * (vectors.conj().T @ vector))
+
+
+@_matfn_times.def_jvp
+def _matfn_times_jvp(primals, tangents):
+    fn, matrix, vector, spectrum = primals
+    dfn, dmatrix, dvector, _ = tangents
+    spectrum = eigh(matrix) if spectrum is None else spectrum
+    out = _matfn_times(fn, matrix, vector, spectrum)
+    tangent = jnp.zeros_like(out)
+    if dvector is not None:
+        tangent = tangent + _matfn_times(fn, matrix, dvector, spectrum)
+    if dmatrix is not None:
+        tangent = tangent + _frechet(fn, matrix, dmatrix, spectrum) @ vector
+    for slope, change in _parameter_slopes(fn, dfn):
+        tangent = tangent + change * _matfn_times(slope, matrix, vector, spectrum)
     return out, _like(out, tangent)
 
 

@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax.linalg import Exponential, eigh, matfn
+from entropax.linalg import Exponential, eigh, matfn_times
 from entropax.method.base import scan_times
 from entropax.method.master import AbstractMasterEquation, nonnegative, open_system
 from entropax.model import OpenSystem
 from entropax.model.open_system import volumes
 
-SMALL = 48
-"""Up to this many populations the exponential of the generator is used instead of a solver."""
+SMALL, SMALL_OF_ONE = 48, 256
+"""Up to this many populations the exponential of the generator is used instead of a solver; of one
+coupling to more, as a batch over strengths shares its eigenproblem."""
 
 
 class EMME(AbstractMasterEquation):
@@ -37,9 +38,10 @@ class EMME(AbstractMasterEquation):
     - `secular`: keep only pairs of transitions of one frequency; False keeps all (Redfield).
     - `lamb_shift`, `first_order`: whether $H'_S(E)$ holds the shifts of Eqs. 21 and 17.
     - `coherences`: follow full density matrices; None for: only where they can appear.
-    - `solver`: any explicit diffrax solver; None for Dopri8, or for up to 48 populations and
-      infinite memory the exponential of the generator. `rtol`, `atol`, `max_steps`, `adjoint`:
-      as in diffrax; forward-mode derivatives through a solver need `diffrax.ForwardMode()`.
+    - `solver`: any explicit diffrax solver; None for Dopri8, or, for few populations (48; 256
+      where there is one coupling) and infinite memory, the exponential of the generator.
+    - `rtol`, `atol`, `max_steps`, `adjoint`: as in diffrax; forward-mode derivatives through a
+      solver need `diffrax.ForwardMode()`.
 
     Raises `ValueError` for a model that is no `OpenSystem`, and for negative times.
     Cost: O(d^2 W^2) a step for populations of d levels and W windows, O(d^4 W^2) with coherences.
@@ -72,6 +74,10 @@ class EMME(AbstractMasterEquation):
         del model, number
         return kernel
 
+    def current(self, model: OpenSystem, number: int, gain: Array) -> Array | None:
+        del model, number, gain
+        return None
+
     def run(
         self,
         model: eqx.Module,
@@ -81,16 +87,25 @@ class EMME(AbstractMasterEquation):
     ) -> PyTree[Array]:
         known = open_system(self, model)
         constant = self.memory == "infinite" and not self.coherences and self.solver is None
-        if not constant or known.sites > SMALL:
+        alone = len(known.couplings) == 1
+        if not constant or known.sites > (SMALL_OF_ONE if alone else SMALL):
             return super().run(model, ts, reduce, meter)
-        start = self._start(known)
+        start, scale = self._start(known), jnp.ones(())
+        if alone:
+            strength = known.couplings[0].strength
+            known = eqx.tree_at(lambda m: m.couplings[0].strength, known, scale)
+            scale = strength**2
         generator, root = self._symmetric_generator(known)
-        spectrum = eigh(generator)
+        values, vectors = eigh(generator)
+        # what is conserved must be so at any time: rates at rounding level are zero
+        rounding = start.size * 2.0**-52 * jnp.max(jnp.abs(values))
+        spectrum = jnp.where(jnp.abs(values) <= rounding, 0.0, values), vectors
+        scaled = (start / root).ravel()
 
         def at(time: Array) -> PyTree[Array]:
-            flow = matfn(Exponential(time), generator, spectrum=spectrum)
-            state = (flow @ (start / root).ravel()).reshape(start.shape) * root
-            return reduce(self._state(known, state, time))
+            now = matfn_times(Exponential(scale * time), generator, scaled, spectrum=spectrum)
+            state, given = now.reshape(start.shape) * root, jnp.zeros(len(known.baths))
+            return reduce(self._state(known, state, given, time))
 
         return scan_times(at, nonnegative(ts), meter)
 
@@ -98,6 +113,7 @@ class EMME(AbstractMasterEquation):
         r"""$V^{-1/2} G\, V^{1/2}$, symmetric by local detailed balance (Riera Eq. 33)."""
         root = jnp.broadcast_to(jnp.sqrt(volumes(model)), (model.levels, *volumes(model).shape))
         field, size = self.field(model), root.size
+        nothing = jnp.zeros(len(model.baths))
         units = jnp.eye(size).reshape(size, *root.shape)
-        columns = jax.vmap(lambda unit: field(jnp.zeros(()), unit * root, None) / root)(units)
+        columns = jax.vmap(lambda u: field(0.0, (u * root, nothing), None)[0] / root)(units)
         return columns.reshape(size, size).T, root

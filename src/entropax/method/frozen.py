@@ -15,7 +15,8 @@ class BornMarkovSecular(AbstractMasterEquation):
 
     Rates are those of `EMME` averaged over the start's windows,
     $\sum_E p_E\,\gamma(E+\omega,E)/V_E$; nothing acts back on the baths, so `joint` is
-    $p(\epsilon_k, t)\,p(E, 0)$. Microcanonical or canonical is a matter of the start.
+    $p(\epsilon_k, t)\,p(E, 0)$. `energy` and `heat` count what the jumps hand over. Microcanonical
+    or canonical is a matter of the start.
 
     **Arguments:** as for `EMME`.
     """
@@ -47,6 +48,13 @@ class BornMarkovSecular(AbstractMasterEquation):
 
     def loss(self, model: OpenSystem, number: int, kernel: Array) -> Array:
         return (kernel @ self._reference(model, number))[..., None]
+
+    def current(self, model: OpenSystem, number: int, gain: Array) -> Array:
+        if self.coherences:  # only what ends on the diagonal has energy
+            gain = jnp.einsum("kkqpEF->kqpEF", gain)
+        centers = model.baths[number].centers
+        gained = centers[:, None] - centers[None, :]
+        return jnp.sum(gain * gained * self._reference(model, number), axis=(0, -2, -1))
 
     def _reference(self, model: OpenSystem, number: int) -> Array:
         """The start's distribution over the windows of one bath."""

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
@@ -29,7 +30,7 @@ from entropax.method.kernels import (
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
 
-Field = Callable[[Any, Any, Any], Array]
+Field = Callable[..., tuple[Array, Array]]
 
 
 class AbstractMasterEquation(AbstractMethod):
@@ -66,6 +67,10 @@ class AbstractMasterEquation(AbstractMethod):
     def loss(self, model: OpenSystem, number: int, kernel: Array) -> Array:
         """A loss (..., F) of one bath over the windows that are integrated."""
 
+    @abc.abstractmethod
+    def current(self, model: OpenSystem, number: int, gain: Array) -> Array | None:
+        """What one bath's energy gains per state, from its gain (..., E, F); None: from `joint`."""
+
     def __check_init__(self) -> None:
         if self.memory not in ("infinite", "finite"):
             raise ValueError(f'`memory` must be "infinite" or "finite", but is {self.memory!r}.')
@@ -81,6 +86,8 @@ class AbstractMasterEquation(AbstractMethod):
         """Decide whether coherences must be followed, while numbers can still be looked at."""
         known = open_system(self, model)
         nonnegative(ts)
+        if self.memory == "infinite":
+            _name_dead_transitions(known)
         if self.coherences is not None:
             return self
         alone = self.secular and known.start.is_diagonal and _certainly_apart(known)
@@ -88,7 +95,7 @@ class AbstractMasterEquation(AbstractMethod):
 
     def initial(self, model: eqx.Module) -> WindowState:
         known = open_system(self, model)
-        return self._state(known, self._start(known), jnp.zeros(()))
+        return self._state(known, self._start(known), jnp.zeros(len(known.baths)), jnp.zeros(()))
 
     def run(
         self,
@@ -116,7 +123,8 @@ class AbstractMasterEquation(AbstractMethod):
             start = identity * start
         return self.project(model, start)
 
-    def _state(self, model: OpenSystem, state: Array, time: Array) -> WindowState:
+    def _state(self, model: OpenSystem, state: Array, given: Array, time: Array) -> WindowState:
+        """`given`: energy that frozen baths were given."""
         conditional = self.conditional(model, state)
         if self.coherences:
             joint = jnp.moveaxis(jnp.diagonal(conditional, axis1=0, axis2=1), -1, 0).real
@@ -130,7 +138,7 @@ class AbstractMasterEquation(AbstractMethod):
             jnp.sum(joint * along(bath.centers, 0, i, len(model.baths)))
             for i, bath in enumerate(model.baths)
         ]
-        return WindowState(joint, system, jnp.stack(energy))
+        return WindowState(joint, system, jnp.stack(energy) + given)
 
     def _memory(self, model: OpenSystem, number: int, time: Array) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
@@ -141,14 +149,17 @@ class AbstractMasterEquation(AbstractMethod):
         return values if self.lamb_shift else values.real + 0j
 
     def field(self, model: OpenSystem) -> Field:
-        """The right-hand side f(t, state, None); density matrices as (2, ...): real, imaginary."""
+        """The right-hand side f(t, (state, energy given to frozen baths), None).
+
+        Density matrices are stored as (2, ...): real part, imaginary part.
+        """
         parts = transfers(model)
         axes = 2 if self.coherences else 1
         pairs = jnp.ones((model.levels,) * 4)
         if self.secular and self.coherences:
             pairs = same_frequency(model)
 
-        def terms(time: Array) -> list[tuple[Array, Array, Transfer]]:
+        def terms(time: Array) -> list[tuple[Array, Array, Array | None, Transfer]]:
             found = []
             for part in parts:
                 memory = self._memory(model, part.bath, time)
@@ -158,31 +169,40 @@ class AbstractMasterEquation(AbstractMethod):
                     gain, loss = population_kernel(part, memory)
                 loss = self.loss(model, part.bath, loss)
                 loss = along(loss, axes, part.bath, len(model.baths))
-                found.append((self.gain(model, part.bath, gain), loss, part))
+                current = self.current(model, part.bath, gain)
+                found.append((self.gain(model, part.bath, gain), loss, current, part))
             return found
 
         constant = terms(jnp.zeros(())) if self.memory == "infinite" else None
 
-        def populations(time: Array, p: Array, args: None) -> Array:
+        def populations(time: Array, y: tuple[Array, Array], args: None) -> tuple[Array, Array]:
             del args
-            change = jnp.zeros_like(p)
-            for gain, loss, part in constant or terms(time):
+            p, given = y
+            change, given = jnp.zeros_like(p), jnp.zeros_like(given)
+            for gain, loss, current, part in constant or terms(time):
                 change = change + part.scale * (_act(gain, p, 1, part.bath) - loss * p)
-            return change
+                if current is not None:
+                    flow = part.scale * jnp.sum(current * p.reshape(current.shape))
+                    given = given.at[part.bath].add(flow)
+            return change, given
 
         if not self.coherences:
             return populations
         hamiltonian = self._hamiltonian(model)
 
-        def states(time: Array, packed: Array, args: None) -> Array:
+        def states(time: Array, y: tuple[Array, Array], args: None) -> tuple[Array, Array]:
             del args
-            rho = packed[0] + 1j * packed[1]
+            packed, given = y
+            rho, given = packed[0] + 1j * packed[1], jnp.zeros_like(given)
             change = -1j * (_product(hamiltonian, rho) - _product(rho, hamiltonian))
-            for gain, loss, part in constant or terms(time):
+            for gain, loss, current, part in constant or terms(time):
                 # not the first product's adjoint: what rounding leaves anti-Hermitian would grow
                 lost = _product(rho, loss) + _product(jnp.swapaxes(loss, 0, 1).conj(), rho)
                 change = change + part.scale * (_act(gain, rho, 2, part.bath) - lost)
-            return jnp.stack([change.real, change.imag])
+                if current is not None:
+                    flow = part.scale * jnp.sum(current * rho.reshape(current.shape)).real
+                    given = given.at[part.bath].add(flow)
+            return jnp.stack([change.real, change.imag]), given
 
         return states
 
@@ -206,10 +226,13 @@ class AbstractMasterEquation(AbstractMethod):
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        def save(time: Array, y: Array, args: None) -> PyTree[Array]:
+        def save(time: Array, y: tuple[Array, Array], args: None) -> PyTree[Array]:
             del args
-            return reduce(self._state(model, y[0] + 1j * y[1] if self.coherences else y, time))
+            state, given = y
+            state = state[0] + 1j * state[1] if self.coherences else state
+            return reduce(self._state(model, state, given, time))
 
+        packed = jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start
         order = jnp.argsort(ts)
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(self.field(model)),
@@ -217,7 +240,7 @@ class AbstractMasterEquation(AbstractMethod):
             t0=0.0,
             t1=jnp.max(ts, initial=0.0),
             dt0=None,
-            y0=jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start,
+            y0=(packed, jnp.zeros(len(model.baths))),
             saveat=diffrax.SaveAt(ts=ts[order], fn=save),
             stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
             adjoint=self.adjoint,
@@ -269,6 +292,30 @@ def _largest(x: PyTree[Array]) -> Array:
 def _frequencies(model: OpenSystem) -> Float[Array, "d d"]:
     energies = model.spectrum()[0]
     return energies[None, :] - energies[:, None]
+
+
+def _name_dead_transitions(model: OpenSystem) -> None:
+    """Warn of transitions that no pair of windows can take: their rate is zero."""
+    for index, (coupling, number) in enumerate(
+        zip(model.couplings, model.bath_of_coupling, strict=True)
+    ):
+        with jax.ensure_compile_time_eval():
+            operator = jnp.abs(model.in_eigenbasis(coupling.operator))
+            weight = long_memory(offsets(model, number)).real
+        if is_traced(operator) or is_traced(weight):
+            continue
+        windows = coupling.matrix.connects(model.baths[number])
+        reach = np.any((np.asarray(weight) > 0) & windows, axis=(2, 3))
+        dead = np.argwhere(
+            (np.asarray(operator) > 1e-12) & ~reach & ~np.eye(model.levels, dtype=bool)
+        )
+        if len(dead):
+            named = ", ".join(f"{q} -> {k}" for k, q in dead)
+            warnings.warn(
+                f"No pair of windows of its bath can take the transitions {named} of "
+                f"`couplings[{index}]`: their rates are zero.",
+                stacklevel=4,
+            )
 
 
 def _certainly_apart(model: OpenSystem) -> bool:

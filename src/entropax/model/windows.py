@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from entropax._checks import Numbers, check, finite_array
+from entropax._checks import Numbers, check, check_against, finite_array
 
 _PATTERNS = ("even", "random")
 
@@ -54,12 +54,11 @@ class WindowBath(eqx.Module):
             )
         width = finite_array("width", width, ndim=0)
         width = check("width", width, "positive", lambda xp, w: w > 0)
-        gap = jnp.min(jnp.diff(jnp.sort(self.centers)), initial=jnp.inf)
-        self.width = check(
+        self.width = check_against(
             "width",
             width,
             "at most the distance of neighbouring centers, so that windows do not overlap",
-            lambda xp, w: w <= gap * (1.0 + 1e-9),
+            lambda: width * (1.0 - 1e-9) <= self._smallest_gap(),
         )
         if isinstance(levels, str):
             if levels not in _PATTERNS:
@@ -71,16 +70,22 @@ class WindowBath(eqx.Module):
             self.pattern = None
             self.given_levels = self._checked(finite_array("levels", levels, ndim=1))
 
+    def _smallest_gap(self) -> Array:
+        return jnp.min(jnp.diff(jnp.sort(self.centers)), initial=jnp.inf)
+
     def _checked(self, levels: Array) -> Array:
         if levels.shape[0] != self.size:
             raise ValueError(
                 f"`levels` must have as many entries as `volumes` says ({self.size}), "
                 f"but has {levels.shape[0]}."
             )
-        middle = self.centers[self.window_of_level]
-        reach = 0.5 * self.width * (1.0 + 1e-9)
-        return check(
-            "levels", levels, "inside their window", lambda xp, e: xp.abs(e - middle) <= reach
+
+        def away() -> Array:
+            return jnp.max(jnp.abs(levels - self.centers[self.window_of_level]))
+
+        inside = "inside their windows"
+        return check_against(
+            "levels", levels, inside, lambda: away() <= 0.5 * self.width * (1.0 + 1e-9)
         )
 
     @property

@@ -16,11 +16,11 @@ from entropax.studies.riera2021.common import (
     steady_state,
 )
 
-STRENGTH, END = 3e-3, 60.0
+STRENGTH = 3e-3
 
 
 def _run(options: Options) -> dict[str, Panel]:
-    return run(options, (LARGE, SWAPPED), STRENGTH, END)
+    return run(options, (LARGE, SWAPPED), STRENGTH)
 
 
 def _claims(panels: Mapping[str, Panel]) -> list[Claim]:

@@ -31,7 +31,7 @@ def _plot(data: Mapping[str, Any]) -> "Figure":
     figure, ax = plot.subplots(figsize=(4.5, 3.0), layout="constrained")
     ax.plot(data["offset"], data["integral"].real, color="#0f62a8", label="real part")
     ax.plot(data["offset"], data["integral"].imag, color="#e08214", ls="--", label="imaginary part")
-    ax.set(xlabel=r"$\Omega/\delta$", ylabel=r"$\check h(i\Omega)$")
+    ax.set(xlabel=r"$\Omega/\delta$", ylabel=r"$\int_0^\infty h(\tau)\,e^{-i\Omega\tau}d\tau$")
     ax.legend(frameon=False, fontsize=8)
     return figure
 

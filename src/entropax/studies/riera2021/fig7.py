@@ -12,11 +12,11 @@ from entropax.studies.riera2021.common import (
     run,
 )
 
-STRENGTH, END = 3e-3, 600.0
+STRENGTH = 3e-3
 
 
 def _run(options: Options) -> dict[str, Panel]:
-    return run(options, (SMALL,), STRENGTH, END)
+    return run(options, (SMALL,), STRENGTH)
 
 
 def _claims(panels: Mapping[str, Panel]) -> list[Claim]:

@@ -14,11 +14,11 @@ from entropax.studies.riera2021.common import (
     run,
 )
 
-STRENGTH, END = 5e-4, 2000.0
+STRENGTH = 5e-4
 
 
 def _run(options: Options) -> dict[str, Panel]:
-    return run(options, (SMALL, LARGE, SWAPPED), STRENGTH, END)
+    return run(options, (SMALL, LARGE, SWAPPED), STRENGTH)
 
 
 def _claims(panels: Mapping[str, Panel]) -> list[Claim]:

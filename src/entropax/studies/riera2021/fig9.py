@@ -15,11 +15,11 @@ from entropax.studies.riera2021.common import (
     steady_state,
 )
 
-STRENGTH, END = 1e-2, 60.0
+STRENGTH = 1e-2
 
 
 def _run(options: Options) -> dict[str, Panel]:
-    return run(options, (SMALL, LARGE, SWAPPED), STRENGTH, END)
+    return run(options, (SMALL, LARGE, SWAPPED), STRENGTH)
 
 
 def _claims(panels: Mapping[str, Panel]) -> list[Claim]:

@@ -1,0 +1,172 @@
+"""Window baths: exact dynamics, batches of master equations, and gradients, against plain ways.
+
+`ENTROPAX_SMALL=1` runs everything once at a small size.
+"""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+
+import entropax as ex
+from benchmarks.test_junction import SMALL, median_seconds, report, timed
+
+FLIP = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+REPEAT = 1 if SMALL else 5
+
+
+def riera(volumes: tuple[int, int]) -> ex.OpenSystem:
+    """The model of Riera's Fig. 2."""
+    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
+    link = ex.Coupling(FLIP, bath, 3e-3, ex.RandomBands(variance=1.0))
+    start = ex.Product(system=1, windows=(0,))
+    return ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
+
+
+def test_exact(benchmark, capsys) -> None:
+    """All populations at 300 times; the rival propagates the density matrix, some of the times."""
+    volumes = (20, 30) if SMALL else (400, 600)
+    model, method = riera(volumes), ex.Schrodinger(key=jax.random.key(0))
+    ts = np.linspace(0.0, 60.0, 10 if SMALL else 300)
+    first, found = timed(lambda: ex.solve(model, ts, method).ledger.joint)
+
+    size = sum(volumes)
+    problem = method.prepare(model, jnp.zeros(1))._problem(model)
+    h = np.zeros((2 * size, 2 * size), complex)
+    sector = problem.sectors[0]
+    place = sector.level * size + sector.place[0]
+    h[np.ix_(place, place)] = problem.hamiltonians[0]
+    other = np.setdiff1d(np.arange(2 * size), place)
+    h[other, other] = 0.5  # what the start never reaches
+    rho = np.zeros((2 * size, 2 * size), complex)
+    filled = size + np.arange(volumes[0])
+    rho[filled, filled] = 1.0 / volumes[0]
+    values, vectors = np.linalg.eigh(h)
+
+    def propagate(t: float) -> np.ndarray:
+        u = (vectors * np.exp(-1j * values * t)) @ vectors.conj().T
+        p = np.diagonal(u @ rho @ u.conj().T).real.reshape(2, size)
+        return np.stack([p[:, : volumes[0]].sum(1), p[:, volumes[0] :].sum(1)], axis=1)
+
+    some = range(0, len(ts), len(ts) if SMALL else len(ts) // 3)
+    expected = [propagate(ts[i]) for i in some]
+    np.testing.assert_allclose(np.asarray(found)[list(some)], expected, rtol=0, atol=1e-10)
+    rival = median_seconds(propagate, float(ts[-1]), repeat=min(3, REPEAT)) * len(ts)
+    benchmark.pedantic(
+        lambda: jax.block_until_ready(ex.solve(model, ts, method).ledger.joint),
+        rounds=REPEAT,
+        warmup_rounds=0,
+    )
+    ours = benchmark.stats.stats.median
+    report(
+        benchmark,
+        capsys,
+        f"exact populations, D = {2 * size}, {len(ts)} times, seconds",
+        first_call=first,
+        ours=ours,
+        propagation=rival,
+        ratio=rival / ours,
+    )
+
+
+WINDOWS = 32
+VOLUMES = tuple(round(10 * np.exp(0.1 * i)) for i in range(WINDOWS))
+END, TIMES = 20.0, 21
+TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
+
+
+def chain(strength: jax.Array | float, mean: jax.Array | None = None) -> ex.OpenSystem:
+    """Two levels and 32 windows that tile the axis."""
+    bath = ex.WindowBath(centers=np.arange(float(WINDOWS)), volumes=VOLUMES, width=1.0)
+    link = ex.Coupling(FLIP, bath, strength, ex.RandomBands(variance=1.0, mean=mean))
+    start = ex.Product(system=1, windows=(WINDOWS // 2,))
+    return ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
+
+
+def plain(strength: float) -> np.ndarray:
+    """The rate equation (Riera Eq. 30) by scipy, as one writes it down."""
+    volume = np.array(VOLUMES, float)
+    rate = 2 * np.pi * strength**2 * volume[:-1] * volume[1:]
+
+    def field(_: float, y: np.ndarray) -> np.ndarray:
+        p = y.reshape(2, WINDOWS)
+        flow = rate * (p[1, :-1] / volume[:-1] - p[0, 1:] / volume[1:])
+        change = np.zeros_like(p)
+        change[1, :-1] -= flow
+        change[0, 1:] += flow
+        return change.ravel()
+
+    start = np.zeros((2, WINDOWS))
+    start[1, WINDOWS // 2] = 1.0
+    ts = np.linspace(0.0, END, TIMES)
+    found = scipy.integrate.solve_ivp(
+        field, (0.0, END), start.ravel(), method="DOP853", t_eval=ts, **TOLERANCES
+    )
+    return found.y.T.reshape(TIMES, 2, WINDOWS)
+
+
+@pytest.mark.parametrize("name", ["default", "Tsit5"])
+def test_batch(name: str, benchmark, capsys) -> None:
+    """Couplings in one vmap against a loop over scipy's solver, of which some runs are timed."""
+    count, some = (4, 2) if SMALL else (4096, 128)
+    strengths = jnp.linspace(1e-3, 1e-2, count)
+    solver = None if name == "default" else getattr(diffrax, name)()
+    method = ex.EMME(solver=solver, **TOLERANCES)
+    ts = jnp.linspace(0.0, END, TIMES)
+    together = jax.jit(jax.vmap(lambda s: ex.solve(chain(s), ts, method).ledger.joint))
+    first, found = timed(together, strengths)
+    chosen = np.linspace(0, count - 1, some).astype(int)
+    expected = np.stack([plain(float(strengths[i])) for i in chosen])
+    np.testing.assert_allclose(np.asarray(found)[chosen], expected, rtol=0, atol=1e-5)
+
+    def loop() -> None:
+        for i in chosen:
+            plain(float(strengths[i]))
+
+    rival = median_seconds(loop, repeat=min(3, REPEAT)) * count / some
+    benchmark.pedantic(
+        lambda: jax.block_until_ready(together(strengths)), rounds=REPEAT, warmup_rounds=0
+    )
+    ours = benchmark.stats.stats.median
+    report(
+        benchmark,
+        capsys,
+        f"{count} master equations ({name}), seconds",
+        first_call=first,
+        ours=ours,
+        scipy_loop=rival,
+        ratio=rival / ours,
+    )
+
+
+def test_window_gradient(benchmark, capsys) -> None:
+    """A final population by the strength and all means b(E, E'), reverse mode."""
+    method = ex.EMME()
+
+    def final(strength: jax.Array, mean: jax.Array) -> jax.Array:
+        return ex.solve(chain(strength, mean), [END], method).ledger.system_state[0, 1, 1]
+
+    arguments = jnp.array(5e-3), jnp.full((WINDOWS, WINDOWS), 0.5)
+    value, gradient = jax.jit(final), jax.jit(jax.grad(final, argnums=(0, 1)))
+    jax.block_until_ready(value(*arguments))
+    first, (slope, _) = timed(gradient, *arguments)
+    step = 1e-6
+    moved = [value(arguments[0] + s * step, arguments[1]) for s in (1, -1)]
+    np.testing.assert_allclose(slope, (moved[0] - moved[1]) / (2 * step), rtol=1e-3)
+    repeat = 1 if SMALL else 50
+    own = median_seconds(value, *arguments, repeat=repeat)
+    benchmark.pedantic(
+        lambda: jax.block_until_ready(gradient(*arguments)), rounds=repeat, warmup_rounds=1
+    )
+    ours = benchmark.stats.stats.median
+    report(
+        benchmark,
+        capsys,
+        f"gradient by {1 + WINDOWS**2} parameters, seconds",
+        first_call=first,
+        gradient=ours,
+        own_value=own,
+        over_own_value=ours / own,
+    )
