@@ -15,7 +15,7 @@ from scipy.special import sici
 
 import entropax as ex
 from entropax.method.kernels import finite_memory, long_memory
-from entropax.model.matrices import mean_product
+from entropax.model.matrices import Explicit
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 Array = np.ndarray
@@ -66,15 +66,49 @@ def written(model: ex.OpenSystem, **options: Any) -> Array:
         [float(b.width) for b in model.baths],
     )
 
+    baths = [model.baths[n] for n in model.bath_of_coupling]
+    known = [_by_blocks(c.matrix, bath) for c, bath in zip(model.couplings, baths, strict=True)]
+
     def products(a: int, b: int) -> Array:
-        bath = model.baths[model.bath_of_coupling[a]]
-        first, second = model.couplings[a].matrix, model.couplings[b].matrix
-        return np.asarray(mean_product(first, second, bath, same=a == b))
+        """<B_b^* B_a> over pairs of windows: of the entries, or of mean and variance."""
+        one, other = known[a], known[b]
+        if one["entries"] is not None and other["entries"] is not None:
+            out = np.zeros((baths[a].windows,) * 2, complex)
+            where = baths[a].window_of_level
+            for i, j in np.ndindex(*one["entries"].shape):
+                weight = baths[a].volumes[where[i]] * baths[a].volumes[where[j]]
+                product = np.conj(other["entries"][i, j]) * one["entries"][i, j]
+                out[where[i], where[j]] += product / weight
+            return out
+        return np.conj(other["mean"]) * one["mean"] + (one["variance"] if a == b else 0.0)
 
     def averages(a: int) -> Array:
-        return np.asarray(model.couplings[a].matrix.average(model.baths[model.bath_of_coupling[a]]))
+        return known[a]["average"]
 
     return twin.generator(products, averages, **options)
+
+
+def _by_blocks(matrix: Any, bath: ex.WindowBath) -> dict[str, Any]:
+    """What a matrix is made of, entry by entry: the averages over windows taken away (Eq. 8)."""
+    count, where = bath.windows, bath.window_of_level
+    average, mean = np.zeros(count), np.zeros((count, count), complex)
+    if isinstance(matrix, Explicit):
+        b = np.array(matrix.entries, complex)
+        for i, w in enumerate(where):
+            average[w] += b[i, i].real / bath.volumes[w]
+        for i, w in enumerate(where):
+            b[i, i] -= average[w]
+        for i, j in np.ndindex(*b.shape):
+            volume = bath.volumes[where[i]] * bath.volumes[where[j]]
+            mean[where[i], where[j]] += b[i, j] / volume
+        return {"entries": b, "mean": mean, "variance": None, "average": average}
+    apart = 1.0 - np.eye(count)
+    if isinstance(matrix, ex.GOE):
+        variance = float(matrix.variance_) * np.ones((count, count))
+    else:
+        variance = float(matrix.variance_) * apart
+        mean = (0.0 if matrix.mean_ is None else float(matrix.mean_)) * apart + 0j
+    return {"entries": None, "mean": mean, "variance": variance, "average": average}
 
 
 def flow(model: ex.OpenSystem, generator: Array, times: Array) -> Array:
@@ -153,6 +187,19 @@ def test_emme_is_the_exponential_of_the_written_generator(seed: int, resonant: b
     np.testing.assert_allclose(plain.joint, led.joint, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("resonant", [True, False])
+def test_populations_alone_by_the_exponential_and_by_a_solver(resonant: bool) -> None:
+    """Several baths and operators: the generator of the exponential must be symmetric."""
+    model = rich(6, resonant=resonant, matrix_start=False)
+    method = ex.EMME()
+    assert method.prepare(model, jnp.zeros(1)).coherences is False
+    states = flow(model, written(model), TIMES)
+    assert_same(ex.solve(model, TIMES, method).ledger, states, 1e-9)
+    assert_same(
+        ex.solve(model, TIMES, ex.EMME(solver=diffrax.Dopri8(), **TIGHT)).ledger, states, 1e-9
+    )
+
+
 def test_redfield_is_the_exponential_of_the_written_generator() -> None:
     rng = np.random.default_rng(5)
     baths = [ex.WindowBath((0.0, 1.0), (4, 6), 0.8), ex.WindowBath((0.5, -0.6), (3, 5), 0.7)]
@@ -162,7 +209,8 @@ def test_redfield_is_the_exponential_of_the_written_generator() -> None:
     ]
     start = ex.Product(system=[[0.4, 0.3j], [-0.3j, 0.6]], windows=([0.3, 0.7], 1))
     model = ex.OpenSystem(energies=(0.0, 1.1), couplings=couplings, start=start)
-    led = ex.solve(model, TIMES, ex.EMME(secular=False, **TIGHT)).ledger
+    # it does not keep populations positive, here too
+    led = ex.solve(model, TIMES, ex.EMME(secular=False, **TIGHT), throw=False).ledger
     states = flow(model, written(model, secular=False), TIMES)
     assert_same(led, states, 1e-9)
     with pytest.raises(AssertionError):
@@ -334,7 +382,7 @@ def test_a_jump_is_shared_between_neighbouring_windows() -> None:
     np.testing.assert_allclose(gained / gained.sum(), [0.0, 0.3, 0.7], atol=1e-6)
 
 
-def test_batches_equal_loops_and_trace_once() -> None:
+def test_batches_equal_loops() -> None:
     strengths = jnp.array([1e-3, 3e-3, 6e-3])
     ts = jnp.array([5.0, 0.0, 30.0])
     for method in (ex.EMME(), ex.EMME(solver=diffrax.Tsit5()), ex.EMME(memory="finite")):
@@ -345,6 +393,63 @@ def test_batches_equal_loops_and_trace_once() -> None:
         together = jax.vmap(joint)(strengths)
         alone = np.stack([joint(s) for s in strengths])
         np.testing.assert_allclose(together, alone, rtol=0, atol=2e-9)
+
+
+def test_equal_shapes_are_traced_once() -> None:
+    traces: list[None] = []
+
+    def keep(state: Any) -> jax.Array:
+        traces.append(None)
+        return state.energy
+
+    for method in (ex.EMME(), ex.EMME(memory="finite"), ex.BornMarkovSecular()):
+        ex.solve(spin(strength=1e-3), [1.0], method, save=keep)
+        before = len(traces)
+        ex.solve(spin(strength=2e-3), [2.0], method, save=keep)
+        assert len(traces) == before
+    assert traces
+
+
+def test_probabilities_that_are_none_are_told() -> None:
+    """Redfield far beyond weak coupling goes negative; secular the same model does not."""
+    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=(4, 6), width=0.5)
+    link = ex.Coupling(SX + np.diag([1.0, -1.0]), bath, 0.25, ex.GOE(variance=1.0))
+    start = ex.Product(system=np.full((2, 2), 0.5), windows=(0,))
+    model = ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
+    ts = np.linspace(0.0, 20.0, 9)
+    sol = ex.solve(model, ts, ex.EMME(secular=False), throw=False)
+    lowest = np.asarray(sol.ledger.joint).min((1, 2))
+    np.testing.assert_array_equal(sol.failed, lowest <= -1e-6)
+    np.testing.assert_array_equal(sol.result == ex.RESULTS.unphysical, sol.failed)
+    assert lowest.min() < -0.1
+    with pytest.raises(RuntimeError, match="Probabilities are negative"):
+        jax.block_until_ready(ex.solve(model, ts, ex.EMME(secular=False)).ledger.joint)
+    assert not np.any(ex.solve(model, ts, ex.EMME()).failed)
+
+
+def test_a_rotated_identity_is_degenerate_too() -> None:
+    """Gaps that are rounding are none: the eigenbasis of such a matrix means nothing."""
+    vectors = np.linalg.eigh(random_hermitian(np.random.default_rng(3), 3))[1]
+    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=(4, 6), width=0.5)
+    link = ex.Coupling(np.ones((3, 3)), bath, 0.1, ex.GOE(variance=1.0))
+    start = ex.Product(system=np.diag([1.0, 0.0, 0.0]), windows=(0,))
+    spectra = []
+    for h in (np.eye(3), vectors @ vectors.conj().T + np.diag([4e-16, 0.0, -4e-16])):
+        model = ex.OpenSystem(couplings=(link,), start=start, hamiltonian=h)
+        state = ex.solve(model, [3.0], ex.EMME(coherences=None)).ledger.system_state[0]
+        spectra.append(np.linalg.eigvalsh(state))
+    np.testing.assert_allclose(spectra[1], spectra[0], rtol=0, atol=1e-8)
+
+
+def test_frozen_baths_have_no_observational_entropy() -> None:
+    led = ex.solve(spin(), [1.0], ex.BornMarkovSecular()).ledger
+    assert led.entropy_production is None
+    assert led.observational_entropy is None
+
+
+def test_no_times_are_welcome() -> None:
+    for method in (ex.EMME(), ex.EMME(memory="finite"), ex.BornMarkovSecular()):
+        assert ex.solve(spin(), [], method).ledger.joint.shape == (0, 2, 2)
 
 
 class Envelope(eqx.Module):

@@ -170,6 +170,19 @@ def test_starts_are_states_and_agree_in_both_views(name: str) -> None:
         np.testing.assert_allclose(levels[1], [0.5, 0.5] + [0.0] * 8)
 
 
+def test_the_lowest_levels_are_filled_in_any_order() -> None:
+    given = [0.2, 0.1, 0.0, -0.1, *np.linspace(0.8, 1.2, 6)]
+    start = ex.Product(system=0, windows=(0,), filling=0.5)
+    built = model(couplings=(coupling(bath=bath(levels=given)),), start=start)
+    found = start.on_levels(built, [built.baths[0].draw_levels()])
+    np.testing.assert_array_equal(found[0], [0.0, 0.0, 0.5, 0.5] + [0.0] * 6)
+
+
+def test_volumes_of_any_integer_kind() -> None:
+    for volumes in (np.array([4, 6]), jnp.array([4, 6]), [np.int32(4), 6]):
+        assert bath(volumes=volumes).volumes == (4, 6)
+
+
 def test_models_are_pytrees() -> None:
     built = model(couplings=(coupling(matrix=ex.EigenstateThermalization(lambda e, w: e * 0 + 1)),))
     leaves = jax.tree.leaves(built)
@@ -246,6 +259,21 @@ BAD: dict[str, tuple[Callable, str, str]] = {
     "no method": (lambda: ex.solve(model(), [1.0]), "method", "Schrodinger"),
     "no key": (lambda: ex.solve(model(), [1.0], ex.Schrodinger()), "key", "drawn"),
     "exact of an open system": (lambda: ex.solve(model(), [1.0], ex.Exact()), "model", "Junction"),
+    "f without symmetry": (
+        lambda: ex.solve(
+            model(couplings=(coupling(matrix=ex.EigenstateThermalization(lambda e, w: w + e)),)),
+            [1.0],
+            ex.EMME(),
+        ),
+        "f",
+        "conjugate of itself",
+    ),
+    "windows a number": (lambda: ex.Product(system=0, windows=0), "windows", "sequence"),
+    "volumes a number": (lambda: bath(volumes=5), "volumes", "sequence"),
+    "couplings one": (lambda: model(couplings=coupling()), "couplings", "sequence"),
+    "a matrix unmade": (lambda: coupling(matrix=ex.RandomBands), "matrix", "made first"),
+    "filling a word": (lambda: ex.Product(0, windows=(0,), filling="a"), "filling", "number"),
+    "system by truth": (lambda: ex.Product(system=True, windows=(0,)), "system", "True"),
     "memory of a word": (lambda: ex.EMME(memory="long"), "memory", "'long'"),
     "too large": (
         lambda: ex.solve(

@@ -37,10 +37,17 @@ class RESULTS(eqx.Enumeration):
         "No grand canonical state with a bath's energy and particle number was found; the "
         "effective temperature and all that rests on it are wrong."
     )
+    unphysical = (
+        "Probabilities are negative or do not add up to 1 (to 1e-6): the master equation does not "
+        'hold here (`secular=False` and `memory="finite"` do not guarantee positivity).'
+    )
     not_finite = "The state holds NaN or infinite numbers."
 
 
 LedgerT = TypeVar("LedgerT")
+
+
+FAILURES = (RESULTS.unmatched, RESULTS.unphysical, RESULTS.not_finite)
 
 
 class Solution(eqx.Module, Generic[LedgerT]):
@@ -60,7 +67,7 @@ class Solution(eqx.Module, Generic[LedgerT]):
     @property
     def failed(self) -> Array:
         """Mask of the times at which the ledger must not be used."""
-        return (self.result == RESULTS.unmatched) | (self.result == RESULTS.not_finite)
+        return jnp.any(jnp.stack([self.result == kind for kind in FAILURES]), axis=0)
 
 
 @overload
@@ -110,8 +117,9 @@ def solve(
     - `progress`: True for a bar, or any diffrax progress meter.
     - `throw`: raise where a time fails; with False see `Solution.result`, a mask for batches.
 
-    Differentiable, forward and reverse, in every number of the model and in `ts`; `jax.vmap`
-    over any of them equals a loop. One compilation serves all calls of equal shapes.
+    Differentiable, forward and reverse, in every number of the model and in `ts` (forward through
+    an ODE solver with `adjoint=diffrax.ForwardMode()`); `jax.vmap` over any of them equals a loop.
+    One compilation serves all calls of equal shapes.
 
     Raises `ValueError` for times that are not finite, or a model that `method` does not know.
     """
@@ -156,16 +164,17 @@ def _solve(
         stats={"times": ts.shape[0], "sites": model.sites},
     )
     if throw:
-        for kind in (RESULTS.unmatched, RESULTS.not_finite):
+        for kind in FAILURES:
             bad = jnp.any(solution.result == kind)
             solution = eqx.error_if(solution, bad, RESULTS[kind])
     return solution
 
 
 def _result(verdict: Verdict) -> RESULTS:
-    def one(sound, converged, determined):
+    def one(sound, physical, converged, determined):
         result = RESULTS.where(determined, RESULTS.successful, RESULTS.undetermined_temperature)
         result = RESULTS.where(converged, result, RESULTS.unmatched)
+        result = RESULTS.where(physical, result, RESULTS.unphysical)
         return RESULTS.where(sound, result, RESULTS.not_finite)
 
     return jax.vmap(one)(*verdict)

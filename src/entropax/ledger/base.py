@@ -11,9 +11,12 @@ from jaxtyping import Array, Bool
 
 
 class Verdict(NamedTuple):
-    """One entry a time: finite numbers; states that were looked for found; temperatures unique."""
+    """One entry a time: finite numbers; probabilities that are some; states that were looked for
+    found; temperatures unique.
+    """
 
     sound: Bool[Array, " times"]
+    physical: Bool[Array, " times"]
     converged: Bool[Array, " times"]
     determined: Bool[Array, " times"]
 

@@ -265,8 +265,10 @@ def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array
 @judge.register
 def _judge(reference: Reference, state: Measurement) -> Verdict:
     sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
+    sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
     return Verdict(
-        jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy),
+        sound,
+        jnp.ones_like(sound),
         jnp.all(state.converged & reference.start.converged, axis=-1),
         jnp.all(state.determined, axis=-1),
     )

@@ -10,6 +10,9 @@ from entropax.method.states import WindowState
 from entropax.model import OpenSystem
 from entropax.model.open_system import volumes
 
+_NEGLIGIBLE = 1e-6
+"""Probabilities below minus this, or whose sum is off by it, are none."""
+
 
 class WindowLedger(eqx.Module):
     r"""One entry a time; baths along the last axis of what belongs to one.
@@ -19,10 +22,10 @@ class WindowLedger(eqx.Module):
 
     joint: Float[Array, "times ..."]
     r"""$p(\epsilon_k, E_1, E_2, \dots)$: level, then the window of each bath."""
-    entropy_production: Float[Array, " times"]
-    r"""$\Delta S_{obs} = S_{obs}(t) - S_{obs}(0)$ (Riera Eq. 54)."""
-    observational_entropy: Float[Array, " times"]
-    r"""$S_{obs} = \sum p\,(-\ln p + \ln V_E)$ (Riera Eqs. 51, 73)."""
+    entropy_production: Float[Array, " times"] | None
+    r"""$\Delta S_{obs} = S_{obs}(t) - S_{obs}(0)$ (Riera Eq. 54); None of frozen baths."""
+    observational_entropy: Float[Array, " times"] | None
+    r"""$S_{obs} = \sum p\,(-\ln p + \ln V_E)$ (Riera Eqs. 51, 73); None of frozen baths."""
     coarse_mutual_information: Float[Array, " times"]
     r"""$I_{CG}$ of level and windows of all baths (Riera Eq. 41)."""
     mutual_information: Float[Array, " times"] | None
@@ -98,19 +101,25 @@ def _measure(model: OpenSystem, state: WindowState) -> WindowMeasurement:
 @judge.register
 def _judge(reference: WindowReference, found: WindowMeasurement) -> Verdict:
     del reference
-    joint = found.state.joint
-    sound = jnp.all(jnp.isfinite(joint), axis=tuple(range(1, joint.ndim)))
+    joint, others = found.state.joint, (found.state.energy, found.state.system)
+    axes = tuple(range(1, joint.ndim))
+    sound = jnp.all(jnp.isfinite(joint), axis=axes)
+    for numbers in others:
+        sound &= jnp.all(jnp.isfinite(numbers), axis=tuple(range(1, numbers.ndim)))
+    total, lowest = jnp.sum(joint, axis=axes), jnp.min(joint, axis=axes)
+    physical = (lowest > -_NEGLIGIBLE) & (jnp.abs(total - 1.0) < _NEGLIGIBLE)
     good = jnp.ones_like(sound)
-    return Verdict(sound & jnp.all(jnp.isfinite(found.state.energy), axis=-1), good, good)
+    return Verdict(sound, physical, good, good)
 
 
 @settle.register
 def _settle(reference: WindowReference, found: WindowMeasurement) -> WindowLedger:
     start, state = reference.start, found.state
+    gained = found.observational_entropy - start.observational_entropy
     return WindowLedger(
         joint=state.joint,
-        entropy_production=found.observational_entropy - start.observational_entropy,
-        observational_entropy=found.observational_entropy,
+        entropy_production=None if state.frozen else gained,
+        observational_entropy=None if state.frozen else found.observational_entropy,
         coarse_mutual_information=found.coarse_mutual_information,
         mutual_information=state.mutual_information,
         system_state=state.system,

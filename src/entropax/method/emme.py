@@ -35,28 +35,38 @@ class EMME(AbstractMasterEquation):
 
     - `memory`: "infinite" (Markov), or "finite": rates grow from zero with the memory integral
       up to t (Eqs. 14, 44, 45), and may be negative off resonance.
-    - `secular`: keep only pairs of transitions of one frequency; False keeps all (Redfield).
+    - `secular`: keep only pairs of transitions of one frequency; False keeps all (Redfield), and
+      populations may become negative, which `Solution.result` tells.
     - `lamb_shift`, `first_order`: whether $H'_S(E)$ holds the shifts of Eqs. 21 and 17.
-    - `coherences`: follow full density matrices; None for: only where they can appear.
+    - `coherences`: follow full density matrices; None for: only where they can appear, and
+      wherever the energies are traced (by `jit` or `grad`), so that nothing is known: pass False
+      there for populations alone.
     - `solver`: any explicit diffrax solver; None for Dopri8, or, for few populations (48; 256
       where there is one coupling) and infinite memory, the exponential of the generator.
     - `rtol`, `atol`, `max_steps`, `adjoint`: as in diffrax; forward-mode derivatives through a
       solver need `diffrax.ForwardMode()`.
 
+    The exponential takes rates below rounding of the fastest one for zero: name a `solver` where
+    rates differ by 13 orders.
+
     Raises `ValueError` for a model that is no `OpenSystem`, and for negative times.
     Cost: O(d^2 W^2) a step for populations of d levels and W windows, O(d^4 W^2) with coherences.
     """
 
-    memory: Literal["infinite", "finite"] = "infinite"
-    secular: bool = True
-    lamb_shift: bool = True
-    first_order: bool = True
-    coherences: bool | None = None
+    memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
+    secular: bool = eqx.field(default=True, static=True)
+    lamb_shift: bool = eqx.field(default=True, static=True)
+    first_order: bool = eqx.field(default=True, static=True)
+    coherences: bool | None = eqx.field(default=None, static=True)
     solver: diffrax.AbstractSolver | None = None
     rtol: float = 1e-9
     atol: float = 1e-12
-    max_steps: int = 100_000
+    max_steps: int = eqx.field(default=100_000, static=True)
     adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
+
+    @property
+    def frozen(self) -> bool:
+        return False
 
     def project(self, model: OpenSystem, conditional: Array) -> Array:
         del model

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import diffrax
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -15,22 +16,27 @@ class BornMarkovSecular(AbstractMasterEquation):
 
     Rates are those of `EMME` averaged over the start's windows,
     $\sum_E p_E\,\gamma(E+\omega,E)/V_E$; nothing acts back on the baths, so `joint` is
-    $p(\epsilon_k, t)\,p(E, 0)$. `energy` and `heat` count what the jumps hand over. Microcanonical
-    or canonical is a matter of the start.
+    $p(\epsilon_k, t)\,p(E, 0)$ (correlations of a `Joint` start are dropped), and what only baths
+    that evolve have, observational entropy and its production, is None. `energy` and `heat` count
+    what the jumps hand over. Microcanonical or canonical is a matter of the start.
 
     **Arguments:** as for `EMME`.
     """
 
-    memory: Literal["infinite", "finite"] = "infinite"
-    secular: bool = True
-    lamb_shift: bool = True
-    first_order: bool = True
-    coherences: bool | None = None
+    memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
+    secular: bool = eqx.field(default=True, static=True)
+    lamb_shift: bool = eqx.field(default=True, static=True)
+    first_order: bool = eqx.field(default=True, static=True)
+    coherences: bool | None = eqx.field(default=None, static=True)
     solver: diffrax.AbstractSolver | None = None
     rtol: float = 1e-9
     atol: float = 1e-12
-    max_steps: int = 100_000
+    max_steps: int = eqx.field(default=100_000, static=True)
     adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
+
+    @property
+    def frozen(self) -> bool:
+        return True
 
     def project(self, model: OpenSystem, conditional: Array) -> Array:
         windows = range(conditional.ndim - len(model.baths), conditional.ndim)

@@ -51,6 +51,11 @@ class AbstractMasterEquation(AbstractMethod):
     max_steps: eqx.AbstractVar[int]
     adjoint: eqx.AbstractVar[diffrax.AbstractAdjoint]
 
+    @property
+    @abc.abstractmethod
+    def frozen(self) -> bool:
+        """Whether the baths stay as they start."""
+
     @abc.abstractmethod
     def project(self, model: OpenSystem, conditional: Array) -> Array:
         """What is integrated, from the conditional states of all windows."""
@@ -138,7 +143,7 @@ class AbstractMasterEquation(AbstractMethod):
             jnp.sum(joint * along(bath.centers, 0, i, len(model.baths)))
             for i, bath in enumerate(model.baths)
         ]
-        return WindowState(joint, system, jnp.stack(energy) + given)
+        return WindowState(joint, system, jnp.stack(energy) + given, frozen=self.frozen)
 
     def _memory(self, model: OpenSystem, number: int, time: Array) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
@@ -232,6 +237,9 @@ class AbstractMasterEquation(AbstractMethod):
             state = state[0] + 1j * state[1] if self.coherences else state
             return reduce(self._state(model, state, given, time))
 
+        if ts.shape[0] == 0:  # diffrax wants a time
+            nothing = jnp.zeros(len(model.baths))
+            return jax.vmap(lambda t: reduce(self._state(model, start, nothing, t)))(ts)
         packed = jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start
         order = jnp.argsort(ts)
         found = diffrax.diffeqsolve(
@@ -300,20 +308,20 @@ def _name_dead_transitions(model: OpenSystem) -> None:
         zip(model.couplings, model.bath_of_coupling, strict=True)
     ):
         with jax.ensure_compile_time_eval():
-            operator = jnp.abs(model.in_eigenbasis(coupling.operator))
+            # transitions without a change of energy are shifts' and dephasing's affair
+            operator = jnp.abs(model.in_eigenbasis(coupling.operator)) * (1.0 - same_energy(model))
             weight = long_memory(offsets(model, number)).real
         if is_traced(operator) or is_traced(weight):
             continue
         windows = coupling.matrix.connects(model.baths[number])
         reach = np.any((np.asarray(weight) > 0) & windows, axis=(2, 3))
-        dead = np.argwhere(
-            (np.asarray(operator) > 1e-12) & ~reach & ~np.eye(model.levels, dtype=bool)
-        )
+        present = np.asarray(operator) > 1e-12 * np.max(np.asarray(operator), initial=0.0)
+        dead = np.argwhere(present & ~reach)
         if len(dead):
             named = ", ".join(f"{q} -> {k}" for k, q in dead)
             warnings.warn(
                 f"No pair of windows of its bath can take the transitions {named} of "
-                f"`couplings[{index}]`: their rates are zero.",
+                f"`couplings[{index}]`: through this coupling their rates are zero.",
                 stacklevel=4,
             )
 
@@ -321,8 +329,5 @@ def _name_dead_transitions(model: OpenSystem) -> None:
 def _certainly_apart(model: OpenSystem) -> bool:
     """Whether no two levels have one energy, known before the program runs."""
     with jax.ensure_compile_time_eval():
-        energies = model.spectrum()[0]
-    if is_traced(energies):
-        return False
-    gaps = np.diff(np.sort(energies))
-    return bool(np.all(gaps > 1e-8 * np.max(np.abs(np.ptp(energies)), initial=0.0)))
+        alike = same_energy(model)
+    return not is_traced(alike) and int(np.sum(np.asarray(alike))) == model.levels

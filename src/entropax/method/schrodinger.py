@@ -42,7 +42,8 @@ class Schrodinger(AbstractMethod):
       given.
     - `mutual_information`: also follow the baths' density matrix for the exact
       $I = S_S + S_B - S$ (Riera Eq. 40): O(D D_B^2 + D_B^3) per time.
-    - `memory_limit`: GiB that matrices may take; None for what the device has.
+    - `memory_limit`: GiB that matrices may take; None for what the device has. One member of a
+      batch is counted.
 
     Sectors can only be found where operators, means and the start are known numbers, not traced
     ones. Derivatives with respect to all numbers of the model, forward and reverse, exact at
@@ -50,9 +51,9 @@ class Schrodinger(AbstractMethod):
     """
 
     key: PRNGKeyArray | None = None
-    mutual_information: bool = False
-    memory_limit: float | None = None
-    sectors: tuple[tuple[Block, ...], ...] | None = None
+    mutual_information: bool = eqx.field(default=False, static=True)
+    memory_limit: float | None = eqx.field(default=None, static=True)
+    sectors: tuple[tuple[Block, ...], ...] | None = eqx.field(default=None, static=True)
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         del ts
@@ -314,46 +315,67 @@ class _Problem(eqx.Module):
             if (k, *block[1:]) in right
         ]
 
-    def collect(self, add: Callable, times: int) -> "_Values":
-        """Put together what `add(kind, pair, ...)` says of every block, bath and coherence."""
-        d = self.energies.shape[0]
+    def observables(self) -> list["_Observable"]:
+        """All that is asked for: windows and energies within sectors, coherences between them."""
+        found = []
+        for pair in self.pairs:
+            if pair[0] == pair[1]:
+                spans = self.sectors[pair[0]].spans
+                found += [_Observable("joint", pair, block, span) for block, span in spans.items()]
+                found += [_Observable("energy", pair, (n,), None) for n in range(len(self.levels))]
+            for k, q, rows, columns in self.overlaps(*pair):
+                found.append(_Observable("coherence", pair, (k, q), rows, columns))
+        return found
+
+    def collect(self, values: list[Array]) -> "_Values":
+        """Put together the values, one entry a time, of all `observables`."""
+        d, times = self.energies.shape[0], values[0].shape[0]
         joint = jnp.zeros((times, *self.sectors[0].shape))
         system = jnp.zeros((times, d, d), jnp.complex128)
         energy = jnp.zeros((times, len(self.levels)))
-        for pair in self.pairs:
-            if pair[0] == pair[1]:
-                for block, span in self.sectors[pair[0]].spans.items():
-                    joint = joint.at[(slice(None), *block)].set(add("joint", pair, span))
-                for number in range(len(self.levels)):
-                    energy = energy.at[:, number].add(add("energy", pair, number))
-            for k, q, rows, columns in self.overlaps(*pair):
-                system = system.at[:, k, q].add(add("coherence", pair, (k, q, rows, columns)))
+        for observable, value in zip(self.observables(), values, strict=True):
+            where = (slice(None), *observable.entry)
+            if observable.kind == "joint":
+                joint = joint.at[where].set(value)
+            elif observable.kind == "energy":
+                energy = energy.at[where].add(value)
+            else:
+                system = system.at[where].add(value)
         system = system + jnp.swapaxes(system, 1, 2).conj()
         populations = jnp.sum(joint, axis=tuple(range(2, joint.ndim)))
         system = system + jax.vmap(jnp.diag)(populations)
         return _Values(joint, system, energy)
 
 
+class _Observable(NamedTuple):
+    """One entry of `_Values`: its entry there, and the rows and columns of the state it sums."""
+
+    kind: str
+    pair: tuple[int, int]
+    entry: tuple[int, ...]
+    rows: slice | None
+    columns: slice | None = None
+
+
 def _forms(problem: _Problem) -> tuple[list, list]:
     """Eigenvalues, and the matrices R_ab X_ba whose phases give each observable; constants."""
     problem = jax.lax.stop_gradient(problem)
     spectra = [eigh(h) for h in problem.hamiltonians]
-    forms = []
+    states = {pair: problem.in_eigenbasis(*pair, spectra) for pair in problem.pairs}
 
-    for one, other in problem.pairs:
-        r = problem.in_eigenbasis(one, other, spectra)
-        left, right = spectra[one][1], spectra[other][1]
-        if one == other:
-            sector = problem.sectors[one]
-            for span in sector.spans.values():
-                rows = left[span]
-                forms.append(r * (rows.conj().T @ rows).T)
-            for number, own in enumerate(problem.levels):
-                x = (left.conj().T * own[sector.place[number]]) @ left
-                forms.append(r * x.T)
-        for _, _, rows, columns in problem.overlaps(one, other):
-            forms.append(r * (left[rows].T @ right[columns].conj()))
-    return [values for values, _ in spectra], forms
+    def form(observable: _Observable) -> Array:
+        one, other = observable.pair
+        left, right, state = spectra[one][1], spectra[other][1], states[observable.pair]
+        if observable.kind == "joint":
+            rows = left[observable.rows]
+            return state * (rows.conj().T @ rows).T
+        if observable.kind == "energy":
+            own = problem.levels[observable.entry[0]]
+            place = problem.sectors[one].place[observable.entry[0]]
+            return state * ((left.conj().T * own[place]) @ left).T
+        return state * (left[observable.rows].T @ right[observable.columns].conj())
+
+    return [values for values, _ in spectra], [form(x) for x in problem.observables()]
 
 
 @jax.custom_jvp
@@ -362,22 +384,19 @@ def _by_forms(problem: _Problem, forms: tuple[list, list], ts: Float[Array, " t"
     spectra, matrices = forms
     cosine = [jnp.cos(ts[:, None] * values) for values in spectra]
     sine = [jnp.sin(ts[:, None] * values) for values in spectra]
-    queue = iter(matrices)
 
-    def add(kind: str, pair: tuple[int, int], where: Any) -> Array:
-        del where
-        form = next(queue)
-        c, s = cosine[pair[0]], sine[pair[0]]
-        if kind == "coherence":
-            bra = cosine[pair[1]] + 1j * sine[pair[1]]
-            return jnp.sum(((c - 1j * s) @ form) * bra, axis=-1)
+    def value(observable: _Observable, form: Array) -> Array:
+        one, other = observable.pair
+        c, s = cosine[one], sine[one]
+        if observable.kind == "coherence":
+            return jnp.sum(((c - 1j * s) @ form) * (cosine[other] + 1j * sine[other]), axis=-1)
         # Hermitian: real products, three times as fast as complex ones on a CPU
         real = jnp.sum((c @ form.real) * c + (s @ form.real) * s, axis=-1)
         if not jnp.iscomplexobj(form):
             return real
         return real - 2.0 * jnp.sum((c @ form.imag) * s, axis=-1)
 
-    return problem.collect(add, ts.shape[0])
+    return problem.collect([value(*x) for x in zip(problem.observables(), matrices, strict=True)])
 
 
 @_by_forms.defjvp
@@ -396,17 +415,19 @@ def _by_matrices(problem: _Problem, ts: Float[Array, " t"], spectra: list | None
     def once(time: Array) -> _Values:
         states = {pair: problem.at(time, *pair, spectra) for pair in problem.pairs}
 
-        def add(kind: str, pair: tuple[int, int], where: Any) -> Array:
-            state = states[pair]
-            if kind == "coherence":
-                return jnp.trace(state[where[2], where[3]])[None]
+        def value(observable: _Observable) -> Array:
+            state, pair = states[observable.pair], observable.pair
+            if observable.kind == "coherence":
+                return jnp.trace(state[observable.rows, observable.columns])[None]
             diagonal = jnp.diagonal(state).real
-            if kind == "joint":
-                return jnp.sum(diagonal[where])[None]
-            place = problem.sectors[pair[0]].place[where]
-            return jnp.sum(diagonal * problem.levels[where][place])[None]
+            if observable.kind == "joint":
+                return jnp.sum(diagonal[observable.rows])[None]
+            number = observable.entry[0]
+            place = problem.sectors[pair[0]].place[number]
+            return jnp.sum(diagonal * problem.levels[number][place])[None]
 
-        return jax.tree.map(lambda x: x[0], problem.collect(add, 1))
+        values = [value(observable) for observable in problem.observables()]
+        return jax.tree.map(lambda x: x[0], problem.collect(values))
 
     return jax.lax.map(jax.checkpoint(once), ts)
 

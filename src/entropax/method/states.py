@@ -114,7 +114,8 @@ class WindowState(eqx.Module):
 
     `joint`: $p(\epsilon_k, E_1, E_2, \dots)$; `system`: the reduced density matrix between energy
     eigenstates; `energy`: one a bath; `interaction_energy`, and the exact `mutual_information` of
-    system and baths: None where the description does not know them.
+    system and baths: None where the description does not know them; `frozen`: the baths do not
+    evolve.
     """
 
     joint: Float[Array, "..."]
@@ -122,3 +123,4 @@ class WindowState(eqx.Module):
     energy: Float[Array, " baths"]
     interaction_energy: Float[Array, ""] | None = None
     mutual_information: Float[Array, ""] | None = None
+    frozen: bool = eqx.field(default=False, static=True)

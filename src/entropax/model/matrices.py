@@ -24,7 +24,10 @@ Windows = Inexact[Array, "windows windows"]
 
 
 class AbstractCouplingMatrix(eqx.Module):
-    """A Hermitian matrix over a bath's levels, or an ensemble of such."""
+    """A Hermitian matrix over a bath's levels, or an ensemble of such.
+
+    Functions that define one are told apart by identity: a new `lambda` compiles anew.
+    """
 
     is_random: eqx.AbstractClassVar[bool]
 
@@ -195,6 +198,15 @@ class EigenstateThermalization(AbstractCouplingMatrix):
         self.diagonal = None if diagonal is None else as_pytree(diagonal)
         self.real = real
 
+    def _envelope(self, middle: Array, difference: Array) -> Array:
+        envelope = jnp.broadcast_to(jnp.asarray(self.f(middle, difference)), middle.shape)
+        return check(
+            "f",
+            envelope,
+            "the conjugate of itself at the opposite energy difference",
+            lambda xp, x: xp.abs(x - x.conj().T) <= 1e-9 * xp.max(xp.abs(x)),
+        )
+
     def _volume(self, bath: WindowBath, energy: Array) -> Array:
         order = jnp.argsort(bath.centers)
         logs = jnp.log(bath.volume)[order]
@@ -206,8 +218,7 @@ class EigenstateThermalization(AbstractCouplingMatrix):
     def variance(self, bath: WindowBath) -> Float[Array, "windows windows"]:
         one, other = bath.centers[:, None], bath.centers[None, :]
         middle = 0.5 * (one + other)
-        strength = jnp.abs(jnp.asarray(self.f(middle, one - other))) ** 2
-        return jnp.broadcast_to(strength, middle.shape) / self._volume(bath, middle)
+        return jnp.abs(self._envelope(middle, one - other)) ** 2 / self._volume(bath, middle)
 
     def average(self, bath: WindowBath) -> Float[Array, " windows"]:
         if self.diagonal is None:
@@ -219,18 +230,16 @@ class EigenstateThermalization(AbstractCouplingMatrix):
     ) -> Inexact[Array, "levels levels"]:
         one, other = levels[:, None], levels[None, :]
         middle = 0.5 * (one + other)
-        envelope = jnp.broadcast_to(jnp.asarray(self.f(middle, one - other)), middle.shape)
-        envelope = check(
-            "f",
-            envelope,
-            "the conjugate of itself at the opposite energy difference",
-            lambda xp, x: xp.abs(x - x.conj().T) <= 1e-9 * xp.max(xp.abs(x)),
-        )
+        envelope = self._envelope(middle, one - other)
         noise = _gaussian(key, bath.size, real=self.real)
         matrix = envelope * noise / jnp.sqrt(self._volume(bath, middle))
         if self.diagonal is None:
             return matrix
         return matrix + jnp.diag(jnp.broadcast_to(self.diagonal(levels), (bath.size,)))
+
+    def check(self, bath: WindowBath) -> None:
+        with jax.ensure_compile_time_eval():
+            self.variance(bath)
 
 
 class Explicit(AbstractCouplingMatrix):
@@ -304,7 +313,7 @@ def _members(bath: WindowBath) -> np.ndarray:
 
 
 def as_pytree(function: Callable) -> Any:
-    """A function that may be a leaf of nothing: a Module stays, anything else becomes static."""
+    """A Module as it is; any other function as a pytree without leaves, told apart by identity."""
     return function if isinstance(function, eqx.Module) else jax.tree_util.Partial(function)
 
 

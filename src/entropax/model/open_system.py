@@ -47,6 +47,8 @@ class Coupling(eqx.Module):
                 "`matrix` must be given for a WindowBath: RandomBands, GOE, GUE, "
                 "EigenstateThermalization or a Hermitian array over its levels."
             )
+        if isinstance(matrix, type):
+            raise ValueError(f"`matrix` must be made first: {matrix.__name__}(...).")
         if not isinstance(matrix, AbstractCouplingMatrix):
             matrix = Explicit(matrix)
         matrix.check(bath)
@@ -90,6 +92,8 @@ class OpenSystem(eqx.Module):
         )
         if self.levels < 1:
             raise ValueError("`energies` must hold at least one energy, but is empty.")
+        if isinstance(couplings, Coupling):
+            raise ValueError("`couplings` must be a sequence, but is one Coupling: `(coupling,)`.")
         self.couplings, self.bath_of_coupling = self._numbered(tuple(couplings))
         if not isinstance(start, AbstractStart):
             raise ValueError(f"`start` must be a Product or a Joint, but is {start!r}.")

@@ -83,6 +83,10 @@ class Product(AbstractStart):
         *,
         filling: float = 1.0,
     ):
+        if isinstance(system, bool):
+            raise ValueError(f"`system` must be a level or a state, but is {system}.")
+        if windows is not None and not isinstance(windows, Sequence):
+            raise ValueError(f"`windows` must be a sequence, one entry per bath, not {windows!r}.")
         named = isinstance(system, (int, np.integer))
         self.level = int(system) if named else None
         self.system = None if named else _system_state(system)
@@ -90,8 +94,8 @@ class Product(AbstractStart):
             raise ValueError(
                 "`windows` or `beta` must be given, exactly one of them, an entry per bath."
             )
-        if not 0.0 < filling <= 1.0:
-            raise ValueError(f"`filling` must be within (0, 1], but is {filling!r}.")
+        if not isinstance(filling, float | int) or not 0.0 < filling <= 1.0:
+            raise ValueError(f"`filling` must be a number within (0, 1], but is {filling!r}.")
         if beta is not None and filling != 1.0:
             raise ValueError(f"`filling` must be 1 with `beta`, but is {filling!r}.")
         self.filling = float(filling)
@@ -149,7 +153,9 @@ class Product(AbstractStart):
             return jax.nn.softmax(-self.beta[number] * energies)
         filled = np.array([max(1, round(self.filling * v)) for v in bath.volumes])
         where = bath.window_of_level
-        rank = np.concatenate([np.arange(v) for v in bath.volumes])
+        ranks = np.concatenate([np.arange(v) for v in bath.volumes])
+        order = jnp.lexsort((energies, jnp.asarray(where)))
+        rank = jnp.zeros_like(order).at[order].set(ranks)
         share = (rank < filled[where]) / filled[where]
         return self._weights(number, bath)[where] * share
 

@@ -1,7 +1,9 @@
 """Finite baths that are known by windows of energy."""
 
 import itertools
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -46,6 +48,8 @@ class WindowBath(eqx.Module):
         levels: str | Numbers = "even",
     ):
         self.centers = finite_array("centers", centers, ndim=1)
+        if not isinstance(volumes, Iterable):
+            raise ValueError(f"`volumes` must be a sequence, but is {volumes!r}.")
         self.volumes = tuple(_positive_integer(i, v) for i, v in enumerate(volumes))
         if len(self.volumes) != self.centers.shape[0] or not self.volumes:
             raise ValueError(
@@ -114,7 +118,7 @@ class WindowBath(eqx.Module):
         return self.pattern == "random"
 
     def draw_levels(self, key: PRNGKeyArray | None = None) -> Float[Array, " levels"]:
-        """The levels, window after window and ascending in each; `key` where they are random."""
+        """The levels, window after window; `key` where they are random (ascending in each)."""
         if self.given_levels is not None:
             return self.given_levels
         if self.is_random:
@@ -128,9 +132,11 @@ class WindowBath(eqx.Module):
         return self.centers[self.window_of_level] + self.width * (place - 0.5)
 
 
-def _positive_integer(index: int, volume: object) -> int:
-    if isinstance(volume, bool) or not isinstance(volume, (int, np.integer)) or volume < 1:
-        raise ValueError(
-            f"`volumes` must be positive integers, but has {volume!r} at index {index}."
-        )
-    return int(volume)
+def _positive_integer(index: int, volume: Any) -> int:
+    try:
+        whole = 0 if isinstance(volume, bool) else operator.index(volume)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        raise ValueError(f"`volumes` must be positive integers, but has {volume} at index {index}.")
+    return whole

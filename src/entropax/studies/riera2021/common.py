@@ -44,22 +44,22 @@ STYLES: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """p(eps_1, E = eps_0; t) by all four descriptions; `volumes` as published."""
+    """p(eps_1, E = eps_0; t) by all four descriptions.
+
+    `volumes`: as published; `steady`: V_0 / (V_0 + V_1) of the sizes that were run, the EMME's
+    steady state (Riera Eq. 36).
+    """
 
     spectrum: str
     volumes: tuple[int, int]
     strength: float
+    steady: float
     times: np.ndarray
     curves: Mapping[str, np.ndarray]
 
     @property
     def name(self) -> str:
         return f"{self.spectrum}-{self.volumes[0]}-{self.volumes[1]}"
-
-    @property
-    def steady(self) -> float:
-        """V_0 / (V_0 + V_1), the EMME's steady state (Riera Eq. 36)."""
-        return self.volumes[0] / sum(self.volumes)
 
     def distance(self, name: str) -> float:
         """Largest distance of a description from the exact curve."""
@@ -88,8 +88,8 @@ def run(options: Options, rows: Sequence[tuple[int, int]], strength: float) -> d
     scale = options.modes_or(LEVELS) / LEVELS
     panels = {}
     for volumes in rows:
-        scaled = tuple(max(4, round(v * scale)) if scale < 1 else v for v in volumes)
-        sizes = scaled if volumes != SMALL else volumes
+        shrunk = scale if volumes != SMALL else 1.0  # small as they are
+        sizes = tuple(max(4, round(v * shrunk)) for v in volumes)
         relaxation = WIDTH / (2.0 * np.pi * strength**2 * sum(sizes))
         times = np.linspace(0.0, max(6.8 * relaxation, 20.0), options.times_or(TIMES))
         for column, spectrum in enumerate(SPECTRA):
@@ -101,7 +101,8 @@ def run(options: Options, rows: Sequence[tuple[int, int]], strength: float) -> d
                     chosen = Schrodinger(key=jax.random.key(SEED + column))
                 solution = solve(system, times, chosen, progress=options.progress)
                 curves[name] = np.asarray(solution.ledger.joint[:, 1, 0])
-            panel = Panel(spectrum, volumes, strength, times, curves)
+            steady = sizes[0] / sum(sizes)
+            panel = Panel(spectrum, volumes, strength, steady, times, curves)
             panels[panel.name] = panel
     return panels
 
