@@ -9,6 +9,8 @@ import pytest
 import entropax as ex
 from entropax import cli, studies, validate
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as stop:

@@ -8,7 +8,7 @@ from entropax.entropy import shannon
 from entropax.ledger.base import Verdict, judge, measure, reference, settle
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
-from entropax.model.open_system import volumes
+from entropax.model.open_system import joint_volumes
 
 _NEGLIGIBLE = 1e-6
 """Probabilities below minus this, or whose sum is off by it, are none."""
@@ -89,7 +89,7 @@ def _measure(model: OpenSystem, state: WindowState) -> WindowMeasurement:
     populations = jnp.diagonal(state.system).real
     return WindowMeasurement(
         state=state,
-        observational_entropy=shannon(p) + jnp.sum(p * jnp.log(volumes(model))),
+        observational_entropy=shannon(p) + jnp.sum(p * jnp.log(joint_volumes(model))),
         coarse_mutual_information=coarse,
         system_energy=jnp.sum(populations * model.spectrum()[0]),
         window_energy=jnp.stack(

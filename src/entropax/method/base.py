@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from entropax.model import OpenSystem
+
 
 class AbstractMethod(eqx.Module):
     """Turns (model, times) into states, and hands each state at once to a function of it.
@@ -36,6 +38,16 @@ class AbstractMethod(eqx.Module):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         """`reduce(state)` at every time, stacked along a first axis."""
+
+
+def open_system(method: AbstractMethod, model: eqx.Module) -> OpenSystem:
+    """The model, where the method knows it."""
+    if not isinstance(model, OpenSystem):
+        raise ValueError(
+            f"`model` must be an OpenSystem for the method {type(method).__name__}, "
+            f"but is {type(model).__name__}."
+        )
+    return model
 
 
 def scan_times(

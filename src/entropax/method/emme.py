@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax.linalg import Exponential, eigh, matfn_times
-from entropax.method.base import scan_times
-from entropax.method.master import AbstractMasterEquation, nonnegative, open_system
+from entropax.method.base import open_system, scan_times
+from entropax.method.master import AbstractMasterEquation, nonnegative
 from entropax.model import OpenSystem
-from entropax.model.open_system import volumes
+from entropax.model.open_system import joint_volumes
 
 SMALL, SMALL_OF_ONE = 48, 256
 """Up to this many populations the exponential of the generator is used instead of a solver; of one
@@ -84,7 +84,7 @@ class EMME(AbstractMasterEquation):
         del model, number
         return kernel
 
-    def current(self, model: OpenSystem, number: int, gain: Array) -> Array | None:
+    def energy_gain(self, model: OpenSystem, number: int, gain: Array) -> Array | None:
         del model, number, gain
         return None
 
@@ -114,14 +114,16 @@ class EMME(AbstractMasterEquation):
 
         def at(time: Array) -> PyTree[Array]:
             now = matfn_times(Exponential(scale * time), generator, scaled, spectrum=spectrum)
-            state, given = now.reshape(start.shape) * root, jnp.zeros(len(known.baths))
-            return reduce(self._state(known, state, given, time))
+            state, handed = now.reshape(start.shape) * root, jnp.zeros(len(known.baths))
+            return reduce(self._state(known, state, handed, time))
 
         return scan_times(at, nonnegative(ts), meter)
 
     def _symmetric_generator(self, model: OpenSystem) -> tuple[Array, Array]:
         r"""$V^{-1/2} G\, V^{1/2}$, symmetric by local detailed balance (Riera Eq. 33)."""
-        root = jnp.broadcast_to(jnp.sqrt(volumes(model)), (model.levels, *volumes(model).shape))
+        root = jnp.broadcast_to(
+            jnp.sqrt(joint_volumes(model)), (model.levels, *joint_volumes(model).shape)
+        )
         field, size = self.field(model), root.size
         nothing = jnp.zeros(len(model.baths))
         units = jnp.eye(size).reshape(size, *root.shape)

@@ -55,7 +55,7 @@ class BornMarkovSecular(AbstractMasterEquation):
     def loss(self, model: OpenSystem, number: int, kernel: Array) -> Array:
         return (kernel @ self._reference(model, number))[..., None]
 
-    def current(self, model: OpenSystem, number: int, gain: Array) -> Array:
+    def energy_gain(self, model: OpenSystem, number: int, gain: Array) -> Array:
         if self.coherences:  # only what ends on the diagonal has energy
             gain = jnp.einsum("kkqpEF->kqpEF", gain)
         centers = model.baths[number].centers

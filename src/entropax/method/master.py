@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from entropax._checks import check, is_traced
-from entropax.method.base import AbstractMethod
+from entropax.method.base import AbstractMethod, open_system
 from entropax.method.kernels import (
     Transfer,
     finite_memory,
@@ -73,7 +73,7 @@ class AbstractMasterEquation(AbstractMethod):
         """A loss (..., F) of one bath over the windows that are integrated."""
 
     @abc.abstractmethod
-    def current(self, model: OpenSystem, number: int, gain: Array) -> Array | None:
+    def energy_gain(self, model: OpenSystem, number: int, gain: Array) -> Array | None:
         """What one bath's energy gains per state, from its gain (..., E, F); None: from `joint`."""
 
     def __check_init__(self) -> None:
@@ -128,8 +128,8 @@ class AbstractMasterEquation(AbstractMethod):
             start = identity * start
         return self.project(model, start)
 
-    def _state(self, model: OpenSystem, state: Array, given: Array, time: Array) -> WindowState:
-        """`given`: energy that frozen baths were given."""
+    def _state(self, model: OpenSystem, state: Array, handed: Array, time: Array) -> WindowState:
+        """`handed`: energy that frozen baths were handed."""
         conditional = self.conditional(model, state)
         if self.coherences:
             joint = jnp.moveaxis(jnp.diagonal(conditional, axis1=0, axis2=1), -1, 0).real
@@ -143,7 +143,7 @@ class AbstractMasterEquation(AbstractMethod):
             jnp.sum(joint * along(bath.centers, 0, i, len(model.baths)))
             for i, bath in enumerate(model.baths)
         ]
-        return WindowState(joint, system, jnp.stack(energy) + given, frozen=self.frozen)
+        return WindowState(joint, system, jnp.stack(energy) + handed, frozen=self.frozen)
 
     def _memory(self, model: OpenSystem, number: int, time: Array) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
@@ -154,7 +154,7 @@ class AbstractMasterEquation(AbstractMethod):
         return values if self.lamb_shift else values.real + 0j
 
     def field(self, model: OpenSystem) -> Field:
-        """The right-hand side f(t, (state, energy given to frozen baths), None).
+        """The right-hand side f(t, (state, energy handed to frozen baths), None).
 
         Density matrices are stored as (2, ...): real part, imaginary part.
         """
@@ -174,22 +174,22 @@ class AbstractMasterEquation(AbstractMethod):
                     gain, loss = population_kernel(part, memory)
                 loss = self.loss(model, part.bath, loss)
                 loss = along(loss, axes, part.bath, len(model.baths))
-                current = self.current(model, part.bath, gain)
-                found.append((self.gain(model, part.bath, gain), loss, current, part))
+                energy_gain = self.energy_gain(model, part.bath, gain)
+                found.append((self.gain(model, part.bath, gain), loss, energy_gain, part))
             return found
 
         constant = terms(jnp.zeros(())) if self.memory == "infinite" else None
 
         def populations(time: Array, y: tuple[Array, Array], args: None) -> tuple[Array, Array]:
             del args
-            p, given = y
-            change, given = jnp.zeros_like(p), jnp.zeros_like(given)
-            for gain, loss, current, part in constant or terms(time):
+            p, handed = y
+            change, handed = jnp.zeros_like(p), jnp.zeros_like(handed)
+            for gain, loss, energy_gain, part in constant or terms(time):
                 change = change + part.scale * (_act(gain, p, 1, part.bath) - loss * p)
-                if current is not None:
-                    flow = part.scale * jnp.sum(current * p.reshape(current.shape))
-                    given = given.at[part.bath].add(flow)
-            return change, given
+                if energy_gain is not None:
+                    flow = part.scale * jnp.sum(energy_gain * p.reshape(energy_gain.shape))
+                    handed = handed.at[part.bath].add(flow)
+            return change, handed
 
         if not self.coherences:
             return populations
@@ -197,17 +197,17 @@ class AbstractMasterEquation(AbstractMethod):
 
         def states(time: Array, y: tuple[Array, Array], args: None) -> tuple[Array, Array]:
             del args
-            packed, given = y
-            rho, given = packed[0] + 1j * packed[1], jnp.zeros_like(given)
+            packed, handed = y
+            rho, handed = packed[0] + 1j * packed[1], jnp.zeros_like(handed)
             change = -1j * (_product(hamiltonian, rho) - _product(rho, hamiltonian))
-            for gain, loss, current, part in constant or terms(time):
+            for gain, loss, energy_gain, part in constant or terms(time):
                 # not the first product's adjoint: what rounding leaves anti-Hermitian would grow
                 lost = _product(rho, loss) + _product(jnp.swapaxes(loss, 0, 1).conj(), rho)
                 change = change + part.scale * (_act(gain, rho, 2, part.bath) - lost)
-                if current is not None:
-                    flow = part.scale * jnp.sum(current * rho.reshape(current.shape)).real
-                    given = given.at[part.bath].add(flow)
-            return jnp.stack([change.real, change.imag]), given
+                if energy_gain is not None:
+                    flow = part.scale * jnp.sum(energy_gain * rho.reshape(energy_gain.shape)).real
+                    handed = handed.at[part.bath].add(flow)
+            return jnp.stack([change.real, change.imag]), handed
 
         return states
 
@@ -233,9 +233,9 @@ class AbstractMasterEquation(AbstractMethod):
     ) -> PyTree[Array]:
         def save(time: Array, y: tuple[Array, Array], args: None) -> PyTree[Array]:
             del args
-            state, given = y
+            state, handed = y
             state = state[0] + 1j * state[1] if self.coherences else state
-            return reduce(self._state(model, state, given, time))
+            return reduce(self._state(model, state, handed, time))
 
         if ts.shape[0] == 0:  # diffrax wants a time
             nothing = jnp.zeros(len(model.baths))
@@ -258,16 +258,6 @@ class AbstractMasterEquation(AbstractMethod):
         )
         # where the solver gave up, times keep its infinities, and the ledger is marked not finite
         return jax.tree.map(lambda x: x[jnp.argsort(order)], found.ys)
-
-
-def open_system(method: AbstractMethod, model: eqx.Module) -> OpenSystem:
-    """The model, where the method knows it."""
-    if not isinstance(model, OpenSystem):
-        raise ValueError(
-            f"`model` must be an OpenSystem for the method {type(method).__name__}, "
-            f"but is {type(model).__name__}."
-        )
-    return model
 
 
 def nonnegative(ts: Float[Array, " times"]) -> Float[Array, " times"]:

@@ -16,8 +16,7 @@ from jaxtyping import Array, Complex, Float, Inexact, PRNGKeyArray, PyTree
 from entropax._checks import is_traced
 from entropax.entropy import von_neumann
 from entropax.linalg import Exponential, ShannonTerm, eigh, matfn
-from entropax.method.base import AbstractMethod
-from entropax.method.master import open_system
+from entropax.method.base import AbstractMethod, open_system
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
 
@@ -86,7 +85,9 @@ class Schrodinger(AbstractMethod):
     def initial(self, model: eqx.Module) -> WindowState:
         problem = self._problem(open_system(self, model))
         now = jnp.zeros(1)
-        return jax.tree.map(lambda x: x[0], self._states(problem, _by_matrices(problem, now), now))
+        return jax.tree.map(
+            lambda x: x[0], self._states(problem, _from_density_matrices(problem, now), now)
+        )
 
     def run(
         self,
@@ -105,7 +106,7 @@ class Schrodinger(AbstractMethod):
         def step(progress, indexed):
             index, times = indexed
             result = jax.vmap(reduce)(
-                self._states(problem, _by_forms(problem, forms, times), times)
+                self._states(problem, _from_eigenbasis(problem, forms, times), times)
             )
             return meter.step(progress, (index + 1) / chunks), result
 
@@ -379,7 +380,9 @@ def _forms(problem: _Problem) -> tuple[list, list]:
 
 
 @jax.custom_jvp
-def _by_forms(problem: _Problem, forms: tuple[list, list], ts: Float[Array, " t"]) -> _Values:
+def _from_eigenbasis(
+    problem: _Problem, forms: tuple[list, list], ts: Float[Array, " t"]
+) -> _Values:
     """All observables at some times, from the eigenbasis."""
     spectra, matrices = forms
     cosine = [jnp.cos(ts[:, None] * values) for values in spectra]
@@ -399,16 +402,20 @@ def _by_forms(problem: _Problem, forms: tuple[list, list], ts: Float[Array, " t"
     return problem.collect([value(*x) for x in zip(problem.observables(), matrices, strict=True)])
 
 
-@_by_forms.defjvp
-def _by_forms_jvp(primals, tangents):
+@_from_eigenbasis.defjvp
+def _from_eigenbasis_jvp(primals, tangents):
     problem, forms, ts = primals
     change, _, dts = tangents
     spectra = [eigh(h) for h in problem.hamiltonians]
-    _, out = jax.jvp(lambda p, t: _by_matrices(p, t, spectra), (problem, ts), (change, dts))
-    return _by_forms(problem, forms, ts), out
+    _, out = jax.jvp(
+        lambda p, t: _from_density_matrices(p, t, spectra), (problem, ts), (change, dts)
+    )
+    return _from_eigenbasis(problem, forms, ts), out
 
 
-def _by_matrices(problem: _Problem, ts: Float[Array, " t"], spectra: list | None = None) -> _Values:
+def _from_density_matrices(
+    problem: _Problem, ts: Float[Array, " t"], spectra: list | None = None
+) -> _Values:
     """The same from density matrices, time by time: slower, differentiable."""
     spectra = [eigh(h) for h in problem.hamiltonians] if spectra is None else spectra
 

@@ -163,7 +163,7 @@ class OpenSystem(eqx.Module):
         return np.asarray(coupling.operator) != 0
 
 
-def volumes(model: OpenSystem) -> np.ndarray:
+def joint_volumes(model: OpenSystem) -> np.ndarray:
     """V_E = V_E1 V_E2 ..., one axis a bath."""
     total = np.ones(())
     for bath in model.baths:
