@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from entropax.entropy import shannon
+from entropax.entropy import mutual_information, shannon
 from entropax.ledger.base import Verdict, judge, measure, reference, settle
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
@@ -80,8 +80,6 @@ def _measure_state(reference: WindowReference, state: WindowState) -> WindowMeas
 
 def _measure(model: OpenSystem, state: WindowState) -> WindowMeasurement:
     p = state.joint
-    windows = tuple(range(1, p.ndim))
-    coarse = shannon(jnp.sum(p, axis=windows)) + shannon(jnp.sum(p, axis=0)) - shannon(p)
     marginals = [
         jnp.sum(p, axis=tuple(a for a in range(p.ndim) if a != 1 + number))
         for number in range(len(model.baths))
@@ -90,7 +88,7 @@ def _measure(model: OpenSystem, state: WindowState) -> WindowMeasurement:
     return WindowMeasurement(
         state=state,
         observational_entropy=shannon(p) + jnp.sum(p * jnp.log(joint_volumes(model))),
-        coarse_mutual_information=coarse,
+        coarse_mutual_information=mutual_information(p.reshape(p.shape[0], -1)),
         system_energy=jnp.sum(populations * model.spectrum()[0]),
         window_energy=jnp.stack(
             [m @ bath.centers for m, bath in zip(marginals, model.baths, strict=True)]

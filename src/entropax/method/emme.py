@@ -1,7 +1,7 @@
 """The extended microcanonical master equation: finite baths that evolve."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -52,17 +52,6 @@ class EMME(AbstractMasterEquation):
     Raises `ValueError` for a model that is no `OpenSystem`, and for negative times.
     Cost: O(d^2 W^2) a step for populations of d levels and W windows, O(d^4 W^2) with coherences.
     """
-
-    memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
-    secular: bool = eqx.field(default=True, static=True)
-    lamb_shift: bool = eqx.field(default=True, static=True)
-    first_order: bool = eqx.field(default=True, static=True)
-    coherences: bool | None = eqx.field(default=None, static=True)
-    solver: diffrax.AbstractSolver | None = None
-    rtol: float = 1e-9
-    atol: float = 1e-12
-    max_steps: int = eqx.field(default=100_000, static=True)
-    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
 
     @property
     def frozen(self) -> bool:

@@ -1,9 +1,5 @@
 """The textbook master equation: baths frozen in their reference state."""
 
-from typing import Literal
-
-import diffrax
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -22,17 +18,6 @@ class BornMarkovSecular(AbstractMasterEquation):
 
     **Arguments:** as for `EMME`.
     """
-
-    memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
-    secular: bool = eqx.field(default=True, static=True)
-    lamb_shift: bool = eqx.field(default=True, static=True)
-    first_order: bool = eqx.field(default=True, static=True)
-    coherences: bool | None = eqx.field(default=None, static=True)
-    solver: diffrax.AbstractSolver | None = None
-    rtol: float = 1e-9
-    atol: float = 1e-12
-    max_steps: int = eqx.field(default=100_000, static=True)
-    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
 
     @property
     def frozen(self) -> bool:

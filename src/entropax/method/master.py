@@ -40,16 +40,16 @@ class AbstractMasterEquation(AbstractMethod):
     bath, of length 1 where the equation does not follow its windows.
     """
 
-    memory: eqx.AbstractVar[Literal["infinite", "finite"]]
-    secular: eqx.AbstractVar[bool]
-    lamb_shift: eqx.AbstractVar[bool]
-    first_order: eqx.AbstractVar[bool]
-    coherences: eqx.AbstractVar[bool | None]
-    solver: eqx.AbstractVar[diffrax.AbstractSolver | None]
-    rtol: eqx.AbstractVar[float]
-    atol: eqx.AbstractVar[float]
-    max_steps: eqx.AbstractVar[int]
-    adjoint: eqx.AbstractVar[diffrax.AbstractAdjoint]
+    memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
+    secular: bool = eqx.field(default=True, static=True)
+    lamb_shift: bool = eqx.field(default=True, static=True)
+    first_order: bool = eqx.field(default=True, static=True)
+    coherences: bool | None = eqx.field(default=None, static=True)
+    solver: diffrax.AbstractSolver | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_steps: int = eqx.field(default=100_000, static=True)
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
 
     @property
     @abc.abstractmethod

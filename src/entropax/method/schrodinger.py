@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PRNGKeyArray, PyTree
 
 from entropax._checks import is_traced
-from entropax.entropy import von_neumann
-from entropax.linalg import Exponential, ShannonTerm, eigh, matfn
+from entropax.entropy import shannon, von_neumann
+from entropax.linalg import Exponential, eigh, matfn
 from entropax.method.base import AbstractMethod, open_system
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
@@ -282,7 +282,7 @@ class _Problem(eqx.Module):
     def joint_entropy(self) -> Array:
         """Von Neumann entropy of everything: conserved."""
         if self.is_diagonal:
-            return jnp.sum(ShannonTerm()(self.start))
+            return shannon(self.start)
         flat = self.start.reshape(*self.start.shape[:2], -1)
         return jnp.sum(jax.vmap(von_neumann, in_axes=-1)(flat))
 

@@ -37,9 +37,9 @@ class AbstractCouplingMatrix(eqx.Module):
     ) -> Inexact[Array, "levels levels"]:
         """One matrix, Hermitian; real where the ensemble is."""
 
-    @abc.abstractmethod
     def mean(self, bath: WindowBath) -> Windows:
         """b(E, E'), the part that is the same in every draw."""
+        return jnp.zeros((bath.windows, bath.windows))
 
     @abc.abstractmethod
     def variance(self, bath: WindowBath) -> Float[Array, "windows windows"]:
@@ -125,48 +125,36 @@ class RandomBands(AbstractCouplingMatrix):
             )
 
 
-class GOE(AbstractCouplingMatrix):
+class _FullEnsemble(AbstractCouplingMatrix):
+    """Independent Gaussian entries between all levels, E|B_ij|^2 = `variance`."""
+
+    variance_: Float[Array, ""]
+    real: eqx.AbstractClassVar[bool]
+    is_random = True
+
+    def __init__(self, variance: Numbers):
+        self.variance_ = _variance(variance)
+
+    def variance(self, bath: WindowBath) -> Float[Array, "windows windows"]:
+        return jnp.broadcast_to(self.variance_, (bath.windows, bath.windows))
+
+    def draw(
+        self, key: PRNGKeyArray | None, bath: WindowBath, levels: Float[Array, " levels"]
+    ) -> Inexact[Array, "levels levels"]:
+        del levels
+        return _root(self.variance_) * _gaussian(key, bath.size, real=self.real)
+
+
+class GOE(_FullEnsemble):
     """A real symmetric Gaussian matrix: off-diagonal `variance`, diagonal twice that."""
 
-    variance_: Float[Array, ""]
-    is_random = True
-
-    def __init__(self, variance: Numbers):
-        self.variance_ = _variance(variance)
-
-    def mean(self, bath: WindowBath) -> Windows:
-        return jnp.zeros((bath.windows, bath.windows))
-
-    def variance(self, bath: WindowBath) -> Float[Array, "windows windows"]:
-        return jnp.broadcast_to(self.variance_, (bath.windows, bath.windows))
-
-    def draw(
-        self, key: PRNGKeyArray | None, bath: WindowBath, levels: Float[Array, " levels"]
-    ) -> Inexact[Array, "levels levels"]:
-        del levels
-        return _root(self.variance_) * _gaussian(key, bath.size, real=True)
+    real = True
 
 
-class GUE(AbstractCouplingMatrix):
+class GUE(_FullEnsemble):
     """A complex Hermitian Gaussian matrix with E|B_ij|^2 = `variance`, diagonal too."""
 
-    variance_: Float[Array, ""]
-    is_random = True
-
-    def __init__(self, variance: Numbers):
-        self.variance_ = _variance(variance)
-
-    def mean(self, bath: WindowBath) -> Windows:
-        return jnp.zeros((bath.windows, bath.windows))
-
-    def variance(self, bath: WindowBath) -> Float[Array, "windows windows"]:
-        return jnp.broadcast_to(self.variance_, (bath.windows, bath.windows))
-
-    def draw(
-        self, key: PRNGKeyArray | None, bath: WindowBath, levels: Float[Array, " levels"]
-    ) -> Inexact[Array, "levels levels"]:
-        del levels
-        return _root(self.variance_) * _gaussian(key, bath.size, real=False)
+    real = False
 
 
 class EigenstateThermalization(AbstractCouplingMatrix):
@@ -211,9 +199,6 @@ class EigenstateThermalization(AbstractCouplingMatrix):
         order = jnp.argsort(bath.centers)
         logs = jnp.log(bath.volume)[order]
         return jnp.exp(jnp.interp(energy, bath.centers[order], logs))
-
-    def mean(self, bath: WindowBath) -> Windows:
-        return jnp.zeros((bath.windows, bath.windows))
 
     def variance(self, bath: WindowBath) -> Float[Array, "windows windows"]:
         one, other = bath.centers[:, None], bath.centers[None, :]
