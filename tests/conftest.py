@@ -32,3 +32,10 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs() -> Iterator[None]:
+    """A process that keeps thousands of compiled programs runs out of memory maps, and crashes."""
+    yield
+    jax.clear_caches()

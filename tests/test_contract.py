@@ -157,9 +157,10 @@ frozen = ex.solve(model, ts, ex.BornMarkovSecular())
 ex.Coupling(operator=sx, bath=bath, strength=0.1, matrix=B)                  # an explicit Hermitian matrix over the bath's levels
 ex.Coupling(operator=sx, bath=bath, strength=0.1, matrix=ex.GOE(variance=1 / (8 * n)))          # or ex.GUE, ex.EigenstateThermalization(f)
 ex.Product(system=rho, beta=(10.0,))                                         # another start: any system state, canonical baths
+ex.OpenSystem(energies=(0.0, ex.PiecewiseConstant(times=(120.0, 240.0), values=(1.0, 2.0, 1.0))), couplings=(link,), start=start)   # quenches
 exact.ledger.joint                # (61, 2, 2)  p(eps_k, E; t); several baths add axes; same name and shape from every method
 exact.ledger.observational_entropy, exact.ledger.entropy_production, exact.ledger.mutual_information, exact.ledger.coarse_mutual_information
-emme.ledger.heat, emme.ledger.work
+emme.ledger.heat, emme.ledger.work, emme.ledger.beta, emme.ledger.clausius       # clausius: left side of (R67)
 """  # noqa: E501
 
 
@@ -173,6 +174,7 @@ def test_a_spin_and_a_finite_bath_in_four_ways() -> None:
         "B": systems.random_hermitian(50, 1),
         "n": 50,
         "rho": jnp.eye(2) / 2,
+        "start": ex.Product(system=1, windows=(0,)),
     }
     exec(small, given)
     for name in ("exact", "emme", "redfield", "frozen"):
@@ -183,5 +185,6 @@ def test_a_spin_and_a_finite_bath_in_four_ways() -> None:
         np.testing.assert_array_equal(ledger.work, 0.0)
         assert ledger.mutual_information is None
         assert float(ledger.joint[0, 1, 0]) == pytest.approx(1.0, abs=1e-12)
+        assert ledger.beta.shape == (61, 1)
         if name != "frozen":
-            assert ledger.entropy_production.shape == (61,)
+            assert ledger.entropy_production.shape == ledger.clausius.shape == (61,)

@@ -121,10 +121,10 @@ def test_everything_is_that_of_the_propagated_density_matrix(name: str) -> None:
 def test_sectors_are_found(name: str) -> None:
     model, sizes = CASES[name]
     method = ex.Schrodinger(key=KEY).prepare(model, jnp.zeros(1))
-    problem = method._problem(model)
-    assert [h.shape[0] for h in problem.hamiltonians] == sizes
+    setting = method._setting(model)
+    assert [h.shape[0] for h in setting.coupled] == sizes
     real = name in ("real bands", "orthogonal")
-    assert all(jnp.iscomplexobj(h) != real for h in problem.hamiltonians)
+    assert all(jnp.iscomplexobj(h) != real for h in setting.coupled)
 
 
 def test_traced_operators_go_by_one_sector_and_give_the_same() -> None:

@@ -10,8 +10,10 @@ from entropax import entropy as entropy, equilibrium as equilibrium, linalg as l
 from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
+    ObservationLedger as ObservationLedger,
     WindowLedger as WindowLedger,
     global_equilibrium as global_equilibrium,
+    identities as identities,
 )
 from entropax.method import (
     EMME as EMME,
@@ -19,6 +21,7 @@ from entropax.method import (
     BornMarkovSecular as BornMarkovSecular,
     Exact as Exact,
     Schrodinger as Schrodinger,
+    microcanonical_master_equation as microcanonical_master_equation,
 )
 from entropax.model import (
     GOE as GOE,
@@ -29,12 +32,18 @@ from entropax.model import (
     Joint as Joint,
     Junction as Junction,
     Lead as Lead,
+    Observation as Observation,
     OpenSystem as OpenSystem,
     Product as Product,
     RandomBands as RandomBands,
     WindowBath as WindowBath,
     pure_start as pure_start,
     with_occupations as with_occupations,
+)
+from entropax.protocol import (
+    AbstractProtocol as AbstractProtocol,
+    PiecewiseConstant as PiecewiseConstant,
+    PiecewiseLinear as PiecewiseLinear,
 )
 from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve
 

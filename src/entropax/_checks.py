@@ -120,3 +120,8 @@ def _array(name: str, value: Numbers, ndim: int) -> Array:
             f"but has shape {array.shape}."
         )
     return array
+
+
+def as_pytree(function: Callable) -> Any:
+    """A Module as it is; any other function as a pytree without leaves, told apart by identity."""
+    return function if isinstance(function, eqx.Module) else jax.tree_util.Partial(function)

@@ -4,10 +4,14 @@ Safe at the edges: probabilities 0 and occupations 0 and 1 give the right value 
 gradient (slopes are clipped at rounding level, |ln| <= 37).
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from entropax.linalg import BinaryEntropy, Logarithm, ShannonTerm, matfn, trace_fn
+from entropax.linalg import BinaryEntropy, Logarithm, ShannonTerm, matfn, modes, trace_fn
 
 _NEGLIGIBLE = 1e-14
 
@@ -82,3 +86,127 @@ def _times_softplus(n: Array, x: Array) -> Array:
 def mutual_information(joint: Float[Array, "a b"]) -> Float[Array, ""]:
     """I = H(a) + H(b) - H(ab) >= 0 of a joint probability table."""
     return shannon(joint.sum(0)) + shannon(joint.sum(1)) - shannon(joint)
+
+
+def total_correlation(joint: Float[Array, "..."]) -> Float[Array, ""]:
+    """sum_i H(i) - H >= 0 of a joint probability table of any number of axes (Strasberg Eq. 37)."""
+    axes = range(joint.ndim)
+    alone = [shannon(jnp.sum(joint, axis=tuple(a for a in axes if a != i))) for i in axes]
+    return sum(alone, -shannon(joint))
+
+
+def observational(
+    probabilities: Float[Array, "..."], volumes: Sequence[Float[Array, " outcomes"]]
+) -> Float[Array, ""]:
+    r"""$S_{obs} = \sum p\,(-\ln p + \ln V)$, $V = V_1 V_2 \cdots$ (Strasberg Eqs. 9, 34).
+
+    `volumes`: one array for each of the last axes of `probabilities`; axes before have volume 1.
+
+    >>> float(observational(jnp.array([0.25, 0.75]), [jnp.array([1.0, 3.0])]))  # ln 4
+    1.3862943611198906
+    """
+    total = shannon(probabilities)
+    ndim = probabilities.ndim
+    for axis, volume in zip(range(ndim - len(volumes), ndim), volumes, strict=True):
+        own = jnp.sum(probabilities, axis=tuple(a for a in range(ndim) if a != axis))
+        empty = volume <= 0
+        total = total + own @ jnp.where(empty, 0.0, jnp.log(jnp.where(empty, 1.0, volume)))
+    return total
+
+
+class CoarseGraining(NamedTuple):
+    r"""A bath's state $\rho_B$ under a measurement of its window (Strasberg Eq. 12).
+
+    `entropy`: $S[\rho_B]$; `dephased_entropy`: $S[\sum_E \Pi_E\rho_B\Pi_E]$; `ignorance`:
+    $\sum_E p_E D[\rho_B(E)\|\rho_{mic}(E)] \ge 0$, what is not known of the microstate.
+    """
+
+    entropy: Float[Array, "*batch"]
+    dephased_entropy: Float[Array, "*batch"]
+    ignorance: Float[Array, "*batch"]
+
+
+def coarse_graining(
+    state: Inexact[Array, "levels levels"], members: Float[Array, "levels windows"]
+) -> CoarseGraining:
+    r"""The entropies of a bath's state; `members` is 1 where a level is in a window, else 0.
+
+    The ignorance is computed as $D[\sum_E\Pi_E\rho_B\Pi_E\|\sum_E p_E\rho_{mic}(E)]$. Cost: two
+    eigenproblems of the bath's size.
+    """
+    dephased = state * (members @ members.T)
+    weight = jnp.diagonal(state).real @ members
+    volume = jnp.sum(members, axis=0)
+    share = members @ (weight / jnp.where(volume > 0, volume, 1.0))
+    cross = jnp.diagonal(dephased).real @ _log(share)
+    entropy = von_neumann(dephased)
+    return CoarseGraining(von_neumann(state), entropy, -entropy - cross)
+
+
+def _log(p: Array) -> Array:
+    """ln p, 0 where p is not positive, as it is then weighted by nothing."""
+    positive = p > 0
+    return jnp.where(positive, jnp.log(jnp.where(positive, p, 1.0)), 0.0)
+
+
+class ObservationalTerms(NamedTuple):
+    r"""What $S_{obs}$ exceeds the von Neumann entropy of everything by (Strasberg Eqs. 22, 39).
+
+    All are non-negative. `system_coherence`: $S_{Sh}(p_s) - S[\rho_S]$; of each bath
+    `bath_coherence`: $S[\sum_E\Pi_E\rho_B\Pi_E] - S[\rho_B]$, and `ignorance`:
+    $\sum_E p_E D[\rho_B(E)\|\rho_{mic}(E)]$; `correlation`: $I_{cor}[\rho]$ less
+    `coarse_correlation`, $I_{cor}[p_{sE}]$.
+    """
+
+    system_coherence: Float[Array, "*batch"]
+    bath_coherence: Float[Array, "*batch baths"]
+    ignorance: Float[Array, "*batch baths"]
+    correlation: Float[Array, "*batch"]
+    coarse_correlation: Float[Array, "*batch"]
+
+    @property
+    def total(self) -> Float[Array, "*batch"]:
+        """Their sum, with the correlations' difference as the last piece."""
+        baths = jnp.sum(self.bath_coherence + self.ignorance, axis=-1)
+        return self.system_coherence + baths + self.correlation - self.coarse_correlation
+
+
+def observe(
+    conditional: Inexact[Array, "d d ..."],
+    baths: Sequence[Inexact[Array, "levels levels"]],
+    joint_entropy: Float[Array, ""],
+    members: Sequence[Float[Array, "levels windows"]],
+    basis: Inexact[Array, "d d"] | None = None,
+) -> tuple[Float[Array, "d ..."], ObservationalTerms, Float[Array, " baths"]]:
+    r"""Measure system and windows: outcomes $p_{sE_1E_2\dots}$, terms of $S_{obs}$, $S[\rho_B]$.
+
+    **Arguments:**
+
+    - `conditional`: $\langle i|\rho|i\rangle$, the system's state (d, d) beside each level i of
+      the baths, one axis a bath.
+    - `baths`: the reduced state of each bath, between its levels.
+    - `joint_entropy`: von Neumann entropy of everything.
+    - `members`: for each bath, 1 where a level is in a window, else 0. An array: a scan over
+      widths with equally many windows is a `vmap`.
+    - `basis`: the vectors $|s\rangle$ as columns; None for the eigenbasis of $\rho_S$.
+
+    $S_{obs}$ is `observational` of the outcomes and the sums of `members`; it exceeds
+    `joint_entropy` by `ObservationalTerms.total` (Strasberg Eqs. 22, 39).
+    """
+    system = jnp.sum(conditional, axis=tuple(range(2, conditional.ndim)))
+    vectors = modes(system)[1] if basis is None else basis
+    outcomes = jnp.einsum("ks,kq...,qs->s...", vectors.conj(), conditional, vectors).real
+    for axis, windows in enumerate(members, start=1):
+        outcomes = jnp.moveaxis(jnp.tensordot(outcomes, windows, axes=(axis, 0)), -1, axis)
+    own = von_neumann(system)
+    each = [coarse_graining(state, m) for state, m in zip(baths, members, strict=True)]
+    of_baths = jax.tree.map(lambda *x: jnp.stack(x), *each)
+    populations = jnp.sum(outcomes, axis=tuple(range(1, outcomes.ndim)))
+    terms = ObservationalTerms(
+        system_coherence=shannon(populations) - own,
+        bath_coherence=of_baths.dephased_entropy - of_baths.entropy,
+        ignorance=of_baths.ignorance,
+        correlation=own + jnp.sum(of_baths.entropy) - joint_entropy,
+        coarse_correlation=total_correlation(outcomes),
+    )
+    return outcomes, terms, of_baths.entropy

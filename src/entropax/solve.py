@@ -41,13 +41,17 @@ class RESULTS(eqx.Enumeration):
         "Probabilities are negative or do not add up to 1 (to 1e-6): the master equation does not "
         'hold here (`secular=False` and `memory="finite"` do not guarantee positivity).'
     )
+    unresolved = (
+        "The first law is off by more than 1e-6: the steps do not resolve the driving; take more "
+        "of them."
+    )
     not_finite = "The state holds NaN or infinite numbers."
 
 
 LedgerT = TypeVar("LedgerT")
 
 
-FAILURES = (RESULTS.unmatched, RESULTS.unphysical, RESULTS.not_finite)
+FAILURES = (RESULTS.unmatched, RESULTS.unphysical, RESULTS.unresolved, RESULTS.not_finite)
 
 
 class Solution(eqx.Module, Generic[LedgerT]):
@@ -156,11 +160,12 @@ def _solve(
         return measure(start, state), None if save is None else save(state)
 
     measured, saved = method.run(model, ts, reduce, meter)
+    ledger = settle(start, measured)
     solution = Solution(
         ts=ts,
-        ledger=settle(start, measured),
+        ledger=ledger,
         saved=saved,
-        result=_result(judge(start, measured)),
+        result=_result(judge(start, measured, ledger)),
         stats={"times": ts.shape[0], "sites": model.sites},
     )
     if throw:
@@ -171,9 +176,10 @@ def _solve(
 
 
 def _result(verdict: Verdict) -> RESULTS:
-    def one(sound, physical, converged, determined):
+    def one(sound, physical, closed, converged, determined):
         result = RESULTS.where(determined, RESULTS.successful, RESULTS.undetermined_temperature)
         result = RESULTS.where(converged, result, RESULTS.unmatched)
+        result = RESULTS.where(closed, result, RESULTS.unresolved)
         result = RESULTS.where(physical, result, RESULTS.unphysical)
         return RESULTS.where(sound, result, RESULTS.not_finite)
 

@@ -13,4 +13,12 @@ from entropax.ledger.fermion import (
     FermionModel as FermionModel,
     global_equilibrium as global_equilibrium,
 )
-from entropax.ledger.windows import WindowLedger as WindowLedger
+from entropax.ledger.identities import (
+    NAMES as NAMES,
+    Identity as Identity,
+    identities as identities,
+)
+from entropax.ledger.windows import (
+    ObservationLedger as ObservationLedger,
+    WindowLedger as WindowLedger,
+)

@@ -11,12 +11,13 @@ from jaxtyping import Array, Bool
 
 
 class Verdict(NamedTuple):
-    """One entry a time: finite numbers; probabilities that are some; states that were looked for
-    found; temperatures unique.
+    """One entry a time: finite numbers; probabilities that are some; a first law that closes;
+    states that were looked for found; temperatures unique.
     """
 
     sound: Bool[Array, " times"]
     physical: Bool[Array, " times"]
+    closed: Bool[Array, " times"]
     converged: Bool[Array, " times"]
     determined: Bool[Array, " times"]
 
@@ -41,6 +42,6 @@ def settle(reference: eqx.Module, measured: Any) -> eqx.Module:
 
 
 @functools.singledispatch
-def judge(reference: eqx.Module, measured: Any) -> Verdict:
+def judge(reference: eqx.Module, measured: Any, ledger: Any) -> Verdict:
     """Whether the measurements of all times can be relied on."""
     raise NotImplementedError

@@ -263,12 +263,15 @@ def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array
 
 
 @judge.register
-def _judge(reference: Reference, state: Measurement) -> Verdict:
+def _judge(reference: Reference, state: Measurement, ledger: FermionLedger) -> Verdict:
+    del ledger
     sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
     sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
+    good = jnp.ones_like(sound)
     return Verdict(
         sound,
-        jnp.ones_like(sound),
+        good,
+        good,
         jnp.all(state.converged & reference.start.converged, axis=-1),
         jnp.all(state.determined, axis=-1),
     )

@@ -57,11 +57,11 @@ def matfn(
 def matfn_times(
     fn: SpectralFunction | Callable[[Array], Array],
     matrix: Inexact[Array, "n n"],
-    vector: Inexact[Array, " n"],
+    vector: Inexact[Array, "n *columns"],
     *,
     spectrum: Spectrum | None = None,
-) -> Inexact[Array, " n"]:
-    r"""$f(A)\,v$ without forming f(A): O(n^2) where the `spectrum` is known.
+) -> Inexact[Array, "n *columns"]:
+    r"""$f(A)\,v$ without forming f(A): O(n^2) a column where the `spectrum` is known.
 
     Derivatives as for `matfn`, in f, A and v.
     """
@@ -89,6 +89,13 @@ def _sandwich(vectors: Array, middle: Array) -> Array:
 
 def _in_eigenbasis(vectors: Array, matrix: Array) -> Array:
     return vectors.conj().T @ matrix @ vectors
+
+
+def _product(matrix: Array, vector: Array) -> Array:
+    """A real matrix is not made complex for a complex vector: half the work."""
+    if jnp.iscomplexobj(vector) and not jnp.iscomplexobj(matrix):
+        return jax.lax.complex(matrix @ vector.real, matrix @ vector.imag)
+    return matrix @ vector
 
 
 def _divided_differences(fn: SpectralFunction, values: Array) -> Array:
@@ -124,7 +131,8 @@ def _matfn_times(
     fn: SpectralFunction, matrix: Array, vector: Array, spectrum: Spectrum | None
 ) -> Array:
     values, vectors = eigh(matrix) if spectrum is None else spectrum
-    return vectors @ (fn(values) * (vectors.conj().T @ vector))
+    scaled = fn(values).reshape(-1, *[1] * (vector.ndim - 1))
+    return _product(vectors, scaled * _product(vectors.conj().T, vector))
 
 
 @_matfn_times.def_jvp

@@ -1,7 +1,10 @@
 """How a model is solved: one small frozen object each."""
 
 from entropax.method.base import AbstractMethod as AbstractMethod
-from entropax.method.emme import EMME as EMME
+from entropax.method.emme import (
+    EMME as EMME,
+    microcanonical_master_equation as microcanonical_master_equation,
+)
 from entropax.method.exact import Exact as Exact
 from entropax.method.frozen import BornMarkovSecular as BornMarkovSecular
 from entropax.method.schrodinger import Schrodinger as Schrodinger

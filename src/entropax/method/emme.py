@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax.linalg import Exponential, eigh, matfn_times
-from entropax.method.base import open_system, scan_times
-from entropax.method.master import AbstractMasterEquation, nonnegative
+from entropax.method.base import scan_times
+from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.model import OpenSystem
-from entropax.model.open_system import joint_volumes
+from entropax.model.open_system import BEFORE, Stretch, joint_volumes
 
 SMALL, SMALL_OF_ONE = 48, 256
 """Up to this many populations the exponential of the generator is used instead of a solver; of one
@@ -77,44 +77,69 @@ class EMME(AbstractMasterEquation):
         del model, number, gain
         return None
 
-    def run(
+    def _stretch(
         self,
-        model: eqx.Module,
+        model: OpenSystem,
+        y: Integrated,
+        stretch: Stretch,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
-    ) -> PyTree[Array]:
-        known = open_system(self, model)
+    ) -> tuple[Integrated, PyTree[Array]]:
         constant = self.memory == "infinite" and not self.coherences and self.solver is None
-        alone = len(known.couplings) == 1
-        if not constant or known.sites > (SMALL_OF_ONE if alone else SMALL):
-            return super().run(model, ts, reduce, meter)
-        start, scale = self._start(known), jnp.ones(())
+        constant &= model.is_piecewise_constant
+        alone = len(model.couplings) == 1
+        if not constant or model.sites > (SMALL_OF_ONE if alone else SMALL):
+            return super()._stretch(model, y, stretch, ts, reduce, meter)
+        now, scale = model.within(stretch[0], stretch), jnp.ones(())
+        field = self.field(model, stretch)
+        unscaled = now
         if alone:
-            strength = known.couplings[0].strength
-            known = eqx.tree_at(lambda m: m.couplings[0].strength, known, scale)
-            scale = strength**2
-        generator, root = self._symmetric_generator(known)
+            scale = now.couplings[0].strength ** 2
+            unscaled = eqx.tree_at(lambda m: m.couplings[0].strength, now, jnp.ones(()))
+        generator, root = self._symmetric_generator(unscaled)
         values, vectors = eigh(generator)
         # what is conserved must be so at any time: rates at rounding level are zero
-        rounding = start.size * 2.0**-52 * jnp.max(jnp.abs(values))
+        rounding = y.state.size * 2.0**-52 * jnp.max(jnp.abs(values))
         spectrum = jnp.where(jnp.abs(values) <= rounding, 0.0, values), vectors
-        scaled = (start / root).ravel()
+        scaled = (y.state / root).ravel()
 
-        def at(time: Array) -> PyTree[Array]:
-            now = matfn_times(Exponential(scale * time), generator, scaled, spectrum=spectrum)
-            state, handed = now.reshape(start.shape) * root, jnp.zeros(len(known.baths))
-            return reduce(self._state(known, state, handed, time))
+        def at(time: Array) -> Integrated:
+            since = time - stretch[0]
+            flow = Exponential(scale * since)
+            state = matfn_times(flow, generator, scaled, spectrum=spectrum).reshape(root.shape)
+            return y._replace(state=state * root)
 
-        return scan_times(at, nonnegative(ts), meter)
+        def save(time: Array) -> PyTree[Array]:
+            later = at(time)
+            return reduce(self._state(now, later, field(time, later, None), time))
+
+        return at(stretch[1]), scan_times(save, ts, meter)
 
     def _symmetric_generator(self, model: OpenSystem) -> tuple[Array, Array]:
         r"""$V^{-1/2} G\, V^{1/2}$, symmetric by local detailed balance (Riera Eq. 33)."""
         root = jnp.broadcast_to(
             jnp.sqrt(joint_volumes(model)), (model.levels, *joint_volumes(model).shape)
         )
-        field, size = self.field(model), root.size
+        field, size = self.field(model, BEFORE), root.size
         nothing = jnp.zeros(len(model.baths))
         units = jnp.eye(size).reshape(size, *root.shape)
-        columns = jax.vmap(lambda u: field(0.0, (u * root, nothing), None)[0] / root)(units)
+        columns = jax.vmap(lambda u: field(0.0, Integrated(u * root, nothing), None).state / root)(
+            units
+        )
         return columns.reshape(size, size).T, root
+
+
+def microcanonical_master_equation(**options: Any) -> EMME:
+    r"""The microcanonical master equation (Strasberg Eq. 43), populations of the `EMME` alone.
+
+    $$ \partial_t p_{sE} = \sum_{\alpha\gamma s'} \frac{2\pi}{\delta V_E} \mathrm{Re}\{
+       S_\alpha^{ss'} S_\gamma^{s's} f_{\alpha\gamma}(E,E')\}
+       \Big[\frac{V_E}{V_{E'}} p_{s'E'} - p_{sE}\Big], \qquad E' = E + \epsilon_s-\epsilon_{s'} $$
+
+    with $f_{\alpha\gamma}(E,E') = \mathrm{tr}\,\Pi_E B_\alpha \Pi_{E'} B_\gamma$, the
+    couplings explicit matrices; the paper leaves out $1/\delta$, the density of states. Off
+    resonance neighbouring windows share a jump. Its limit of a bath that stays canonical, the Pauli
+    equation (46), is `BornMarkovSecular` from a canonical start. `options`: as of `EMME`.
+    """
+    return EMME(coherences=False, lamb_shift=False, first_order=False, **options)

@@ -2,9 +2,10 @@
 
 import abc
 import dataclasses
+import itertools
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
@@ -29,8 +30,24 @@ from entropax.method.kernels import (
 )
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
+from entropax.model.open_system import Stretch
 
-Field = Callable[..., tuple[Array, Array]]
+
+class Integrated(NamedTuple):
+    r"""What is integrated: the state, the energy `handed` to frozen baths, and of a driven system
+    the `work` done on it and its dynamic `phases` $\int\epsilon_k\,dt$.
+    """
+
+    state: Array
+    handed: Float[Array, " baths"]
+    work: Float[Array, ""] | None = None
+    phases: Float[Array, " d"] | None = None
+
+
+Field = Callable[..., Integrated]
+
+Kernels = tuple[Array, Array, Array | None, Transfer]
+"""Gain, loss, gain of a frozen bath's energy, and what they belong to."""
 
 
 class AbstractMasterEquation(AbstractMethod):
@@ -91,16 +108,20 @@ class AbstractMasterEquation(AbstractMethod):
         """Decide whether coherences must be followed, while numbers can still be looked at."""
         known = open_system(self, model)
         nonnegative(ts)
+        known.require_defined(ts)
+        samples = _samples(known, ts)
         if self.memory == "infinite":
-            _name_dead_transitions(known)
+            _name_dead_transitions(known, samples)
+        if known.is_driven:
+            _name_fast_driving(known, samples)
         if self.coherences is not None:
             return self
-        alone = self.secular and known.start.is_diagonal and _certainly_apart(known)
+        alone = self.secular and known.start.is_diagonal and _certainly_apart(samples)
         return dataclasses.replace(self, coherences=not alone)
 
     def initial(self, model: eqx.Module) -> WindowState:
         known = open_system(self, model)
-        return self._state(known, self._start(known), jnp.zeros(len(known.baths)), jnp.zeros(()))
+        return self._state(known.before(), self._begin(known, self._start(known)))
 
     def run(
         self,
@@ -110,7 +131,55 @@ class AbstractMasterEquation(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         known = open_system(self, model)
-        return self._integrate(known, self._start(known), nonnegative(ts), reduce, meter)
+        ts = known.require_defined(nonnegative(ts))
+        order = jnp.argsort(ts)
+        back, ts = jnp.argsort(order), ts[order]
+        y = self._begin(known, self._start(known))
+        if not known.is_driven or ts.shape[0] == 0:  # diffrax wants a time
+            whole = jnp.zeros(()), jnp.max(ts, initial=0.0)
+            return jax.tree.map(
+                lambda x: x[back], self._stretch(known, y, whole, ts, reduce, meter)[1]
+            )
+        return jax.tree.map(lambda x: x[back], self._driven(known, y, ts, reduce, meter))
+
+    def _driven(
+        self,
+        model: OpenSystem,
+        y: Integrated,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        """One stretch between breaks after the other; each is asked for all times, and answers
+        for those that are its own.
+        """
+        end = ts[-1]
+        edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
+        silent, total = diffrax.NoProgressMeter(), edges.shape[0] - 1
+
+        def one(carry, indexed):
+            y, energies, progress = carry
+            index, start, stop = indexed
+            stretch = (start, stop)
+            now = model.within(start, stretch).spectrum()[0]
+            y = y._replace(work=y.work + (now - energies) @ self._populations(model, y.state))
+            y, found = self._stretch(model, y, stretch, jnp.clip(ts, start, stop), reduce, silent)
+            progress = meter.step(progress, (index + 1) / total)
+            return (y, model.within(stop, stretch).spectrum()[0], progress), found
+
+        carry = (y, model.before().spectrum()[0], meter.init())
+        indexed = (jnp.arange(total), edges[:-1], edges[1:])
+        carry, found = jax.lax.scan(jax.checkpoint(one), carry, indexed)
+        meter.close(carry[-1])
+        own = jnp.searchsorted(model.breaks, ts, side="right")
+        return jax.tree.map(lambda x: x[own, jnp.arange(ts.shape[0])], found)
+
+    def _begin(self, model: OpenSystem, start: Array) -> Integrated:
+        packed = jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start
+        y = Integrated(packed, jnp.zeros(len(model.baths)))
+        if not model.is_driven:
+            return y
+        return y._replace(work=jnp.zeros(()), phases=jnp.zeros(model.levels))
 
     def _start(self, model: OpenSystem) -> Array:
         start = model.start.on_windows(model)
@@ -120,7 +189,7 @@ class AbstractMasterEquation(AbstractMethod):
                     "`coherences` must be True or None where the equation is not secular or the "
                     "start is not diagonal in the system's energies."
                 )
-            apart = jnp.sum(same_energy(model)) < model.levels + 0.5
+            apart = jnp.sum(same_energy(model.before())) < model.levels + 0.5
             told = "`coherences` must be True or None where levels of the system have one energy."
             start = eqx.error_if(start, ~apart, told)
         elif model.start.is_diagonal:
@@ -128,22 +197,50 @@ class AbstractMasterEquation(AbstractMethod):
             start = identity * start
         return self.project(model, start)
 
-    def _state(self, model: OpenSystem, state: Array, handed: Array, time: Array) -> WindowState:
-        """`handed`: energy that frozen baths were handed."""
-        conditional = self.conditional(model, state)
+    def _conditional(self, model: OpenSystem, packed: Array) -> Array:
+        state = packed[0] + 1j * packed[1] if self.coherences else packed
+        return self.conditional(model, state)
+
+    def _joint(self, model: OpenSystem, packed: Array) -> Array:
+        conditional = self._conditional(model, packed)
+        if not self.coherences:
+            return conditional
+        return jnp.moveaxis(jnp.diagonal(conditional, axis1=0, axis2=1), -1, 0).real
+
+    def _populations(self, model: OpenSystem, packed: Array) -> Float[Array, " d"]:
+        joint = self._joint(model, packed)
+        return jnp.sum(joint, axis=tuple(range(1, joint.ndim)))
+
+    def _state(
+        self,
+        model: OpenSystem,
+        y: Integrated,
+        rate: Integrated | None = None,
+        time: Array | float = 0.0,
+    ) -> WindowState:
+        """`model`: undriven, with the energies of this time."""
+        joint, energies = self._joint(model, y.state), model.spectrum()[0]
         if self.coherences:
-            joint = jnp.moveaxis(jnp.diagonal(conditional, axis1=0, axis2=1), -1, 0).real
+            conditional = self._conditional(model, y.state)
             system = jnp.sum(conditional, axis=tuple(range(2, conditional.ndim)))
             if self.secular:  # integrated in the interaction picture
-                system = system * jnp.exp(1j * _frequencies(model) * time)
+                phases = energies * time if y.phases is None else y.phases
+                system = system * jnp.exp(1j * (phases[None, :] - phases[:, None]))
         else:
-            joint = conditional
-            system = jnp.diag(jnp.sum(conditional, axis=tuple(range(1, conditional.ndim))))
+            system = jnp.diag(jnp.sum(joint, axis=tuple(range(1, joint.ndim))))
         energy = [
             jnp.sum(joint * along(bath.centers, 0, i, len(model.baths)))
             for i, bath in enumerate(model.baths)
         ]
-        return WindowState(joint, system, jnp.stack(energy) + handed, frozen=self.frozen)
+        return WindowState(
+            joint=joint,
+            flow=None if rate is None else self._joint(model, rate.state),
+            system=system,
+            energies=energies,
+            energy=jnp.stack(energy) + y.handed,
+            work=jnp.zeros(()) if y.work is None else y.work,
+            frozen=self.frozen,
+        )
 
     def _memory(self, model: OpenSystem, number: int, time: Array) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
@@ -153,19 +250,18 @@ class AbstractMasterEquation(AbstractMethod):
             values = finite_memory(offset, model.baths[number].width * time)
         return values if self.lamb_shift else values.real + 0j
 
-    def field(self, model: OpenSystem) -> Field:
-        """The right-hand side f(t, (state, energy handed to frozen baths), None).
+    def field(self, model: OpenSystem, stretch: Stretch) -> Field:
+        """The right-hand side f(t, y, None) inside a stretch without breaks.
 
         Density matrices are stored as (2, ...): real part, imaginary part.
         """
-        parts = transfers(model)
-        axes = 2 if self.coherences else 1
-        pairs = jnp.ones((model.levels,) * 4)
-        if self.secular and self.coherences:
-            pairs = same_frequency(model)
+        axes, parts = 2 if self.coherences else 1, transfers(model)
 
-        def terms(time: Array) -> list[tuple[Array, Array, Array | None, Transfer]]:
+        def terms(
+            model: OpenSystem, time: Array
+        ) -> list[tuple[Array, Array, Array | None, Transfer]]:
             found = []
+            pairs = same_frequency(model) if self.secular else jnp.ones((model.levels,) * 4)
             for part in parts:
                 memory = self._memory(model, part.bath, time)
                 if self.coherences:
@@ -178,38 +274,50 @@ class AbstractMasterEquation(AbstractMethod):
                 found.append((self.gain(model, part.bath, gain), loss, energy_gain, part))
             return found
 
-        constant = terms(jnp.zeros(())) if self.memory == "infinite" else None
+        steady = model.is_piecewise_constant
+        known = model.within(stretch[0], stretch)
+        constant = None
+        if steady and self.memory == "infinite":
+            constant = terms(known, jnp.zeros(()))
+        shifts = self._hamiltonian(known) if self.coherences and steady else None
 
-        def populations(time: Array, y: tuple[Array, Array], args: None) -> tuple[Array, Array]:
+        def account(time: Array, y: Integrated, now: OpenSystem, state: Array, handed: Array):
+            if y.work is None:
+                return Integrated(state, handed)
+            power = model.slopes(time, stretch) @ self._populations(now, y.state)
+            return Integrated(state, handed, power, now.spectrum()[0])
+
+        def at(time: Array) -> tuple[OpenSystem, list]:
+            now = known if steady else model.within(time, stretch)
+            return now, constant or terms(now, time)
+
+        def populations(time: Array, y: Integrated, args: None) -> Integrated:
             del args
-            p, handed = y
-            change, handed = jnp.zeros_like(p), jnp.zeros_like(handed)
-            for gain, loss, energy_gain, part in constant or terms(time):
+            now, kernels = at(time)
+            p, change, handed = y.state, jnp.zeros_like(y.state), jnp.zeros_like(y.handed)
+            for gain, loss, energy_gain, part in kernels:
                 change = change + part.scale * (_act(gain, p, 1, part.bath) - loss * p)
                 if energy_gain is not None:
                     flow = part.scale * jnp.sum(energy_gain * p.reshape(energy_gain.shape))
                     handed = handed.at[part.bath].add(flow)
-            return change, handed
+            return account(time, y, now, change, handed)
 
-        if not self.coherences:
-            return populations
-        hamiltonian = self._hamiltonian(model)
-
-        def states(time: Array, y: tuple[Array, Array], args: None) -> tuple[Array, Array]:
+        def states(time: Array, y: Integrated, args: None) -> Integrated:
             del args
-            packed, handed = y
-            rho, handed = packed[0] + 1j * packed[1], jnp.zeros_like(handed)
+            now, kernels = at(time)
+            rho, handed = y.state[0] + 1j * y.state[1], jnp.zeros_like(y.handed)
+            hamiltonian = self._hamiltonian(now) if shifts is None else shifts
             change = -1j * (_product(hamiltonian, rho) - _product(rho, hamiltonian))
-            for gain, loss, energy_gain, part in constant or terms(time):
+            for gain, loss, energy_gain, part in kernels:
                 # not the first product's adjoint: what rounding leaves anti-Hermitian would grow
                 lost = _product(rho, loss) + _product(jnp.swapaxes(loss, 0, 1).conj(), rho)
                 change = change + part.scale * (_act(gain, rho, 2, part.bath) - lost)
                 if energy_gain is not None:
                     flow = part.scale * jnp.sum(energy_gain * rho.reshape(energy_gain.shape)).real
                     handed = handed.at[part.bath].add(flow)
-            return jnp.stack([change.real, change.imag]), handed
+            return account(time, y, now, jnp.stack([change.real, change.imag]), handed)
 
-        return states
+        return states if self.coherences else populations
 
     def _hamiltonian(self, model: OpenSystem) -> Inexact[Array, "d d ..."]:
         """H_S, absent from the secular equation's interaction picture, and first-order shifts."""
@@ -223,33 +331,35 @@ class AbstractMasterEquation(AbstractMethod):
                 total = total + along(shift, 2, number, len(model.baths))
         return total
 
-    def _integrate(
+    def _stretch(
         self,
         model: OpenSystem,
-        start: Array,
-        ts: Array,
+        y: Integrated,
+        stretch: Stretch,
+        ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
-    ) -> PyTree[Array]:
-        def save(time: Array, y: tuple[Array, Array], args: None) -> PyTree[Array]:
-            del args
-            state, handed = y
-            state = state[0] + 1j * state[1] if self.coherences else state
-            return reduce(self._state(model, state, handed, time))
+    ) -> tuple[Integrated, PyTree[Array]]:
+        """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
+        field = self.field(model, stretch)
 
-        if ts.shape[0] == 0:  # diffrax wants a time
-            nothing = jnp.zeros(len(model.baths))
-            return jax.vmap(lambda t: reduce(self._state(model, start, nothing, t)))(ts)
-        packed = jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start
-        order = jnp.argsort(ts)
+        def save(time: Array, y: Integrated, args: None) -> PyTree[Array]:
+            now = model.within(time, stretch)
+            return reduce(self._state(now, y, field(time, y, args), time))
+
+        if ts.shape[0] == 0:
+            return y, jax.vmap(lambda t: save(t, y, None))(ts)
+        saved = diffrax.SubSaveAt(ts=ts, fn=save)
+        # the state that the next stretch begins with
+        last = diffrax.SubSaveAt(t1=True) if model.is_driven else None
         found = diffrax.diffeqsolve(
-            diffrax.ODETerm(self.field(model)),
+            diffrax.ODETerm(field),
             diffrax.Dopri8() if self.solver is None else self.solver,
-            t0=0.0,
-            t1=jnp.max(ts, initial=0.0),
+            t0=stretch[0],
+            t1=stretch[1],
             dt0=None,
-            y0=(packed, jnp.zeros(len(model.baths))),
-            saveat=diffrax.SaveAt(ts=ts[order], fn=save),
+            y0=y,
+            saveat=diffrax.SaveAt(subs=(saved, last)),
             stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
             adjoint=self.adjoint,
             max_steps=self.max_steps,
@@ -257,7 +367,9 @@ class AbstractMasterEquation(AbstractMethod):
             progress_meter=meter,
         )
         # where the solver gave up, times keep its infinities, and the ledger is marked not finite
-        return jax.tree.map(lambda x: x[jnp.argsort(order)], found.ys)
+        assert found.ys is not None
+        results, end = found.ys
+        return jax.tree.map(lambda x: x[0], end), results
 
 
 def nonnegative(ts: Float[Array, " times"]) -> Float[Array, " times"]:
@@ -287,28 +399,52 @@ def _largest(x: PyTree[Array]) -> Array:
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(x)]))
 
 
-def _frequencies(model: OpenSystem) -> Float[Array, "d d"]:
-    energies = model.spectrum()[0]
-    return energies[None, :] - energies[:, None]
+class _Sample(NamedTuple):
+    """The undriven model of one time; how fast its energies move there, as far as known."""
+
+    model: OpenSystem
+    slopes: Float[Array, " d"]
 
 
-def _name_dead_transitions(model: OpenSystem) -> None:
-    """Warn of transitions that no pair of windows can take: their rate is zero."""
+def _samples(model: OpenSystem, ts: Float[Array, " times"]) -> list[_Sample]:
+    """The model now and then, to look at before the program runs; none where nothing is known."""
+    if not model.is_driven:
+        return [_Sample(model, jnp.zeros(model.levels))]
+    with jax.ensure_compile_time_eval():
+        end = jnp.max(ts, initial=0.0)
+        edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
+        if is_traced(edges):
+            return []
+        found = []
+        pieces = 1 if model.is_piecewise_constant else 16
+        for start, stop in itertools.pairwise(np.unique(np.asarray(edges))):
+            stretch = (jnp.asarray(start), jnp.asarray(stop))
+            for share in (np.arange(pieces) + 0.5) / pieces:
+                time = jnp.asarray(start + share * (stop - start))
+                found.append(_Sample(model.within(time, stretch), model.slopes(time, stretch)))
+    return found
+
+
+def _name_dead_transitions(model: OpenSystem, samples: list[_Sample]) -> None:
+    """Warn of transitions that no pair of windows can take at any time: their rate is zero."""
     for index, (coupling, number) in enumerate(
         zip(model.couplings, model.bath_of_coupling, strict=True)
     ):
-        with jax.ensure_compile_time_eval():
-            # transitions without a change of energy are shifts' and dephasing's affair
-            operator = jnp.abs(model.in_eigenbasis(coupling.operator)) * (1.0 - same_energy(model))
-            weight = long_memory(offsets(model, number)).real
-        if is_traced(operator) or is_traced(weight):
-            continue
         windows = coupling.matrix.connects(model.baths[number])
-        reach = np.any((np.asarray(weight) > 0) & windows, axis=(2, 3))
-        present = np.asarray(operator) > 1e-12 * np.max(np.asarray(operator), initial=0.0)
-        dead = np.argwhere(present & ~reach)
-        if len(dead):
-            named = ", ".join(f"{q} -> {k}" for k, q in dead)
+        dead = []
+        for now, _ in samples:
+            with jax.ensure_compile_time_eval():
+                # transitions without a change of energy are shifts' and dephasing's affair
+                operator = now.in_eigenbasis(coupling.operator)
+                operator = jnp.abs(operator) * (1.0 - same_energy(now))
+                weight = long_memory(offsets(now, number)).real
+            if is_traced(operator) or is_traced(weight):
+                break
+            reach = np.any((np.asarray(weight) > 0) & windows, axis=(2, 3))
+            present = np.asarray(operator) > 1e-12 * np.max(np.asarray(operator), initial=0.0)
+            dead.append(present & ~reach)
+        if len(dead) == len(samples) > 0 and np.any(always := np.all(dead, axis=0)):
+            named = ", ".join(f"{q} -> {k}" for k, q in np.argwhere(always))
             warnings.warn(
                 f"No pair of windows of its bath can take the transitions {named} of "
                 f"`couplings[{index}]`: through this coupling their rates are zero.",
@@ -316,8 +452,28 @@ def _name_dead_transitions(model: OpenSystem) -> None:
             )
 
 
-def _certainly_apart(model: OpenSystem) -> bool:
+def _name_fast_driving(model: OpenSystem, samples: list[_Sample]) -> None:
+    r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
+    slopes = [slope for _, slope in samples]
+    widths = [bath.width for bath in model.baths]
+    if any(map(is_traced, (*slopes, *widths))) or not slopes:
+        return
+    speed = max(float(np.ptp(np.asarray(slope))) for slope in slopes)
+    narrow = min(float(width) for width in widths)
+    windows = speed * 2.0 * np.pi / narrow**2
+    if windows > 1.0:
+        warnings.warn(
+            f"Energies move by {windows:.3g} windows within the baths' memory 2 pi / width: a "
+            "master equation assumes far less than one. Schrodinger assumes nothing.",
+            stacklevel=4,
+        )
+
+
+def _certainly_apart(samples: list[_Sample]) -> bool:
     """Whether no two levels have one energy, known before the program runs."""
-    with jax.ensure_compile_time_eval():
-        alike = same_energy(model)
-    return not is_traced(alike) and int(np.sum(np.asarray(alike))) == model.levels
+    for now, _ in samples:
+        with jax.ensure_compile_time_eval():
+            alike = same_energy(now)
+        if is_traced(alike) or int(np.sum(np.asarray(alike))) > now.levels:
+            return False
+    return bool(samples)

@@ -1,30 +1,40 @@
 """Exact dynamics of a small system and its window baths, by diagonalisation."""
 
 import dataclasses
-import itertools
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from entropax._checks import is_traced
-from entropax.entropy import shannon, von_neumann
-from entropax.linalg import Exponential, eigh, matfn
+from entropax.entropy import observe, von_neumann
+from entropax.linalg import Exponential, Spectrum, matfn_times
+from entropax.method.amplitudes import Setting, Stretch, Values, density_matrix
 from entropax.method.base import AbstractMethod, open_system
-from entropax.method.states import WindowState
-from entropax.model import OpenSystem
+from entropax.method.sectors import Sector, find_sectors
+from entropax.method.states import Observed, WindowState
+from entropax.model import Observation, OpenSystem
 
 CHUNK = 64
 """Times that are treated together: enough for matrix products to run at full speed."""
 
-Block = tuple[int, ...]
-"""(k, window of the first bath, window of the second, ...)."""
+# symmetric splittings A(a1 h) B(b1 h) A(a2 h) ... : Strang's, and S6 of order 4 of S. Blanes and
+# P. C. Moan, J. Comput. Appl. Math. 142, 313 (2002)
+_OUTER = (0.0792036964311957, 0.353172906049774, -0.0420650803577195)
+_INNER = (0.209515106613362, -0.143851773179818)
+_SPLITTINGS = {
+    2: ((0.5, 0.5), (1.0,)),
+    4: (
+        (*_OUTER, 1.0 - 2.0 * sum(_OUTER), *_OUTER[::-1]),
+        (*_INNER, 0.5 - sum(_INNER), 0.5 - sum(_INNER), *_INNER[::-1]),
+    ),
+}
 
 
 class Schrodinger(AbstractMethod):
@@ -35,12 +45,22 @@ class Schrodinger(AbstractMethod):
     matrix is propagated. Sectors that H never couples are found and diagonalised apart, and those
     that the start leaves empty are left out; arithmetic is real where all couplings are.
 
+    Driven energies that are constant between jumps are treated exactly, one diagonalisation a
+    stretch. Where they vary smoothly, $U = \prod e^{-ia_jhH_0}\, e^{-ib_jh\,\delta\epsilon(t_j)}$
+    with H_0 at the energies of mid-time: exact at any step where nothing is driven, unitary
+    always, O(D^2) times the number of filled states a stage. Where the steps do not resolve the
+    driving, the first law does not close and `Solution.result` is `unresolved`.
+
     **Arguments:**
 
     - `key`: draws random levels and coupling matrices; one draw per key. Not needed where all is
       given.
     - `mutual_information`: also follow the baths' density matrix for the exact
-      $I = S_S + S_B - S$ (Riera Eq. 40): O(D D_B^2 + D_B^3) per time.
+      $I = S_S + S_B - S$ (Riera Eq. 40): O(D_B^2 r + D_B^3) per time for r filled states.
+    - `observation`: also the observational entropy of an `Observation` and the terms that it is
+      made of (Strasberg Eqs. 9, 22, 34, 39), in `ledger.observed`: O(D^2 r) per time, and two
+      eigenproblems of each bath.
+    - `steps`, `order`: of smooth driving: steps between neighbouring times, and 2 or 4.
     - `memory_limit`: GiB that matrices may take; None for what the device has. One member of a
       batch is counted.
 
@@ -51,30 +71,47 @@ class Schrodinger(AbstractMethod):
 
     key: PRNGKeyArray | None = None
     mutual_information: bool = eqx.field(default=False, static=True)
+    observation: Observation | None = None
+    steps: int = eqx.field(default=16, static=True)
+    order: Literal[2, 4] = eqx.field(default=4, static=True)
     memory_limit: float | None = eqx.field(default=None, static=True)
-    sectors: tuple[tuple[Block, ...], ...] | None = eqx.field(default=None, static=True)
+    sectors: tuple[Sector, ...] | None = eqx.field(default=None, static=True)
+    plan: tuple[int, ...] | None = eqx.field(default=None, static=True)
+
+    def __check_init__(self) -> None:
+        if self.order not in _SPLITTINGS:
+            raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
+        if not isinstance(self.steps, int) or self.steps < 1:
+            raise ValueError(f"`steps` must be a positive integer, but is {self.steps!r}.")
+        if self.observation is not None and not isinstance(self.observation, Observation):
+            raise ValueError(f"`observation` must be an Observation, but is {self.observation!r}.")
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
-        del ts
         known = open_system(self, model)
+        known.require_defined(ts)
         random = [c.matrix.is_random for c in known.couplings]
         if self.key is None and (any(random) or any(b.is_random for b in known.baths)):
             raise ValueError("`key` must be given where levels or couplings are drawn.")
-        sectors = self.sectors
-        if sectors is None:
-            sectors = _sectors(known)
-        method = dataclasses.replace(self, sectors=sectors)
+        observation = self.observation
+        if observation is not None:
+            observation = observation.fitted(known.levels, known.baths)
+        sectors = find_sectors(known) if self.sectors is None else self.sectors
+        method = dataclasses.replace(
+            self, observation=observation, sectors=sectors, plan=_plan(known, ts)
+        )
         method._require_memory(known)
         return method
 
     def _require_memory(self, model: OpenSystem) -> None:
-        volumes = tuple(bath.volumes for bath in model.baths)
-        sizes = [sum(_size(volumes, block) for block in sector) for sector in self.sectors or ()]
-        observables = model.sites + len(model.baths)
+        sizes = [sector.size for sector in self.sectors or ()]
+        observables = model.sites + len(model.baths) + 1
         # h, vectors, LAPACK's workspace, R; two parts of every observable
         need = sum(16.0 * n * n * observables for n in sizes) + 16.0 * 8 * max(sizes) ** 2
         if self.mutual_information:
             need += 16.0 * 4 * float(np.prod([bath.size for bath in model.baths])) ** 2
+        if self.mutual_information or self.observation is not None:
+            whole = model.levels * float(np.prod([bath.size for bath in model.baths]))
+            need += 16.0 * 3 * whole * sum(len(s.columns) for s in self.sectors or ())
         have = _memory_of_device() if self.memory_limit is None else self.memory_limit * 2**30
         if need > have:
             raise ValueError(
@@ -83,11 +120,11 @@ class Schrodinger(AbstractMethod):
             )
 
     def initial(self, model: eqx.Module) -> WindowState:
-        problem = self._problem(open_system(self, model))
-        now = jnp.zeros(1)
-        return jax.tree.map(
-            lambda x: x[0], self._states(problem, _from_density_matrices(problem, now), now)
-        )
+        known = open_system(self, model)
+        stretch = self._setting(known).begin(known.before().spectrum()[0])
+        values = stretch.observe(stretch.amplitudes)
+        state = self._state(known, stretch, values, stretch.amplitudes)
+        return dataclasses.replace(state, flow=None)
 
     def run(
         self,
@@ -96,273 +133,283 @@ class Schrodinger(AbstractMethod):
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        problem = self._problem(open_system(self, model))
-        forms = _forms(problem)
+        known = open_system(self, model)
+        ts = known.require_defined(ts)
+        if ts.shape[0] == 0:
+            nothing = self.initial(known)
+            return jax.vmap(lambda _: reduce(nothing))(ts)
+        if known.is_driven and not known.is_piecewise_constant:
+            return self._run_smooth(known, ts, reduce, meter)
+        order = jnp.argsort(ts) if known.is_driven else jnp.arange(ts.shape[0])
+        ts, back = ts[order], jnp.argsort(order)
+        breaks = jnp.clip(known.breaks, 0.0, jnp.max(ts)) if known.is_driven else known.breaks
+        edges = [jnp.zeros(()), *breaks, jnp.max(ts)]
+        counts = self.plan or (ts.shape[0],) * (len(edges) - 1)
+        energies = [known.within(a, (a, b)).spectrum()[0] for a, b in zip(edges, edges[1:])]  # noqa: B905, RUF007
+        stretch = self._setting(known).begin(energies[0])
+        steps = sum(-(-n // CHUNK) for n in counts)
+        progress, found, done = meter.init(), [], 0
+        for number, count in enumerate(counts):
+            spectra = stretch.spectra()
+            if count:
+                own = ts[sum(counts[:number]) :][:count] if self.plan else ts
+                if len(counts) > 1:  # times of other stretches must not run away
+                    own = jnp.clip(
+                        own, edges[number], jnp.maximum(edges[number + 1], edges[number])
+                    )
+                progress, states = self._chunks(
+                    known, stretch, spectra, own, reduce, meter, progress, done / steps, steps
+                )
+                found.append(states)
+                done += -(-count // CHUNK)
+            if number + 1 < len(counts):
+                stretch = _jump(stretch, edges[number + 1], energies[number + 1], spectra)
+        meter.close(progress)
+        if self.plan or len(counts) == 1:
+            return jax.tree.map(lambda *x: jnp.concatenate(x)[back], *found)
+        stretch_of_time = jnp.searchsorted(known.breaks, ts, side="right")
+        return jax.tree.map(
+            lambda *x: jnp.stack(x)[stretch_of_time, jnp.arange(ts.shape[0])][back], *found
+        )
+
+    def _chunks(
+        self,
+        model: OpenSystem,
+        stretch: Stretch,
+        spectra: list[Spectrum],
+        ts: Float[Array, " t"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+        progress: PyTree[Array],
+        before: float,
+        steps: int,
+    ) -> tuple[PyTree[Array], PyTree[Array]]:
+        """`reduce` of the states at times of one stretch, chunk by chunk."""
+        forms = _forms(stretch, spectra)
+        whole = self.mutual_information or self.observation is not None
         total = ts.shape[0]
-        size = min(CHUNK, max(total, 1))
+        size = min(CHUNK, total)
         chunks = -(-total // size)
-        padded = jnp.concatenate([ts, jnp.zeros(chunks * size - total)]).reshape(chunks, size)
+        padded = jnp.concatenate([ts, jnp.full(chunks * size - total, ts[-1])])
+        padded = padded.reshape(chunks, size)
+
+        def once(time: Array, values: Values) -> PyTree[Array]:
+            amplitudes = stretch.at(time, spectra) if whole else ()
+            return reduce(self._state(model, stretch, values, amplitudes))
 
         def step(progress, indexed):
             index, times = indexed
-            result = jax.vmap(reduce)(
-                self._states(problem, _from_eigenbasis(problem, forms, times), times)
+            values = _from_eigenbasis(stretch, forms, times)
+            if whole:
+                result = jax.lax.map(lambda x: jax.checkpoint(once)(*x), (times, values))
+            else:
+                result = jax.vmap(once)(times, values)
+            return meter.step(progress, before + (index + 1) / steps), result
+
+        progress, results = jax.lax.scan(step, progress, (jnp.arange(chunks), padded))
+        return progress, jax.tree.map(
+            lambda x: x.reshape(chunks * size, *x.shape[2:])[:total], results
+        )
+
+    def _run_smooth(
+        self,
+        model: OpenSystem,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        order = jnp.argsort(ts)
+        end = jnp.max(ts)
+        breaks = jnp.clip(model.breaks, 0.0, end)
+        grid = jnp.sort(jnp.concatenate([ts, breaks]))
+        reference = model.within(0.5 * end, (0.5 * end, 0.5 * end)).spectrum()[0]
+        resting = self._setting(model).begin(reference)
+        spectra = resting.spectra()
+        steps = 2 * -(-self.steps // 2)  # Simpson's rule for the work takes pairs of steps
+
+        def populations(amplitudes: tuple[Array, ...]) -> Array:
+            return jnp.sum(resting.observe(amplitudes).joint, axis=tuple(range(1, 1 + baths)))
+
+        def interval(carry, edges):
+            amplitudes, work, energies, progress = carry
+            index, start, stop = edges
+            stretch, h = (start, stop), (stop - start) / steps
+            now = model.within(start, stretch).spectrum()[0]
+            work = work + (now - energies) @ populations(amplitudes)
+
+            def power(amplitudes: tuple[Array, ...], time: Array) -> Array:
+                return model.slopes(time, stretch) @ populations(amplitudes)
+
+            def substep(carry, j):
+                amplitudes, work = carry
+                time = start + j * h
+                weight = jnp.where(j == 0, 1.0, jnp.where(j % 2 == 1, 4.0, 2.0))
+                work = work + weight * h / 3.0 * power(amplitudes, time)
+                return (
+                    self._advance(model, resting, spectra, amplitudes, time, h, stretch),
+                    work,
+                ), None
+
+            carry, _ = jax.lax.scan(jax.checkpoint(substep), (amplitudes, work), jnp.arange(steps))
+            amplitudes, work = carry
+            work = work + h / 3.0 * power(amplitudes, stop)
+            energies = model.within(stop, stretch).spectrum()[0]
+            after = model.within(stop, (stop, grid[jnp.minimum(index + 1, grid.shape[0] - 1)]))
+            after = after.spectrum()[0]
+            shown = work + (after - energies) @ populations(amplitudes)
+            here = Stretch(resting.setting, after, amplitudes, stop, shown)
+            result = reduce(self._state(model, here, here.observe(amplitudes), amplitudes))
+            progress = meter.step(progress, (index + 1) / grid.shape[0])
+            return (amplitudes, work, energies, progress), result
+
+        baths = len(model.baths)
+        amplitudes = tuple(x + 0j for x in resting.amplitudes)
+        carry = (amplitudes, jnp.zeros(()), model.before().spectrum()[0], meter.init())
+        starts = jnp.concatenate([jnp.zeros(1), grid[:-1]])
+        carry, results = jax.lax.scan(
+            jax.checkpoint(interval), carry, (jnp.arange(grid.shape[0]), starts, grid)
+        )
+        meter.close(carry[-1])
+        place = jnp.searchsorted(grid, ts[order], side="right") - 1
+        return jax.tree.map(lambda x: x[place][jnp.argsort(order)], results)
+
+    def _advance(
+        self,
+        model: OpenSystem,
+        resting: Stretch,
+        spectra: list[Spectrum],
+        amplitudes: tuple[Array, ...],
+        time: Array,
+        h: Array,
+        stretch: tuple[Array, Array],
+    ) -> tuple[Array, ...]:
+        """One step of the splitting; time runs with the resting part."""
+        outer, inner = _SPLITTINGS[self.order]
+        hamiltonians = resting.hamiltonians
+        for a, b in zip(outer, (*inner, 0.0), strict=True):
+            flow = Exponential(-1j * a * h)
+            amplitudes = tuple(
+                matfn_times(flow, hamiltonian, x, spectrum=spectrum)
+                for hamiltonian, x, spectrum in zip(hamiltonians, amplitudes, spectra, strict=True)
             )
-            return meter.step(progress, (index + 1) / chunks), result
+            time = time + a * h
+            if b:
+                away = model.within(time, stretch).spectrum()[0] - resting.energies
+                amplitudes = tuple(
+                    jnp.exp(-1j * b * h * away)[sector.level][:, None] * x
+                    for sector, x in zip(resting.setting.sectors, amplitudes, strict=True)
+                )
+        return amplitudes
 
-        progress, results = jax.lax.scan(step, meter.init(), (jnp.arange(chunks), padded))
-        meter.close(progress)
-        return jax.tree.map(lambda x: x.reshape(chunks * size, *x.shape[2:])[:total], results)
+    def _setting(self, model: OpenSystem) -> Setting:
+        assert self.sectors is not None, "`prepare` comes first"
+        return Setting.draw(model, self.sectors, self.key)
 
-    def _states(
-        self, problem: "_Problem", values: "_Values", ts: Float[Array, " t"]
+    def _state(
+        self, model: OpenSystem, stretch: Stretch, values: Values, amplitudes: tuple[Array, ...]
     ) -> WindowState:
-        energies = problem.energies
-        own = jnp.sum(jnp.diagonal(values.system, axis1=1, axis2=2).real * energies, axis=-1)
-        total = problem.total_energy()
-        shared = None
+        setting = stretch.setting
+        shared = observed = None
         if self.mutual_information:
-            joint = problem.joint_entropy()
-
-            def information(t: Array, system: Array) -> Array:
-                return von_neumann(system) + von_neumann(problem.bath_at(t)) - joint
-
-            shared = jax.lax.map(lambda x: jax.checkpoint(information)(*x), (ts, values.system))
+            ket, weighted = stretch.kets(amplitudes)
+            flat = (ket.shape[0], -1, ket.shape[-1])
+            baths = jnp.einsum("kir,kjr->ij", weighted.reshape(flat), ket.reshape(flat).conj())
+            shared = von_neumann(values.system) + von_neumann(baths) - setting.joint_entropy()
+        if self.observation is not None:
+            observed = self._observed(model, stretch, amplitudes)
         return WindowState(
             joint=values.joint,
+            flow=values.flow,
             system=values.system,
+            energies=stretch.energies,
             energy=values.energy,
-            interaction_energy=total - own - jnp.sum(values.energy, axis=-1),
+            work=stretch.work,
+            interaction_energy=values.interaction,
             mutual_information=shared,
+            observed=observed,
         )
 
-    def _problem(self, model: OpenSystem) -> "_Problem":
-        keys = [None] * (len(model.baths) + len(model.couplings))
-        if self.key is not None:
-            keys = [jax.random.fold_in(self.key, i) for i in range(len(keys))]
-        levels = [bath.draw_levels(k) for bath, k in zip(model.baths, keys, strict=False)]
-        matrices = []
-        for coupling, number, key in zip(
-            model.couplings, model.bath_of_coupling, keys[len(levels) :], strict=True
-        ):
-            matrices.append(coupling.matrix.draw(key, model.baths[number], levels[number]))
-        start = model.start.on_levels(model, levels)
-        assert self.sectors is not None, "`prepare` comes first"
-        sectors = tuple(_Sector.of(model, blocks) for blocks in self.sectors)
-        energies = model.spectrum()[0]
-        hamiltonians = []
-        for sector in sectors:
-            diagonal = energies[sector.level]
-            for number, own in enumerate(levels):
-                diagonal = diagonal + own[sector.place[number]]
-            h = jnp.diag(diagonal)
-            for coupling, number, matrix in zip(
-                model.couplings, model.bath_of_coupling, matrices, strict=True
-            ):
-                operator = model.in_eigenbasis(coupling.operator)
-                others = np.ones((sector.size, sector.size), bool)
-                for other, place in enumerate(sector.place):
-                    if other != number:
-                        others &= place[:, None] == place[None, :]
-                k, i = sector.level, sector.place[number]
-                term = operator[k[:, None], k[None, :]] * matrix[i[:, None], i[None, :]]
-                h = h + coupling.strength * term * others
-            hamiltonians.append(h)
-        return _Problem(
-            tuple(hamiltonians), start, tuple(levels), energies, sectors, model.start.is_diagonal
-        )
+    def _observed(
+        self, model: OpenSystem, stretch: Stretch, amplitudes: tuple[Array, ...]
+    ) -> Observed:
+        assert self.observation is not None
+        setting = stretch.setting
+        ket, weighted = stretch.kets(amplitudes)
+        conditional = jnp.einsum("k...r,q...r->kq...", weighted, ket.conj())
+        states, members = [], []
+        for number, (bath, own) in enumerate(zip(model.baths, setting.levels, strict=True)):
+            flat = (len(own), -1)
+            left = jnp.moveaxis(weighted, 1 + number, 0).reshape(flat)
+            right = jnp.moveaxis(ket, 1 + number, 0).reshape(flat)
+            states.append(left @ right.conj().T)
+            members.append(self.observation.members(number, bath, own))
+        basis = self.observation.basis
+        if isinstance(basis, str):
+            vectors = jnp.eye(model.levels) if basis == "energy" else None
+        else:
+            vectors = model.to_eigenbasis(basis)
+        total = setting.joint_entropy()
+        outcomes, terms, each = observe(conditional, states, total, members, vectors)
+        volumes = tuple(jnp.sum(m, axis=0) for m in members)
+        return Observed(outcomes, volumes, terms, total, each)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Sector:
-    """States that H connects: blocks (k, windows), one after the other, levels in each."""
-
-    blocks: tuple[Block, ...]
-    shape: tuple[int, ...]
-    volumes: tuple[tuple[int, ...], ...]
-
-    @classmethod
-    def of(cls, model: OpenSystem, blocks: tuple[Block, ...]) -> Self:
-        volumes = tuple(bath.volumes for bath in model.baths)
-        return cls(blocks, (model.levels, *(bath.windows for bath in model.baths)), volumes)
-
-    @property
-    def spans(self) -> dict[Block, slice]:
-        """Where each block lies."""
-        ends = np.cumsum([0, *(_size(self.volumes, block) for block in self.blocks)])
-        return {
-            block: slice(int(a), int(b))
-            for block, a, b in zip(self.blocks, ends[:-1], ends[1:], strict=True)
-        }
-
-    @property
-    def size(self) -> int:
-        return sum(_size(self.volumes, block) for block in self.blocks)
-
-    @property
-    def level(self) -> np.ndarray:
-        """k of each state."""
-        return np.concatenate(
-            [np.full(_size(self.volumes, block), block[0]) for block in self.blocks]
-        )
-
-    @property
-    def place(self) -> list[np.ndarray]:
-        """For each bath, the level that it is in."""
-        columns = []
-        for block in self.blocks:
-            ranges = []
-            for volumes, window in zip(self.volumes, block[1:], strict=True):
-                first = sum(volumes[:window])
-                ranges.append(np.arange(first, first + volumes[window]))
-            grid = np.meshgrid(*ranges, indexing="ij")
-            columns.append(np.stack([axis.ravel() for axis in grid]))
-        return list(np.concatenate(columns, axis=1))
-
-    @property
-    def bath_state(self) -> np.ndarray:
-        """Index of the joint state of all baths."""
-        return np.ravel_multi_index(tuple(self.place), [sum(v) for v in self.volumes])
+def _plan(model: OpenSystem, ts: Float[Array, " times"]) -> tuple[int, ...] | None:
+    """How many times lie in each stretch between breaks, where that is known beforehand."""
+    with jax.ensure_compile_time_eval():
+        breaks = model.breaks
+    if breaks.shape[0] == 0 or is_traced(breaks) or is_traced(ts):
+        return None
+    stretch = np.searchsorted(np.asarray(breaks), np.asarray(ts), side="right")
+    counts = np.bincount(stretch, minlength=1)
+    return tuple(int(n) for n in counts)
 
 
-def _size(volumes: tuple[tuple[int, ...], ...], block: Block) -> int:
-    return int(np.prod([v[w] for v, w in zip(volumes, block[1:], strict=True)]))
-
-
-class _Values(NamedTuple):
-    joint: Float[Array, "t ..."]
-    system: Complex[Array, "t d d"]
-    energy: Float[Array, "t baths"]
-
-
-class _Problem(eqx.Module):
-    """Hamiltonians of the sectors, and the start on the baths' levels."""
-
-    hamiltonians: tuple[Inexact[Array, "n n"], ...]
-    start: Inexact[Array, "..."]
-    levels: tuple[Float[Array, " levels"], ...]
-    energies: Float[Array, " d"]
-    sectors: tuple[_Sector, ...] = eqx.field(static=True)
-    is_diagonal: bool = eqx.field(static=True)
-
-    @property
-    def pairs(self) -> list[tuple[int, int]]:
-        """Pairs of sectors between which the density matrix has entries."""
-        count = range(len(self.sectors))
-        return (
-            [(i, i) for i in count] if self.is_diagonal else list(itertools.product(count, count))
-        )
-
-    def populations(self, sector: _Sector) -> Array:
-        """The diagonal start on the states of a sector."""
-        return self.start[(sector.level, *sector.place)]
-
-    def rho(self, one: int, other: int) -> Array:
-        """The start's density matrix between two sectors."""
-        a, b = self.sectors[one], self.sectors[other]
-        if self.is_diagonal:
-            return jnp.diag(self.populations(a))
-        same = a.bath_state[:, None] == b.bath_state[None, :]
-        place = [p[:, None] for p in a.place]
-        return jnp.where(same, self.start[(a.level[:, None], b.level[None, :], *place)], 0.0)
-
-    def in_eigenbasis(self, one: int, other: int, spectra: list) -> Array:
-        left, right = spectra[one][1], spectra[other][1]
-        if self.is_diagonal:
-            return (left.conj().T * self.populations(self.sectors[one])) @ right
-        return left.conj().T @ self.rho(one, other) @ right
-
-    def total_energy(self) -> Array:
-        """Energy of everything: conserved."""
-        total = jnp.zeros(())
-        for i, h in enumerate(self.hamiltonians):
-            total = total + jnp.sum(h.T * self.rho(i, i)).real
-        return total
-
-    def joint_entropy(self) -> Array:
-        """Von Neumann entropy of everything: conserved."""
-        if self.is_diagonal:
-            return shannon(self.start)
-        flat = self.start.reshape(*self.start.shape[:2], -1)
-        return jnp.sum(jax.vmap(von_neumann, in_axes=-1)(flat))
-
-    def at(self, time: Array, one: int, other: int, spectra: list) -> Array:
-        """The density matrix between two sectors, with derivatives exact at any spectrum."""
-        flow = Exponential(-1j * time)
-        left = matfn(flow, self.hamiltonians[one], spectrum=spectra[one])
-        right = matfn(flow, self.hamiltonians[other], spectrum=spectra[other])
-        return left @ self.rho(one, other) @ right.conj().T
-
-    def bath_at(self, time: Array) -> Array:
-        """The density matrix of all baths together."""
-        size = int(np.prod([len(own) for own in self.levels]))
-        total = jnp.zeros((size, size), jnp.complex128)
-        spectra = [eigh(h) for h in self.hamiltonians]
-        for one, other in self.pairs:
-            a, b = self.sectors[one], self.sectors[other]
-            now = self.at(time, one, other, spectra)
-            same = a.level[:, None] == b.level[None, :]
-            place = (a.bath_state[:, None], b.bath_state[None, :])
-            total = total.at[place].add(jnp.where(same, now, 0.0))
-        return total
-
-    def overlaps(self, one: int, other: int) -> list[tuple[int, int, slice, slice]]:
-        """Rows and columns that hold coherences between levels k < k' of two sectors."""
-        right = self.sectors[other].spans
-        return [
-            (block[0], k, span, right[(k, *block[1:])])
-            for block, span in self.sectors[one].spans.items()
-            for k in range(block[0] + 1, self.energies.shape[0])
-            if (k, *block[1:]) in right
-        ]
-
-    def observables(self) -> list["_Observable"]:
-        """All that is asked for: windows and energies within sectors, coherences between them."""
-        found = []
-        for pair in self.pairs:
-            if pair[0] == pair[1]:
-                spans = self.sectors[pair[0]].spans
-                found += [_Observable("joint", pair, block, span) for block, span in spans.items()]
-                found += [_Observable("energy", pair, (n,), None) for n in range(len(self.levels))]
-            for k, q, rows, columns in self.overlaps(*pair):
-                found.append(_Observable("coherence", pair, (k, q), rows, columns))
-        return found
-
-    def collect(self, values: list[Array]) -> "_Values":
-        """Put together the values, one entry a time, of all `observables`."""
-        d, times = self.energies.shape[0], values[0].shape[0]
-        joint = jnp.zeros((times, *self.sectors[0].shape))
-        system = jnp.zeros((times, d, d), jnp.complex128)
-        energy = jnp.zeros((times, len(self.levels)))
-        for observable, value in zip(self.observables(), values, strict=True):
-            where = (slice(None), *observable.entry)
-            if observable.kind == "joint":
-                joint = joint.at[where].set(value)
-            elif observable.kind == "energy":
-                energy = energy.at[where].add(value)
-            else:
-                system = system.at[where].add(value)
-        system = system + jnp.swapaxes(system, 1, 2).conj()
-        populations = jnp.sum(joint, axis=tuple(range(2, joint.ndim)))
-        system = system + jax.vmap(jnp.diag)(populations)
-        return _Values(joint, system, energy)
+def _jump(
+    stretch: Stretch, time: Array, energies: Float[Array, " d"], spectra: list[Spectrum]
+) -> Stretch:
+    """The next stretch, with other energies from `time` on."""
+    amplitudes = stretch.at(time, spectra)
+    joint = stretch.observe(amplitudes).joint
+    populations = jnp.sum(joint, axis=tuple(range(1, joint.ndim)))
+    work = stretch.work + (energies - stretch.energies) @ populations
+    return Stretch(stretch.setting, energies, amplitudes, time, work)
 
 
 class _Observable(NamedTuple):
-    """One entry of `_Values`: its entry there, and the rows and columns of the state it sums."""
+    """One entry of `Values`: its entry there, and the rows and columns of the state it sums."""
 
-    kind: str
+    kind: Literal["joint", "energy", "interaction", "coherence"]
     pair: tuple[int, int]
-    entry: tuple[int, ...]
-    rows: slice | None
+    entry: tuple[int, ...] = ()
+    rows: slice | None = None
     columns: slice | None = None
 
 
-def _forms(problem: _Problem) -> tuple[list, list]:
+def _observables(setting: Setting) -> list[_Observable]:
+    """All that is asked for: windows and energies within sectors, coherences between them."""
+    found = []
+    for pair in setting.pairs:
+        if pair[0] == pair[1]:
+            spans = setting.sectors[pair[0]].spans
+            found += [_Observable("joint", pair, block, span) for block, span in spans.items()]
+            found += [_Observable("energy", pair, (n,)) for n in range(len(setting.levels))]
+            found += [_Observable("interaction", pair)]
+        for k, q, rows, columns in setting.overlaps(*pair):
+            found.append(_Observable("coherence", pair, (k, q), rows, columns))
+    return found
+
+
+def _forms(stretch: Stretch, spectra: list[Spectrum]) -> tuple[list, list]:
     """Eigenvalues, and the matrices R_ab X_ba whose phases give each observable; constants."""
-    problem = jax.lax.stop_gradient(problem)
-    spectra = [eigh(h) for h in problem.hamiltonians]
-    states = {pair: problem.in_eigenbasis(*pair, spectra) for pair in problem.pairs}
+    stretch = jax.lax.stop_gradient(stretch)
+    setting = stretch.setting
+    inside = [
+        vectors.conj().T @ x for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
+    ]
+    states = {
+        (i, j): setting.weighted(i, j, inside[i]) @ inside[j].conj().T for i, j in setting.pairs
+    }
 
     def form(observable: _Observable) -> Array:
         one, other = observable.pair
@@ -371,107 +418,75 @@ def _forms(problem: _Problem) -> tuple[list, list]:
             rows = left[observable.rows]
             return state * (rows.conj().T @ rows).T
         if observable.kind == "energy":
-            own = problem.levels[observable.entry[0]]
-            place = problem.sectors[one].place[observable.entry[0]]
+            own = setting.levels[observable.entry[0]]
+            place = setting.sectors[one].place[observable.entry[0]]
             return state * ((left.conj().T * own[place]) @ left).T
+        if observable.kind == "interaction":
+            sector = setting.sectors[one]
+            bare = sum(e[p] for e, p in zip(setting.levels, sector.place, strict=True))
+            between = setting.coupled[one] - jnp.diag(bare)
+            return state * (left.conj().T @ (between @ left)).T
         return state * (left[observable.rows].T @ right[observable.columns].conj())
 
-    return [values for values, _ in spectra], [form(x) for x in problem.observables()]
+    return [values for values, _ in spectra], [form(x) for x in _observables(setting)]
 
 
 @jax.custom_jvp
-def _from_eigenbasis(
-    problem: _Problem, forms: tuple[list, list], ts: Float[Array, " t"]
-) -> _Values:
+def _from_eigenbasis(stretch: Stretch, forms: tuple[list, list], ts: Float[Array, " t"]) -> Values:
     """All observables at some times, from the eigenbasis."""
     spectra, matrices = forms
-    cosine = [jnp.cos(ts[:, None] * values) for values in spectra]
-    sine = [jnp.sin(ts[:, None] * values) for values in spectra]
+    since = ts - stretch.begin
+    cosine = [jnp.cos(since[:, None] * values) for values in spectra]
+    sine = [jnp.sin(since[:, None] * values) for values in spectra]
 
-    def value(observable: _Observable, form: Array) -> Array:
+    def hermitian(form: Array, c: Array, s: Array, values: Array) -> tuple[Array, Array]:
+        """The value and its rate; real products, three times as fast as complex ones on a CPU."""
+        real, imaginary = c @ form.real, s @ form.real
+        if jnp.iscomplexobj(form):
+            real, imaginary = real + s @ form.imag, imaginary - c @ form.imag
+        value = jnp.sum(c * real + s * imaginary, axis=-1)
+        return value, 2.0 * jnp.sum((c * imaginary - s * real) * values, axis=-1)
+
+    setting, times = stretch.setting, ts.shape[0]
+    d = stretch.energies.shape[0]
+    joint = jnp.zeros((times, *setting.sectors[0].shape))
+    flow, coherence = joint, jnp.zeros((times, d, d), jnp.complex128)
+    energy, interaction = jnp.zeros((times, len(setting.levels))), jnp.zeros(times)
+    for observable, form in zip(_observables(setting), matrices, strict=True):
         one, other = observable.pair
+        where = (slice(None), *observable.entry)
         c, s = cosine[one], sine[one]
         if observable.kind == "coherence":
-            return jnp.sum(((c - 1j * s) @ form) * (cosine[other] + 1j * sine[other]), axis=-1)
-        # Hermitian: real products, three times as fast as complex ones on a CPU
-        real = jnp.sum((c @ form.real) * c + (s @ form.real) * s, axis=-1)
-        if not jnp.iscomplexobj(form):
-            return real
-        return real - 2.0 * jnp.sum((c @ form.imag) * s, axis=-1)
-
-    return problem.collect([value(*x) for x in zip(problem.observables(), matrices, strict=True)])
+            phases = cosine[other] + 1j * sine[other]
+            value = jnp.sum(((c - 1j * s) @ form) * phases, axis=-1)
+            coherence = coherence.at[where].add(value)
+            continue
+        value, rate = hermitian(form, c, s, spectra[one])
+        if observable.kind == "joint":
+            joint, flow = joint.at[where].set(value), flow.at[where].set(rate)
+        elif observable.kind == "energy":
+            energy = energy.at[where].add(value)
+        else:
+            interaction = interaction + value
+    return Values(joint, flow, jax.vmap(density_matrix)(joint, coherence), energy, interaction)
 
 
 @_from_eigenbasis.defjvp
 def _from_eigenbasis_jvp(primals, tangents):
-    problem, forms, ts = primals
+    stretch, forms, ts = primals
     change, _, dts = tangents
-    spectra = [eigh(h) for h in problem.hamiltonians]
-    _, out = jax.jvp(
-        lambda p, t: _from_density_matrices(p, t, spectra), (problem, ts), (change, dts)
-    )
-    return _from_eigenbasis(problem, forms, ts), out
+    spectra = stretch.spectra()
+    _, out = jax.jvp(lambda s, t: _from_amplitudes(s, t, spectra), (stretch, ts), (change, dts))
+    return _from_eigenbasis(stretch, forms, ts), out
 
 
-def _from_density_matrices(
-    problem: _Problem, ts: Float[Array, " t"], spectra: list | None = None
-) -> _Values:
-    """The same from density matrices, time by time: slower, differentiable."""
-    spectra = [eigh(h) for h in problem.hamiltonians] if spectra is None else spectra
+def _from_amplitudes(stretch: Stretch, ts: Float[Array, " t"], spectra: list[Spectrum]) -> Values:
+    """The same from amplitudes, time by time: slower, differentiable."""
 
-    def once(time: Array) -> _Values:
-        states = {pair: problem.at(time, *pair, spectra) for pair in problem.pairs}
-
-        def value(observable: _Observable) -> Array:
-            state, pair = states[observable.pair], observable.pair
-            if observable.kind == "coherence":
-                return jnp.trace(state[observable.rows, observable.columns])[None]
-            diagonal = jnp.diagonal(state).real
-            if observable.kind == "joint":
-                return jnp.sum(diagonal[observable.rows])[None]
-            number = observable.entry[0]
-            place = problem.sectors[pair[0]].place[number]
-            return jnp.sum(diagonal * problem.levels[number][place])[None]
-
-        values = [value(observable) for observable in problem.observables()]
-        return jax.tree.map(lambda x: x[0], problem.collect(values))
+    def once(time: Array) -> Values:
+        return stretch.observe(stretch.at(time, spectra))
 
     return jax.lax.map(jax.checkpoint(once), ts)
-
-
-def _sectors(model: OpenSystem) -> tuple[tuple[Block, ...], ...]:
-    """Blocks that H connects, those groups of them where the start has weight."""
-    shape = (model.levels, *(bath.windows for bath in model.baths))
-    blocks = list(itertools.product(*map(range, shape)))
-    group = {block: i for i, block in enumerate(blocks)}
-    links = [
-        (model.connected(c), c.matrix.connects(model.baths[n]), n)
-        for c, n in zip(model.couplings, model.bath_of_coupling, strict=True)
-    ]
-    for block in blocks:
-        for operator, windows, number in links:
-            for k in np.flatnonzero(operator[block[0]]):
-                for w in np.flatnonzero(windows[block[1 + number]]):
-                    partner = (int(k), *block[1 : 1 + number], int(w), *block[2 + number :])
-                    old, new = group[partner], group[block]
-                    if old != new:
-                        group = {b: new if g == old else g for b, g in group.items()}
-    with jax.ensure_compile_time_eval():
-        start = model.start.on_windows(model)
-    if is_traced(start):
-        weight = np.ones(shape)
-    else:
-        weight = np.asarray(start)
-        if not model.start.is_diagonal:
-            weight = np.moveaxis(np.real(np.diagonal(weight)), -1, 0)
-    found: dict[int, list[Block]] = {}
-    for block in blocks:
-        found.setdefault(group[block], []).append(block)
-    return tuple(
-        tuple(members)
-        for members in found.values()
-        if any(weight[member] > 0 for member in members)
-    )
 
 
 def _memory_of_device() -> float:

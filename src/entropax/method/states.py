@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from entropax.entropy import binary_entropy, gaussian_entropy
+from entropax.entropy import ObservationalTerms, binary_entropy, gaussian_entropy
 from entropax.linalg import BinaryEntropy, compressed_trace
 
 
@@ -109,18 +109,37 @@ class DenseState(AbstractFermionState):
         return gaussian_entropy(self.correlation[index[:, None], index[None, :]])
 
 
+class Observed(eqx.Module):
+    r"""An exact state under an `Observation` (Strasberg, section II).
+
+    `outcomes`: $p_{sE_1E_2\dots}$; `volumes`: $V_E$ of each bath's windows; `terms`: what $S_{obs}$
+    exceeds `joint_entropy`, the von Neumann entropy of everything, by; `bath_entropy`: of each.
+    """
+
+    outcomes: Float[Array, "..."]
+    volumes: tuple[Float[Array, " windows"], ...]
+    terms: ObservationalTerms
+    joint_entropy: Float[Array, ""]
+    bath_entropy: Float[Array, " baths"]
+
+
 class WindowState(eqx.Module):
     r"""A small system and its window baths at one time.
 
-    `joint`: $p(\epsilon_k, E_1, E_2, \dots)$; `system`: the reduced density matrix between energy
-    eigenstates; `energy`: one a bath; `interaction_energy`, and the exact `mutual_information` of
-    system and baths: None where the description does not know them; `frozen`: the baths do not
-    evolve.
+    `joint`: $p(\epsilon_k, E_1, E_2, \dots)$, `flow` its rate of change (None at the start);
+    `system`: the reduced density matrix between energy eigenstates, whose `energies` are those of
+    this time; `energy`: one a bath; `work`: done on the system so far; `interaction_energy`, the
+    exact `mutual_information` of system and baths, and what is `observed`: None where the
+    description does not know them; `frozen`: the baths do not evolve.
     """
 
     joint: Float[Array, "..."]
+    flow: Float[Array, "..."] | None
     system: Inexact[Array, "d d"]
+    energies: Float[Array, " d"]
     energy: Float[Array, " baths"]
+    work: Float[Array, ""]
     interaction_energy: Float[Array, ""] | None = None
     mutual_information: Float[Array, ""] | None = None
+    observed: Observed | None = None
     frozen: bool = eqx.field(default=False, static=True)

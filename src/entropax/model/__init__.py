@@ -14,6 +14,7 @@ from entropax.model.matrices import (
     RandomBands as RandomBands,
 )
 from entropax.model.network import FermionNetwork as FermionNetwork
+from entropax.model.observation import Observation as Observation
 from entropax.model.open_system import Coupling as Coupling, OpenSystem as OpenSystem
 from entropax.model.starts import Joint as Joint, Product as Product
 from entropax.model.windows import WindowBath as WindowBath

@@ -9,7 +9,6 @@ windows. With $\langle\cdot\rangle$ the mean over a block of $V_E \times V_{E'}$
 
 import abc
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,7 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact, PRNGKeyArray
 
-from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced
+from entropax._checks import (
+    Numbers,
+    as_pytree,
+    check,
+    finite_array,
+    hermitian_matrix,
+    is_traced,
+)
 from entropax.model.windows import WindowBath
 
 Windows = Inexact[Array, "windows windows"]
@@ -150,11 +156,17 @@ class GOE(_FullEnsemble):
 
     real = True
 
+    def __init__(self, variance: Numbers):
+        super().__init__(variance)
+
 
 class GUE(_FullEnsemble):
     """A complex Hermitian Gaussian matrix with E|B_ij|^2 = `variance`, diagonal too."""
 
     real = False
+
+    def __init__(self, variance: Numbers):
+        super().__init__(variance)
 
 
 class EigenstateThermalization(AbstractCouplingMatrix):
@@ -297,11 +309,6 @@ def block_mean(matrix: Inexact[Array, "levels levels"], bath: WindowBath) -> Win
 
 def _members(bath: WindowBath) -> np.ndarray:
     return np.equal.outer(bath.window_of_level, np.arange(bath.windows)).astype(float)
-
-
-def as_pytree(function: Callable) -> Any:
-    """A Module as it is; any other function as a pytree without leaves, told apart by identity."""
-    return function if isinstance(function, eqx.Module) else jax.tree_util.Partial(function)
 
 
 def _variance(value: Numbers) -> Float[Array, ""]:

@@ -1,16 +1,26 @@
 """A small quantum system coupled to baths."""
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, finite_array, hermitian_matrix, is_traced
+from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced
 from entropax.linalg import modes
 from entropax.model.matrices import AbstractCouplingMatrix, Explicit
 from entropax.model.starts import AbstractStart
 from entropax.model.windows import WindowBath
+from entropax.protocol import AbstractProtocol, protocol
+
+Stretch = tuple[Float[Array, ""], Float[Array, ""]]
+"""First and last time of a stretch without a break."""
+
+BEFORE: Stretch = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
+"""The time before the start."""
 
 
 class Coupling(eqx.Module):
@@ -61,6 +71,7 @@ class OpenSystem(eqx.Module):
     **Arguments:**
 
     - `energies`: $\epsilon_k$, shape (d,), in any order; operators are then given in this basis.
+      Entries may be protocols, $\epsilon_k(t)$: an `AbstractProtocol` or any function of time.
     - `couplings`: one `Coupling` or more. Couplings with the same bath object share that bath;
       baths are numbered in order of first appearance.
     - `start`: a `Product` or a `Joint`.
@@ -70,7 +81,7 @@ class OpenSystem(eqx.Module):
     In the couplings kept, `bath` is None where the bath is that of an earlier coupling.
     """
 
-    energies: Float[Array, " d"] | None
+    energies: Float[Array, " d"] | tuple[Float[Array, ""] | AbstractProtocol, ...] | None
     hamiltonian: Inexact[Array, "d d"] | None
     couplings: tuple[Coupling, ...]
     start: AbstractStart
@@ -78,7 +89,7 @@ class OpenSystem(eqx.Module):
 
     def __init__(
         self,
-        energies: Numbers | None = None,
+        energies: Numbers | Sequence[Any] | None = None,
         couplings: Sequence[Coupling] = (),
         start: AbstractStart | None = None,
         *,
@@ -86,7 +97,7 @@ class OpenSystem(eqx.Module):
     ):
         if (energies is None) == (hamiltonian is None):
             raise ValueError("`energies` or `hamiltonian` must be given, exactly one of them.")
-        self.energies = None if energies is None else finite_array("energies", energies, ndim=1)
+        self.energies = None if energies is None else _energies(energies)
         self.hamiltonian = (
             None if hamiltonian is None else hermitian_matrix("hamiltonian", hamiltonian)
         )
@@ -132,7 +143,69 @@ class OpenSystem(eqx.Module):
         """Dimension d of the system."""
         given = self.hamiltonian if self.energies is None else self.energies
         assert given is not None
-        return given.shape[0]
+        return len(given)
+
+    @property
+    def protocols(self) -> dict[int, AbstractProtocol]:
+        """The driven energies, by level."""
+        if not isinstance(self.energies, tuple):
+            return {}
+        return {k: e for k, e in enumerate(self.energies) if isinstance(e, AbstractProtocol)}
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether an energy depends on time."""
+        return bool(self.protocols)
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        """Whether all energies are constant between breaks."""
+        return all(p.is_piecewise_constant for p in self.protocols.values())
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        """Times at which an energy jumps or bends, ascending."""
+        return jnp.sort(
+            jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
+        )
+
+    def within(self, time: Float[Array, ""], stretch: Stretch) -> Self:
+        """The undriven model that has the energies of `time`, as seen from inside a stretch."""
+        if not isinstance(self.energies, tuple):
+            return self
+        energies = [
+            e.within(time, stretch) if isinstance(e, AbstractProtocol) else e for e in self.energies
+        ]
+        return eqx.tree_at(lambda m: m.energies, self, jnp.stack(energies))
+
+    def before(self) -> Self:
+        """The undriven model of the time before the start."""
+        return self.within(jnp.zeros(()), BEFORE)
+
+    def slopes(self, time: Float[Array, ""], stretch: Stretch) -> Float[Array, " d"]:
+        r"""$d\epsilon_k/dt$ inside a stretch."""
+        rates = jnp.zeros(self.levels)
+        for k, energy in self.protocols.items():
+            rates = rates.at[k].set(energy.slope(time, stretch))
+        return rates
+
+    def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
+        """The times, checked against the domains and values of the protocols."""
+        if not self.is_driven:
+            return ts
+        ts = check("ts", ts, "non-negative where energies are driven", lambda xp, t: t >= 0)
+        for k, energy in self.protocols.items():
+            name = f"energies[{k}]"
+            first, last = energy.domain
+            inside = f"where `{name}` is defined, which it must be from time 0 on"
+            if not is_traced(first) and not is_traced(last):
+                inside = f"{inside} ({float(first):g} to {float(last):g})"
+            ts = check("ts", ts, inside, lambda xp, t, a=first, b=last: (a <= 0) & (t <= b))
+            with jax.ensure_compile_time_eval():
+                values = jax.vmap(energy)(ts)
+            if not is_traced(values):  # what is traced is judged when the program has run
+                check(name, values, "finite at all of `ts`", lambda xp, x: xp.isfinite(x))
+        return ts
 
     @property
     def baths(self) -> tuple[WindowBath, ...]:
@@ -145,16 +218,27 @@ class OpenSystem(eqx.Module):
         return self.levels * int(np.prod([bath.windows for bath in self.baths]))
 
     def spectrum(self) -> tuple[Float[Array, " d"], Inexact[Array, "d d"] | None]:
-        """Energies, and eigenvectors as columns (None where the system is given by energies)."""
+        """Energies, and eigenvectors as columns (None where the system is given by energies).
+
+        Of an undriven model: see `within`.
+        """
         if self.hamiltonian is None:
-            assert self.energies is not None
+            assert isinstance(self.energies, jax.Array), "the energies of one time, by `within`"
             return self.energies, None
         return modes(self.hamiltonian)
 
     def in_eigenbasis(self, operator: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
         """Matrix elements of an operator between energy eigenstates."""
-        vectors = self.spectrum()[1]
-        return operator if vectors is None else vectors.conj().T @ operator @ vectors
+        if self.hamiltonian is None:
+            return operator
+        vectors = modes(self.hamiltonian)[1]
+        return vectors.conj().T @ operator @ vectors
+
+    def to_eigenbasis(self, vectors: Inexact[Array, "d n"]) -> Inexact[Array, "d n"]:
+        """Vectors, as columns, by their components along energy eigenstates."""
+        if self.hamiltonian is None:
+            return vectors
+        return modes(self.hamiltonian)[1].conj().T @ vectors
 
     def connected(self, coupling: Coupling) -> np.ndarray:
         """Which energy eigenstates an operator connects, as far as known beforehand."""
@@ -169,3 +253,14 @@ def joint_volumes(model: OpenSystem) -> np.ndarray:
     for bath in model.baths:
         total = np.multiply.outer(total, bath.volume)
     return total
+
+
+def _energies(given: Any) -> Any:
+    if not isinstance(given, Sequence) or not any(map(callable, given)):
+        return finite_array("energies", given, ndim=1)
+    entries = []
+    for k, energy in enumerate(given):
+        name = f"energies[{k}]"
+        driven = callable(energy)
+        entries.append(protocol(name, energy) if driven else finite_array(name, energy, ndim=0))
+    return tuple(entries)

@@ -1,0 +1,128 @@
+"""States that a Hamiltonian connects, found before its matrix is made."""
+
+import dataclasses
+import itertools
+from typing import Self
+
+import jax
+import numpy as np
+
+from entropax._checks import is_traced
+from entropax.model import OpenSystem
+
+Block = tuple[int, ...]
+"""(k, window of the first bath, window of the second, ...)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sector:
+    """States that H connects: blocks (k, windows), one after the other, levels in each.
+
+    `filled`: the blocks that the start may fill.
+    """
+
+    blocks: tuple[Block, ...]
+    filled: tuple[Block, ...]
+    shape: tuple[int, ...]
+    volumes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, model: OpenSystem, blocks: tuple[Block, ...], filled: tuple[Block, ...]) -> Self:
+        volumes = tuple(bath.volumes for bath in model.baths)
+        shape = (model.levels, *(bath.windows for bath in model.baths))
+        return cls(blocks, filled, shape, volumes)
+
+    @property
+    def spans(self) -> dict[Block, slice]:
+        """Where each block lies."""
+        ends = np.cumsum([0, *map(self._block_size, self.blocks)])
+        return {
+            block: slice(int(a), int(b))
+            for block, a, b in zip(self.blocks, ends[:-1], ends[1:], strict=True)
+        }
+
+    @property
+    def size(self) -> int:
+        return sum(map(self._block_size, self.blocks))
+
+    @property
+    def columns(self) -> np.ndarray:
+        """The states that the start may fill."""
+        spans = self.spans
+        return np.concatenate([np.arange(*spans[b].indices(self.size)) for b in self.filled])
+
+    @property
+    def level(self) -> np.ndarray:
+        """k of each state."""
+        return np.concatenate([np.full(self._block_size(block), block[0]) for block in self.blocks])
+
+    @property
+    def place(self) -> list[np.ndarray]:
+        """For each bath, the level that it is in."""
+        columns = []
+        for block in self.blocks:
+            ranges = []
+            for volumes, window in zip(self.volumes, block[1:], strict=True):
+                first = sum(volumes[:window])
+                ranges.append(np.arange(first, first + volumes[window]))
+            grid = np.meshgrid(*ranges, indexing="ij")
+            columns.append(np.stack([axis.ravel() for axis in grid]))
+        return list(np.concatenate(columns, axis=1))
+
+    @property
+    def bath_state(self) -> np.ndarray:
+        """Index of the joint state of all baths."""
+        return np.ravel_multi_index(tuple(self.place), [sum(v) for v in self.volumes])
+
+    def _block_size(self, block: Block) -> int:
+        return int(np.prod([v[w] for v, w in zip(self.volumes, block[1:], strict=True)]))
+
+
+def find_sectors(model: OpenSystem) -> tuple[Sector, ...]:
+    """Blocks that H connects, those groups of them where the start has weight.
+
+    Energies of the system play no part, so that driving them leaves the sectors as they are.
+    """
+    shape = (model.levels, *(bath.windows for bath in model.baths))
+    blocks = list(itertools.product(*map(range, shape)))
+    group = _groups(model, blocks)
+    weight = _start_weight(model, shape)
+    found: dict[int, list[Block]] = {}
+    for block in blocks:
+        found.setdefault(group[block], []).append(block)
+    return tuple(
+        Sector.of(model, tuple(members), filled)
+        for members in found.values()
+        if (filled := tuple(m for m in members if weight[m] > 0))
+    )
+
+
+def _groups(model: OpenSystem, blocks: list[Block]) -> dict[Block, int]:
+    group = {block: i for i, block in enumerate(blocks)}
+    links = [
+        (model.connected(c), c.matrix.connects(model.baths[n]), n)
+        for c, n in zip(model.couplings, model.bath_of_coupling, strict=True)
+    ]
+    for block in blocks:
+        for operator, windows, number in links:
+            for k in np.flatnonzero(operator[block[0]]):
+                for w in np.flatnonzero(windows[block[1 + number]]):
+                    partner = (int(k), *block[1 : 1 + number], int(w), *block[2 + number :])
+                    old, new = group[partner], group[block]
+                    if old != new:
+                        group = {b: new if g == old else g for b, g in group.items()}
+    return group
+
+
+def _start_weight(model: OpenSystem, shape: tuple[int, ...]) -> np.ndarray:
+    """Weight of the start in each block, 1 where it is not known before the program runs."""
+    with jax.ensure_compile_time_eval():
+        start = model.start.on_windows(model)
+    if is_traced(start):
+        return np.ones(shape)
+    weight = np.asarray(start)
+    if model.start.is_diagonal:
+        return weight
+    weight = np.moveaxis(np.real(np.diagonal(weight)), -1, 0)
+    # coherences need all levels beside a filled window
+    return np.broadcast_to(np.sum(weight, axis=0), shape)
