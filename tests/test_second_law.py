@@ -14,6 +14,7 @@ from test_driving import KEY, SX, dense, driven
 import entropax as ex
 from entropax.entropy import coarse_graining, observational, observe, total_correlation
 from entropax.ledger import NAMES, Identity, identities
+from entropax.studies.esposito2010 import fig1
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 Array = np.ndarray
@@ -423,6 +424,36 @@ def test_microcanonical_master_equation_and_its_pauli_limit(rng: np.random.Gener
     np.testing.assert_allclose(found, populations, rtol=0, atol=1e-8)
     # S55: entropy production of Pauli's equation grows
     assert np.all(np.diff(frozen.entropy_production_fixed) > 0)
+
+
+def test_spin_in_a_random_matrix_reservoir() -> None:
+    """The study's model against dense matrices; its closed forms against the equations solved."""
+    model, times = fig1.model(8), np.array([0.0, 3.0, 40.0, 700.0])
+    method = ex.Schrodinger(KEY, mutual_information=True)
+    led = ex.solve(model, times, method).ledger
+    levels = np.linspace(-0.5, 0.5, 8)
+    x = np.asarray(
+        model.couplings[0].matrix.draw(jax.random.fold_in(KEY, 1), model.baths[0], levels)
+    )
+    assert np.isrealobj(x)
+    h = 0.1 * np.kron(SX, x) + np.diag(np.add.outer([-0.05, 0.05], levels).ravel())
+    start = np.diag(np.append(secondlaw.gibbs(levels, 10.0), np.zeros(8))).astype(complex)
+    assert led.mutual_information is not None
+    for i, t in enumerate(times):
+        u = scipy.linalg.expm(-1j * h * t)
+        rho = u @ start @ u.conj().T
+        parts = [secondlaw.reduced(rho, 2, [8], keep) for keep in (0, 1)]
+        information = sum(map(secondlaw.entropy, parts)) - secondlaw.entropy(rho)
+        np.testing.assert_allclose(led.mutual_information[i], information, rtol=0, atol=1e-9)
+        fixed = secondlaw.fixed(rho, 2, [levels], [10.0])
+        np.testing.assert_allclose(led.entropy_production_fixed[i], fixed, rtol=0, atol=1e-8)
+        weak = secondlaw.weak(start, rho, 2, [8], np.array([-0.05, 0.05]), 10.0)
+        np.testing.assert_allclose(led.entropy_production_weak[i], weak, rtol=0, atol=1e-9)
+    tiled = fig1.model(200, 50)
+    frozen = ex.solve(tiled, times, ex.BornMarkovSecular()).ledger.system_state[:, 1, 1].real
+    np.testing.assert_allclose(frozen, fig1.redfield_excited(times), rtol=0, atol=1e-4)
+    late = ex.solve(tiled, [1e4], ex.EMME()).ledger.system_state[0, 1, 1].real
+    np.testing.assert_allclose(late, fig1.emme_excited(), rtol=0, atol=1e-7)
 
 
 BAD = {

@@ -1,7 +1,7 @@
 """All identities of the second law with their residuals, on random models."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jax
@@ -103,10 +103,13 @@ def _cases(levels: int) -> dict[str, tuple[OpenSystem, AbstractMethod]]:
     }
 
 
-def _run(options: Options) -> Result:
+def run(options: Options, names: Sequence[str] | None = None) -> Result:
+    """The models by their `names`, None for all."""
     times = np.linspace(0.0, END, options.times_or(TIMES))
     solved = {}
     for name, (model, method) in _cases(options.modes_or(LEVELS)).items():
+        if names is not None and name not in names:
+            continue
         ledger = solve(model, times, method, progress=options.progress).ledger
         allowed = EXACT if isinstance(method, Schrodinger) else MASTER
         solved[name] = Solved(ledger, identities(model, method, ledger), allowed)
@@ -168,7 +171,7 @@ STUDY = Study(
     name="strasberg2020-identities",
     title="Identities of observational entropy and entropy production",
     citation=CITATION,
-    run=_run,
+    run=run,
     plot=_plot,
     claims=_claims,
     arrays=_arrays,
