@@ -24,10 +24,10 @@ install: $(INSTALLED) ## create .venv with entropax and its tools, versions pinn
 demo: $(INSTALLED) ## two figures of Usui et al. (2024) at the published size, into out/usui2024
 	$(BIN)/entropax reproduce usui2024-fig4 usui2024-fig5 --out $(OUT)/usui2024
 
-# Compiling takes most of the time and one core: files are spread over all. One thread for the linear
+# Compiling takes most of the time and one core: tests are spread over all. One thread for the linear
 # algebra of each, as several processes that each take all cores only wait for each other.
 test: lint ## everything: lint, types, tests, README code and notebooks
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check

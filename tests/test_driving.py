@@ -270,6 +270,16 @@ def test_first_law_of_the_master_equation(system: Any) -> None:
     assert np.ptp(led.work) > 0.05
 
 
+@pytest.mark.parametrize("method", [ex.Schrodinger(KEY), ex.EMME()], ids=["exact", "EMME"])
+def test_a_jump_at_the_start_does_work(method: Any) -> None:
+    """The start is the state before it."""
+    led = ex.solve(driven(ex.PiecewiseConstant((0.0,), (1.0, 1.4))), [0.0, 2.0], method).ledger
+    np.testing.assert_allclose(led.work, 0.4, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(led.system_energy[0], 1.4, rtol=0, atol=1e-12)
+    plain = ex.solve(driven(1.4), [0.0, 2.0], method).ledger
+    np.testing.assert_allclose(led.joint, plain.joint, rtol=0, atol=1e-12)
+
+
 def test_nothing_driven_is_the_plain_solution() -> None:
     ts = np.array([0.0, 2.0, 9.0])
     constant = ex.PiecewiseConstant(times=(1.0, 5.0), values=(1.0, 1.0, 1.0))

@@ -173,6 +173,18 @@ class Stretch(eqx.Module):
             interaction = interaction + jnp.sum(moved.real) - populations @ bare
         return Values(joint, flow, density_matrix(joint, coherence), energy, interaction)
 
+    def populations(self, amplitudes: tuple[Array, ...]) -> Float[Array, " d"]:
+        """Of the system's levels."""
+        joint = self.observe(amplitudes).joint
+        return jnp.sum(joint, axis=tuple(range(1, joint.ndim)))
+
+    def jump(
+        self, time: Array, energies: Float[Array, " d"], amplitudes: tuple[Array, ...]
+    ) -> "Stretch":
+        """The next stretch, with other energies from `time` on; the jump does work."""
+        work = self.work + (energies - self.energies) @ self.populations(amplitudes)
+        return Stretch(self.setting, energies, amplitudes, time, work)
+
     def kets(self, amplitudes: tuple[Array, ...]) -> tuple[Array, Array]:
         """X and X C of all sectors together, shape (d, levels of each bath, columns)."""
         setting, sectors = self.setting, self.setting.sectors

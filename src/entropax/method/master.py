@@ -2,8 +2,6 @@
 
 import abc
 import dataclasses
-import itertools
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Self
 
@@ -11,10 +9,9 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
-from entropax._checks import check, is_traced
+from entropax._checks import check
 from entropax.method.base import AbstractMethod, open_system
 from entropax.method.kernels import (
     Transfer,
@@ -27,6 +24,12 @@ from entropax.method.kernels import (
     same_frequency,
     state_kernel,
     transfers,
+)
+from entropax.method.premises import (
+    certainly_apart,
+    name_dead_transitions,
+    name_fast_driving,
+    samples,
 )
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
@@ -109,14 +112,14 @@ class AbstractMasterEquation(AbstractMethod):
         known = open_system(self, model)
         nonnegative(ts)
         known.require_defined(ts)
-        samples = _samples(known, ts)
+        seen = samples(known, ts)
         if self.memory == "infinite":
-            _name_dead_transitions(known, samples)
+            name_dead_transitions(known, seen)
         if known.is_driven:
-            _name_fast_driving(known, samples)
+            name_fast_driving(known, seen)
         if self.coherences is not None:
             return self
-        alone = self.secular and known.start.is_diagonal and _certainly_apart(samples)
+        alone = self.secular and known.start.is_diagonal and certainly_apart(seen)
         return dataclasses.replace(self, coherences=not alone)
 
     def initial(self, model: eqx.Module) -> WindowState:
@@ -343,13 +346,12 @@ class AbstractMasterEquation(AbstractMethod):
         """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
         field = self.field(model, stretch)
 
-        def save(time: Array, y: Integrated, args: None) -> PyTree[Array]:
+        def seen(time: Array, y: Integrated) -> PyTree[Array]:
             now = model.within(time, stretch)
-            return reduce(self._state(now, y, field(time, y, args), time))
+            return reduce(self._state(now, y, field(time, y, None), time))
 
-        if ts.shape[0] == 0:
-            return y, jax.vmap(lambda t: save(t, y, None))(ts)
-        saved = diffrax.SubSaveAt(ts=ts, fn=save)
+        if ts.shape[0] == 0:  # diffrax wants a time
+            return y, jax.vmap(lambda t: seen(t, y))(ts)
         # the state that the next stretch begins with
         last = diffrax.SubSaveAt(t1=True) if model.is_driven else None
         found = diffrax.diffeqsolve(
@@ -359,7 +361,7 @@ class AbstractMasterEquation(AbstractMethod):
             t1=stretch[1],
             dt0=None,
             y0=y,
-            saveat=diffrax.SaveAt(subs=(saved, last)),
+            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(ts=ts), last)),
             stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
             adjoint=self.adjoint,
             max_steps=self.max_steps,
@@ -368,7 +370,10 @@ class AbstractMasterEquation(AbstractMethod):
         )
         # where the solver gave up, times keep its infinities, and the ledger is marked not finite
         assert found.ys is not None
-        results, end = found.ys
+        states, end = found.ys
+        # conditional states are small enough to keep; to reduce them inside the solver, rates of
+        # change and all, would double what the solver's derivative must go through
+        results = jax.lax.map(lambda x: jax.checkpoint(seen)(*x), (ts, states))
         return jax.tree.map(lambda x: x[0], end), results
 
 
@@ -397,83 +402,3 @@ def _product(a: Array, b: Array) -> Array:
 
 def _largest(x: PyTree[Array]) -> Array:
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(x)]))
-
-
-class _Sample(NamedTuple):
-    """The undriven model of one time; how fast its energies move there, as far as known."""
-
-    model: OpenSystem
-    slopes: Float[Array, " d"]
-
-
-def _samples(model: OpenSystem, ts: Float[Array, " times"]) -> list[_Sample]:
-    """The model now and then, to look at before the program runs; none where nothing is known."""
-    if not model.is_driven:
-        return [_Sample(model, jnp.zeros(model.levels))]
-    with jax.ensure_compile_time_eval():
-        end = jnp.max(ts, initial=0.0)
-        edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
-        if is_traced(edges):
-            return []
-        found = []
-        pieces = 1 if model.is_piecewise_constant else 16
-        for start, stop in itertools.pairwise(np.unique(np.asarray(edges))):
-            stretch = (jnp.asarray(start), jnp.asarray(stop))
-            for share in (np.arange(pieces) + 0.5) / pieces:
-                time = jnp.asarray(start + share * (stop - start))
-                found.append(_Sample(model.within(time, stretch), model.slopes(time, stretch)))
-    return found
-
-
-def _name_dead_transitions(model: OpenSystem, samples: list[_Sample]) -> None:
-    """Warn of transitions that no pair of windows can take at any time: their rate is zero."""
-    for index, (coupling, number) in enumerate(
-        zip(model.couplings, model.bath_of_coupling, strict=True)
-    ):
-        windows = coupling.matrix.connects(model.baths[number])
-        dead = []
-        for now, _ in samples:
-            with jax.ensure_compile_time_eval():
-                # transitions without a change of energy are shifts' and dephasing's affair
-                operator = now.in_eigenbasis(coupling.operator)
-                operator = jnp.abs(operator) * (1.0 - same_energy(now))
-                weight = long_memory(offsets(now, number)).real
-            if is_traced(operator) or is_traced(weight):
-                break
-            reach = np.any((np.asarray(weight) > 0) & windows, axis=(2, 3))
-            present = np.asarray(operator) > 1e-12 * np.max(np.asarray(operator), initial=0.0)
-            dead.append(present & ~reach)
-        if len(dead) == len(samples) > 0 and np.any(always := np.all(dead, axis=0)):
-            named = ", ".join(f"{q} -> {k}" for k, q in np.argwhere(always))
-            warnings.warn(
-                f"No pair of windows of its bath can take the transitions {named} of "
-                f"`couplings[{index}]`: through this coupling their rates are zero.",
-                stacklevel=4,
-            )
-
-
-def _name_fast_driving(model: OpenSystem, samples: list[_Sample]) -> None:
-    r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
-    slopes = [slope for _, slope in samples]
-    widths = [bath.width for bath in model.baths]
-    if any(map(is_traced, (*slopes, *widths))) or not slopes:
-        return
-    speed = max(float(np.ptp(np.asarray(slope))) for slope in slopes)
-    narrow = min(float(width) for width in widths)
-    windows = speed * 2.0 * np.pi / narrow**2
-    if windows > 1.0:
-        warnings.warn(
-            f"Energies move by {windows:.3g} windows within the baths' memory 2 pi / width: a "
-            "master equation assumes far less than one. Schrodinger assumes nothing.",
-            stacklevel=4,
-        )
-
-
-def _certainly_apart(samples: list[_Sample]) -> bool:
-    """Whether no two levels have one energy, known before the program runs."""
-    for now, _ in samples:
-        with jax.ensure_compile_time_eval():
-            alike = same_energy(now)
-        if is_traced(alike) or int(np.sum(np.asarray(alike))) > now.levels:
-            return False
-    return bool(samples)
