@@ -97,11 +97,12 @@ def test_random_matrix_reservoir(benchmark, capsys) -> None:
     def propagate(t: float) -> float:
         """Delta_i S (10) from the populations of the propagated density matrix."""
         phases = np.exp(-1j * values * t)
-        now = np.einsum("ia,ia->i", vectors @ (phases[:, None] * rho * phases.conj()), vectors)
-        upper = now.real[levels:]
-        heat = p @ own - now.real[:levels] @ own - upper @ own
-        q = upper.sum()
-        return -q * np.log(q) - (1 - q) * np.log(1 - q) - beta * heat
+        half = vectors @ (phases[:, None] * rho * phases.conj())
+        now = np.einsum("ia,ia->i", half, vectors).real.reshape(2, levels)
+        coherence = np.sum(half[:levels] * vectors[levels:])
+        state = np.diag(now.sum(1)) + np.array([[0, coherence], [coherence.conj(), 0]])
+        q = np.linalg.eigvalsh(state)
+        return -np.sum(q * np.log(q)) - beta * (p @ own - now.sum(0) @ own)
 
     np.testing.assert_allclose(found[0, -1], propagate(ts[-1]), rtol=0, atol=1e-9)
     each = median_seconds(propagate, float(ts[-1]), repeat=min(2, REPEAT))

@@ -105,6 +105,26 @@ def test_quenches_are_exact(start: Any, traced: bool) -> None:
     assert np.ptp(work) > 0.1
 
 
+def test_two_driven_levels_jump_at_their_own_times() -> None:
+    lower = ex.PiecewiseConstant(times=(2.0, 4.0), values=(0.0, 0.3, -0.2))
+    model = driven(QUENCH)
+    both = eqx.tree_at(lambda m: m.energies, model, (lower, QUENCH))
+    levels, h, rho = dense(model)
+    pairs = [(0.0, 1.0), (0.3, 1.0), (0.3, 2.0), (-0.2, 1.5), (-0.2, 0.4)]
+    hs = [h + np.kron(np.diag(pair), np.eye(9)) for pair in pairs]
+    jumps = [2.0, 3.0, 4.0, 6.0]
+    times = [7.0, 4.0, 2.5, 2.5]
+    led = ex.solve(both, times, ex.Schrodinger(KEY)).ledger
+    found = [secondlaw.quench(hs, jumps, rho, t) for t in times]
+    joint, _ = coarse([now for now, _ in found], levels)
+    np.testing.assert_allclose(led.joint, joint, rtol=0, atol=1e-12)
+    work = []
+    for _, states in found:
+        steps = zip(states, hs, hs[1:], strict=False)
+        work.append(sum(np.trace((after - before) @ r).real for r, before, after in steps))
+    np.testing.assert_allclose(led.work, work, rtol=0, atol=1e-12)
+
+
 def test_rate_of_exact_dynamics_is_the_slope() -> None:
     model, eps = driven(QUENCH), 1e-4
     grid = np.array([2.0 - eps, 2.0, 2.0 + eps, 5.0 - eps, 5.0, 5.0 + eps])

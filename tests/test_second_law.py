@@ -122,6 +122,29 @@ def test_observational_entropy_and_its_terms(name: str) -> None:
     assert np.ptp(entropy) > 0.05
 
 
+def test_a_basis_is_given_as_the_system_is() -> None:
+    """The same model turned: Hamiltonian, operator, start and basis."""
+    turn = np.linalg.qr(random_hermitian(np.random.default_rng(8), 2))[0]
+    rho = np.array([[0.5, 0.3j], [-0.3j, 0.5]])
+    bath = ex.WindowBath((0.0, 1.0), (3, 4), width=0.5)
+    plain = ex.OpenSystem(
+        (0.0, 1.0), (ex.Coupling(SX, bath, 0.2, ex.RandomBands()),), ex.Product(rho, beta=(1.3,))
+    )
+    turned = ex.OpenSystem(
+        hamiltonian=turn @ np.diag([0.0, 1.0]) @ turn.conj().T,
+        couplings=(ex.Coupling(turn @ SX @ turn.conj().T, bath, 0.2, ex.RandomBands()),),
+        start=ex.Product(turn @ rho @ turn.conj().T, beta=(1.3,)),
+    )
+    seen = []
+    for model, basis in ((plain, BASIS), (turned, turn @ BASIS), (turned, BASIS)):
+        method = ex.Schrodinger(KEY, observation=ex.Observation(basis))
+        observed = ex.solve(model, TIMES, method).ledger.observed
+        assert observed is not None
+        seen.append(observed.outcomes)
+    np.testing.assert_allclose(seen[0], seen[1], rtol=0, atol=1e-12)
+    assert np.abs(seen[0] - seen[2]).max() > 1e-2
+
+
 def test_observing_the_models_windows_is_the_ledger() -> None:
     method = ex.Schrodinger(KEY, observation=ex.Observation())
     led = ex.solve(spin(WINDOW), TIMES, method).ledger
@@ -262,7 +285,7 @@ CASES = {
         ex.Schrodinger(
             KEY, mutual_information=True, observation=ex.Observation(windows=["levels"])
         ),
-        15,
+        14,
     ),
     "exact, two baths": (
         two_baths(ex.Product(system=[0.3, 0.7], beta=(0.4, 2.0))),
@@ -301,7 +324,10 @@ def test_identities_are_not_empty_words() -> None:
 
 PREMISES = {
     "local": (ex.Joint([[0.1, 0.2, 0.3], [0.2, 0.1, 0.1]]), "R66.*a product start, but .* Joint"),
-    "clausius-local": (ex.Product(system=1, windows=(1,)), "R67, R74.*canonical baths, or with"),
+    "clausius-local": (
+        ex.Product(system=1, windows=(1,)),
+        "R67, R74.*canonical over their windows, but",
+    ),
     "fixed temperature, master equation": (WINDOW, "S60.*a product start with canonical baths"),
     "terms": (WINDOW, r"S22, S39.*needs `Schrodinger\(observation=\.\.\.\)`"),
     "fixed temperature": (CANONICAL, r"E10, S5.*exact dynamics"),
