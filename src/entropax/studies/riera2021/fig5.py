@@ -37,7 +37,8 @@ def _plot(found: Run) -> "Figure":
     shade(ax)
     ax.set_ylabel(r"$\mathcal{I}^{S:B}$ (nats)")
     ax.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
-    inset = ax.inset_axes((0.24, 0.67, 0.2, 0.3))
+    ax.set_ylim(-0.06, 1.8)
+    inset = ax.inset_axes((0.3, 0.73, 0.24, 0.25))
     early = found.times <= EARLY[-1]
     for curve, (color, line) in zip(_curves(found).values(), styles, strict=True):
         inset.plot(found.times[early], curve[early], color=color, ls=line, lw=1.2)
