@@ -1,6 +1,7 @@
 """What all tests share; `helpers.py` has the finite differences."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -38,4 +39,6 @@ def quick_compilation() -> Iterator[None]:
 def forget_programs() -> Iterator[None]:
     """A process that keeps thousands of compiled programs runs out of memory maps, and crashes."""
     yield
-    jax.clear_caches()
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > 30_000:  # of 65530 on Linux
+        jax.clear_caches()

@@ -21,7 +21,7 @@ Array = np.ndarray
 KEY = jax.random.key(3)
 SX = np.array([[0.0, 1.0], [1.0, 0.0]])
 TIMES = np.array([4.0, 0.0, 1.0, 3.0, 7.0, 3.5])
-JUMPS, VALUES = (3.0, 4.0, 6.0, 50.0), (1.0, 2.0, 1.5, 0.4, 9.0)
+JUMPS, VALUES = (3.0, 4.0, 50.0), (1.0, 2.0, 0.4, 9.0)
 QUENCH = ex.PiecewiseConstant(times=JUMPS, values=VALUES)
 COHERENT = ex.Product(system=[[0.5, 0.3j], [-0.3j, 0.5]], beta=(1.3,))
 
@@ -106,13 +106,13 @@ def test_quenches_are_exact(start: Any, traced: bool) -> None:
 
 
 def test_two_driven_levels_jump_at_their_own_times() -> None:
-    lower = ex.PiecewiseConstant(times=(2.0, 4.0), values=(0.0, 0.3, -0.2))
+    lower = ex.PiecewiseConstant(times=(2.0,), values=(0.0, 0.3))
     model = driven(QUENCH)
     both = eqx.tree_at(lambda m: m.energies, model, (lower, QUENCH))
     levels, h, rho = dense(model)
-    pairs = [(0.0, 1.0), (0.3, 1.0), (0.3, 2.0), (-0.2, 1.5), (-0.2, 0.4)]
+    pairs = [(0.0, 1.0), (0.3, 1.0), (0.3, 2.0), (0.3, 0.4)]
     hs = [h + np.kron(np.diag(pair), np.eye(9)) for pair in pairs]
-    jumps = [2.0, 3.0, 4.0, 6.0]
+    jumps = [2.0, 3.0, 4.0]
     times = [7.0, 4.0, 2.5, 2.5]
     led = ex.solve(both, times, ex.Schrodinger(KEY)).ledger
     found = [secondlaw.quench(hs, jumps, rho, t) for t in times]
@@ -234,7 +234,7 @@ def test_emme_honours_jumps(options: dict) -> None:
         rho = np.einsum("ij,j...->ij...", np.eye(2), rho)
     shape, edges = rho.shape, [0.0, *JUMPS]
     generators = []
-    for value in VALUES[:4]:
+    for value in VALUES[:-1]:
         now = eqx.tree_at(lambda m: m.energies, model, jnp.array([0.0, value]))
         generators.append(written(now))
     for i, t in enumerate(TIMES):

@@ -342,8 +342,15 @@ def test_identities_say_what_they_need(name: str) -> None:
     with pytest.raises(ValueError, match=rf"`{name}` \({message}"):
         identities(model, method, led, [name])
     assert name not in {found.name for found in identities(model, method, led)}
+
+
+def test_identities_know_their_limits() -> None:
+    between, method = driven(1.3), ex.EMME(coherences=False)
+    led = ex.solve(between, TIMES, method).ledger
+    with pytest.raises(ValueError, match=r"`first law` \(R49.*needs windows on resonance"):
+        identities(between, method, led, ["first law"])
     with pytest.raises(ValueError, match=r"`names` must be of splitting, .* but has 'x'"):
-        identities(model, method, led, ["x"])
+        identities(between, method, led, ["x"])
 
 
 def random_model(seed: int) -> tuple[ex.OpenSystem, ex.Observation]:

@@ -4,6 +4,7 @@ S, R, E: equations of Strasberg (2020), of Riera-Campeny et al. (2021), of Espos
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float
 
 from entropax.ledger.windows import WindowLedger
 from entropax.method import EMME, AbstractMethod, Schrodinger
+from entropax.method.kernels import offsets
 from entropax.model import OpenSystem, Product
 from entropax.model.open_system import joint_volumes
 
@@ -93,6 +95,25 @@ def _markov(case: _Case) -> str | None:
     if isinstance(method, EMME) and method.memory == "infinite" and method.secular:
         return None
     return "`EMME()` with infinite memory, secular"
+
+
+def _resonant(case: _Case) -> str | None:
+    """Where the EMME's jumps fall between windows it shares them, and energy is not conserved."""
+    needed = "windows on resonance with all transitions of the system, at all times"
+    if isinstance(case.method, Schrodinger):
+        return None
+    model = case.model
+    if not model.is_piecewise_constant:
+        return needed
+    edges = [0.0, *np.asarray(model.breaks).tolist(), np.inf]
+    for start, stop in itertools.pairwise(edges):
+        middle = jnp.asarray(start + 1.0 if np.isinf(stop) else 0.5 * (start + stop))
+        now = model.within(middle, (middle, middle))
+        for number in range(len(model.baths)):
+            away = np.abs(np.asarray(offsets(now, number)))
+            if np.any((away > 1e-9) & (away < 1.0 - 1e-9)):
+                return needed
+    return None
 
 
 def _undriven(case: _Case) -> str | None:
@@ -298,9 +319,9 @@ _ENTRIES = (
         lambda c: _known(c.ledger.entropy_production),
     ),
     _Entry("rate", "R57", ">=", (_markov,), lambda c: _known(c.ledger.entropy_production_rate)),
-    _Entry("spohn", "R56, S56", "=", (_markov, _undriven), _spohn),
-    _Entry("first law", "R49, R72, E22, E24", "=", (_evolving,), _first_law),
-    _Entry("total energy", "R32, S49", "=", (_markov, _undriven), _total_energy),
+    _Entry("spohn", "R56, S56", "=", (_markov, _undriven, _resonant), _spohn),
+    _Entry("first law", "R49, R72, E22, E24", "=", (_evolving, _resonant), _first_law),
+    _Entry("total energy", "R32, S49", "=", (_markov, _undriven, _resonant), _total_energy),
     _Entry(
         "mutual information",
         "R42, S24",
