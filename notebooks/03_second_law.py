@@ -136,6 +136,6 @@ for width in (0.5, 0.25, 0.1, 0.05):
 method = ex.Schrodinger(
     jax.random.key(1), mutual_information=True, observation=ex.Observation(windows=["levels"])
 )
-led = ex.solve(observed, later, method).ledger
-for identity in ex.identities(observed, method, led):
+solution = ex.solve(observed, later, method)
+for identity in ex.identities(observed, method, solution):
     print(f"{identity.name:30} {identity.source:20} {identity.relation:2} {identity.violation:.1e}")

@@ -9,11 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import textbook
-from helpers import difference
+from helpers import check_derivative, difference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropax.equilibrium import Equilibrium, fermi, log_odds, match, thermal
+from entropax.equilibrium import (
+    Equilibrium,
+    fermi,
+    log_odds,
+    match,
+    match_canonical,
+    thermal,
+)
 
 Array = np.ndarray
 
@@ -457,3 +464,67 @@ def test_plain_newton_fails_where_match_converges() -> None:
     assert abs(parameters[0]) > 10.0
     found = recover(energies, energy, number)
     assert (found.beta, found.mu) == (pytest.approx(1.0, rel=1e-9), pytest.approx(3.9, rel=1e-9))
+
+
+WINDOWS, VOLUMES = jnp.array([1.0, 0.0, 2.0]), jnp.array([200.0, 100.0, 400.0])
+
+
+def canonical(beta: float) -> tuple[float, float]:
+    """Mean energy and entropy by the definition."""
+    weight = np.asarray(VOLUMES) * np.exp(-beta * (np.asarray(WINDOWS) - (0 if beta > 0 else 2)))
+    p = weight / weight.sum()
+    return float(p @ np.asarray(WINDOWS)), float(-np.sum(p * np.log(p / np.asarray(VOLUMES))))
+
+
+@pytest.mark.parametrize("beta", [-12.0, -1.0, -1e-9, 0.0, 1e-5, 0.3, 5.0, 30.0])
+def test_canonical_state_is_found(beta: float) -> None:
+    energy, entropy = canonical(beta)
+    found = match_canonical(WINDOWS, VOLUMES, jnp.array(energy))
+    # where the mean is within 1e-13 of an edge, it does not say more
+    assert abs(float(found.beta) - beta) < 1e-9 * max(1.0, abs(beta)) + 1e-16 * np.exp(abs(beta))
+    np.testing.assert_allclose(found.entropy, entropy, rtol=0, atol=1e-13)
+    assert bool(found.determined)
+
+
+def test_canonical_state_at_its_edges() -> None:
+    cold, hot = (match_canonical(WINDOWS, VOLUMES, jnp.array(e)) for e in (0.0, 2.0))
+    assert (float(cold.beta), float(hot.beta)) == (np.inf, -np.inf)
+    np.testing.assert_allclose([cold.entropy, hot.entropy], np.log([100.0, 400.0]), rtol=1e-14)
+    alone = match_canonical(WINDOWS[:1], VOLUMES[:1], jnp.array(1.0))
+    same = match_canonical(jnp.ones(2), jnp.array([3.0, 4.0]), jnp.array(1.0))
+    for found, volume in ((alone, 200.0), (same, 7.0)):
+        assert np.isnan(found.beta)
+        np.testing.assert_allclose(found.entropy, np.log(volume), rtol=1e-14)
+    assert not any(bool(x.determined) for x in (cold, hot, alone, same))
+    assert not bool(match_canonical(WINDOWS, VOLUMES, jnp.array(jnp.nan)).determined)
+    slope = jax.grad(lambda e: match_canonical(WINDOWS, VOLUMES, e).entropy)
+    assert np.all(np.isfinite([slope(0.0), slope(2.0)]))
+
+
+def test_canonical_state_of_extreme_windows() -> None:
+    energies, volumes = jnp.array([0.0, 1e-6, 5.0]), jnp.array([1.0, 1e12, 1e-3])
+    p = np.array([0.2, 0.5, 0.3])
+    found = match_canonical(energies, volumes, jnp.asarray(p @ np.asarray(energies)))
+    weights = np.log(np.asarray(volumes)) - float(found.beta) * np.asarray(energies)
+    weights = np.exp(weights - weights.max())
+    mean = weights @ np.asarray(energies) / weights.sum()
+    np.testing.assert_allclose(mean, p @ np.asarray(energies), rtol=1e-12)
+
+
+def test_derivatives_of_the_canonical_state() -> None:
+    """dS = beta dU, and all others by differences; a batch is a loop."""
+
+    def both(energies: jax.Array, volumes: jax.Array, energy: jax.Array) -> jax.Array:
+        found = match_canonical(energies, volumes, energy)
+        return found.beta + 2.0 * found.entropy
+
+    directions = (np.array([0.3, -0.2, 0.1]), np.array([5.0, 3.0, -7.0]), np.array(0.4))
+    check_derivative(both, (WINDOWS, VOLUMES, jnp.array(0.8)), directions, tolerance=1e-8)
+    slope = jax.grad(lambda e: match_canonical(WINDOWS, VOLUMES, e).entropy)(0.8)
+    np.testing.assert_allclose(
+        slope, match_canonical(WINDOWS, VOLUMES, jnp.array(0.8)).beta, rtol=1e-12
+    )
+    grid = jnp.linspace(0.0, 2.0, 7)
+    together = jax.vmap(lambda e: match_canonical(WINDOWS, VOLUMES, e).beta)(grid)
+    alone = jnp.stack([match_canonical(WINDOWS, VOLUMES, e).beta for e in grid])
+    np.testing.assert_array_equal(together, alone)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -270,8 +271,8 @@ def test_effective_temperature_starts_at_zero_without_nan() -> None:
 
 
 def named(model: ex.OpenSystem, method: Any, times: Array = TIMES) -> dict[str, Identity]:
-    led = ex.solve(model, times, method).ledger
-    return {found.name: found for found in identities(model, method, led)}
+    solution = ex.solve(model, times, method)
+    return {found.name: found for found in identities(model, method, solution)}
 
 
 CASES = {
@@ -311,15 +312,79 @@ def test_identities_close(name: str) -> None:
         assert identity.residual.shape == TIMES.shape
 
 
-def test_identities_are_not_empty_words() -> None:
-    """What does not obey the laws is seen: a ledger of one model beside another start's."""
-    model, method, _ = CASES["EMME, canonical"]
-    led = ex.solve(model, TIMES, ex.EMME(secular=True)).ledger
-    wrong = spin(ex.Product(system=[0.3, 0.7], beta=(2.0,)))
-    broken = {found.name: found.violation for found in identities(wrong, method, led)}
-    assert broken["fixed temperature, master equation"] > 1e-2
-    assert max(v for k, v in broken.items() if k != "fixed temperature, master equation") < 1e-10
+def _scaled(field: str, by: float = 1.01) -> Any:
+    return lambda led: eqx.tree_at(lambda x: getattr(x, field), led, replace_fn=lambda x: by * x)
+
+
+def _seen(field: str, change: Any) -> Any:
+    return lambda led: eqx.tree_at(lambda x: getattr(x.observed, field), led, replace_fn=change)
+
+
+def _term(field: str, change: Any) -> Any:
+    return lambda led: eqx.tree_at(
+        lambda x: getattr(x.observed.terms, field), led, replace_fn=change
+    )
+
+
+CORRUPTIONS = {
+    "splitting": _scaled("bath_observational_entropy"),
+    "local": _scaled("coarse_correlation"),
+    "clausius-local": _scaled("clausius", 0.0),
+    "local-production": _scaled("entropy_production", 2.0),
+    "second law": _scaled("entropy_production", -1.0),
+    "rate": _scaled("entropy_production_rate", -1.0),
+    "spohn": _scaled("entropy_production_rate"),
+    "first law": _scaled("system_energy"),
+    "total energy": lambda led: eqx.tree_at(
+        lambda x: x.joint, led, led.joint.at[2:].multiply(1.01)
+    ),
+    "mutual information": _scaled("coarse_mutual_information", 1e3),
+    "fixed temperature, master equation": _scaled("heat"),
+    "fixed temperature": _scaled("entropy_production_fixed", -1.0),
+    "above correlations": _scaled("mutual_information", 10.0),
+    "weak coupling": _scaled("interaction_energy", 2.0),
+    "bath under measurement": _seen("bath_entropy", lambda x: 1.01 * x),
+    "terms": _seen("residual", lambda x: x + 1e-3),
+    "terms are positive": _term("ignorance", lambda x: x - 1e-3),
+    "ignorance": _term("ignorance", lambda x: x + 1.0),
+    "correlation and divergence": _term("correlation", lambda x: 1.01 * x),
+    "fixed temperature, exact": _scaled("entropy_production_fixed"),
+}
+
+
+@pytest.fixture(scope="module")
+def solved() -> dict[str, Any]:
+    return {name: ex.solve(*case_of(name)) for name in ("exact, canonical", "EMME, one window")} | {
+        "EMME, canonical": ex.solve(*case_of("EMME, canonical"))
+    }
+
+
+def case_of(name: str) -> tuple:
+    model, method = CASES[name][:2] if name in CASES else (spin(WINDOW), ex.EMME())
+    return model, TIMES, method
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_identity_can_fail(name: str, solved: dict[str, Any]) -> None:
+    """One number of the ledger changed: seen by the identity, which held before."""
+    noticed = False
+    for case, solution in solved.items():
+        model, _, method = case_of(case)
+        if name not in {found.name for found in identities(model, method, solution)}:
+            continue
+        wrong = eqx.tree_at(lambda s: s.ledger, solution, CORRUPTIONS[name](solution.ledger))
+        (good,), (bad,) = (identities(model, method, s, [name]) for s in (solution, wrong))
+        assert good.violation < 1e-10
+        assert bad.violation > 1e-5
+        noticed = True
+    assert noticed
     assert len(NAMES) == len(set(NAMES)) == 20
+
+
+def test_nan_is_a_violation() -> None:
+    identity = Identity("x", "y", "=", jnp.array([0.0, jnp.nan]))
+    assert not identity.violation <= 1e-9
+    assert not identity._replace(relation=">=").violation <= 1e-9
 
 
 PREMISES = {
@@ -338,19 +403,33 @@ PREMISES = {
 def test_identities_say_what_they_need(name: str) -> None:
     start, message = PREMISES[name]
     model, method = spin(start), ex.EMME()
-    led = ex.solve(model, TIMES, method).ledger
+    solution = ex.solve(model, TIMES, method)
     with pytest.raises(ValueError, match=rf"`{name}` \({message}"):
-        identities(model, method, led, [name])
-    assert name not in {found.name for found in identities(model, method, led)}
+        identities(model, method, solution, [name])
+    assert name not in {found.name for found in identities(model, method, solution)}
 
 
 def test_identities_know_their_limits() -> None:
     between, method = driven(1.3), ex.EMME(coherences=False)
-    led = ex.solve(between, TIMES, method).ledger
+    solution = ex.solve(between, TIMES, method)
     with pytest.raises(ValueError, match=r"`first law` \(R49.*needs windows on resonance"):
-        identities(between, method, led, ["first law"])
+        identities(between, method, solution, ["first law"])
     with pytest.raises(ValueError, match=r"`names` must be of splitting, .* but has 'x'"):
-        identities(between, method, led, ["x"])
+        identities(between, method, solution, ["x"])
+    slow = ex.EMME(coherences=False, memory="finite")
+    with pytest.raises(ValueError, match=r"`second law` .*needs `EMME\(\)` with infinite memory"):
+        identities(between, slow, solution, ["second law"])
+    late = eqx.tree_at(lambda s: s.ts, solution, solution.ts + 1.0)
+    with pytest.raises(ValueError, match="`solution` must begin at time 0"):
+        identities(between, method, late)
+
+
+def test_start_at_zero_temperature_is_infinitely_far_from_it() -> None:
+    """Sigma~ of a bath at T* = 0: nothing while nothing flows, then +inf, exact and EMME."""
+    for method in (ex.EMME(), ex.Schrodinger(KEY)):
+        led = ex.solve(spin(WINDOW), [0.0, 3.0], method).ledger
+        np.testing.assert_allclose(led.entropy_production_fixed[0], 0.0, atol=1e-12)
+        assert led.entropy_production_fixed[1] == jnp.inf
 
 
 def random_model(seed: int) -> tuple[ex.OpenSystem, ex.Observation]:

@@ -88,10 +88,14 @@ def mutual_information(joint: Float[Array, "a b"]) -> Float[Array, ""]:
     return shannon(joint.sum(0)) + shannon(joint.sum(1)) - shannon(joint)
 
 
+def marginal(joint: Float[Array, "..."], axis: int) -> Float[Array, " outcomes"]:
+    """The distribution along one axis."""
+    return jnp.sum(joint, axis=tuple(a for a in range(joint.ndim) if a != axis))
+
+
 def total_correlation(joint: Float[Array, "..."]) -> Float[Array, ""]:
     """sum_i H(i) - H >= 0 of a joint probability table of any number of axes (Strasberg Eq. 37)."""
-    axes = range(joint.ndim)
-    alone = [shannon(jnp.sum(joint, axis=tuple(a for a in axes if a != i))) for i in axes]
+    alone = [shannon(marginal(joint, axis)) for axis in range(joint.ndim)]
     return sum(alone, -shannon(joint))
 
 
@@ -108,9 +112,10 @@ def observational(
     total = shannon(probabilities)
     ndim = probabilities.ndim
     for axis, volume in zip(range(ndim - len(volumes), ndim), volumes, strict=True):
-        own = jnp.sum(probabilities, axis=tuple(a for a in range(ndim) if a != axis))
         empty = volume <= 0
-        total = total + own @ jnp.where(empty, 0.0, jnp.log(jnp.where(empty, 1.0, volume)))
+        total = total + marginal(probabilities, axis) @ jnp.where(
+            empty, 0.0, jnp.log(jnp.where(empty, 1.0, volume))
+        )
     return total
 
 
@@ -131,22 +136,13 @@ def coarse_graining(
 ) -> CoarseGraining:
     r"""The entropies of a bath's state; `members` is 1 where a level is in a window, else 0.
 
-    The ignorance is computed as $D[\sum_E\Pi_E\rho_B\Pi_E\|\sum_E p_E\rho_{mic}(E)]$. Cost: two
+    The ignorance is what (12) leaves, $S_{obs}$ of the bath less the dephased entropy. Cost: two
     eigenproblems of the bath's size.
     """
-    dephased = state * (members @ members.T)
+    dephased = von_neumann(state * (members @ members.T))
     weight = jnp.diagonal(state).real @ members
-    volume = jnp.sum(members, axis=0)
-    share = members @ (weight / jnp.where(volume > 0, volume, 1.0))
-    cross = jnp.diagonal(dephased).real @ _log(share)
-    entropy = von_neumann(dephased)
-    return CoarseGraining(von_neumann(state), entropy, -entropy - cross)
-
-
-def _log(p: Array) -> Array:
-    """ln p, 0 where p is not positive, as it is then weighted by nothing."""
-    positive = p > 0
-    return jnp.where(positive, jnp.log(jnp.where(positive, p, 1.0)), 0.0)
+    known = observational(weight, [jnp.sum(members, axis=0)])
+    return CoarseGraining(von_neumann(state), dephased, known - dephased)
 
 
 class ObservationalTerms(NamedTuple):
@@ -201,7 +197,7 @@ def observe(
     own = von_neumann(system)
     each = [coarse_graining(state, m) for state, m in zip(baths, members, strict=True)]
     of_baths = jax.tree.map(lambda *x: jnp.stack(x), *each)
-    populations = jnp.sum(outcomes, axis=tuple(range(1, outcomes.ndim)))
+    populations = marginal(outcomes, 0)
     terms = ObservationalTerms(
         system_coherence=shannon(populations) - own,
         bath_coherence=of_baths.dephased_entropy - of_baths.entropy,

@@ -42,8 +42,8 @@ class RESULTS(eqx.Enumeration):
         'hold here (`secular=False` and `memory="finite"` do not guarantee positivity).'
     )
     unresolved = (
-        "The first law is off by more than 1e-6: the steps do not resolve the driving; take more "
-        "of them."
+        "The first law is off by more than 1e-6 of the energies: the steps do not resolve the "
+        "driving; take more of them."
     )
     not_finite = "The state holds NaN or infinite numbers."
 

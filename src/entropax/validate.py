@@ -297,6 +297,6 @@ def _identities() -> Iterator[Row]:
         for identity in case.table:
             name, source = f"{identity.name} {identity.relation}", identity.source
             before = worst.get(name, (source, 0.0))[1]
-            worst[name] = (source, max(before, identity.violation))
+            worst[name] = (source, float(np.maximum(before, identity.violation)))
     for name, (source, violation) in worst.items():
         yield Row(f"{name}, largest violation", source, 0.0, violation, identities.EXACT)

@@ -5,16 +5,18 @@ S, R, E: equations of Strasberg (2020), of Riera-Campeny et al. (2021), of Espos
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from entropax.entropy import marginal, observational
 from entropax.ledger.windows import WindowLedger
 from entropax.method import EMME, AbstractMethod, Schrodinger
-from entropax.method.kernels import offsets
+from entropax.method.kernels import offsets, same_energy
 from entropax.model import OpenSystem, Product
 from entropax.model.open_system import joint_volumes
 
@@ -39,6 +41,16 @@ class Identity(NamedTuple):
         """How far it is from holding, at worst."""
         residual = self.residual if self.relation == ">=" else -jnp.abs(self.residual)
         return float(jnp.maximum(0.0, -jnp.min(residual)))
+
+
+class Solved(Protocol):
+    """A solution of a window model."""
+
+    @property
+    def ts(self) -> Array: ...
+
+    @property
+    def ledger(self) -> WindowLedger: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +102,21 @@ def _emme(case: _Case) -> str | None:
     return None if isinstance(case.method, EMME) else "the master equation of finite baths (`EMME`)"
 
 
+def _stretches(model: OpenSystem) -> Iterator[OpenSystem]:
+    """The undriven model of each stretch between breaks."""
+    edges = [0.0, *np.asarray(model.breaks).tolist(), np.inf]
+    for start, stop in itertools.pairwise(edges):
+        middle = jnp.asarray(start + 1.0 if np.isinf(stop) else 0.5 * (start + stop))
+        yield model.within(middle, (middle, middle))
+
+
 def _markov(case: _Case) -> str | None:
     method = case.method
-    if isinstance(method, EMME) and method.memory == "infinite" and method.secular:
-        return None
-    return "`EMME()` with infinite memory, secular"
+    if not (isinstance(method, EMME) and method.memory == "infinite" and method.secular):
+        return "`EMME()` with infinite memory, secular"
+    if any(int(jnp.sum(same_energy(now))) > now.levels for now in _stretches(case.model)):
+        return "levels of the system of which no two have one energy"
+    return None
 
 
 def _resonant(case: _Case) -> str | None:
@@ -102,13 +124,12 @@ def _resonant(case: _Case) -> str | None:
     needed = "windows on resonance with all transitions of the system, at all times"
     if isinstance(case.method, Schrodinger):
         return None
+    if (missing := _markov(case)) is not None:
+        return missing
     model = case.model
     if not model.is_piecewise_constant:
         return needed
-    edges = [0.0, *np.asarray(model.breaks).tolist(), np.inf]
-    for start, stop in itertools.pairwise(edges):
-        middle = jnp.asarray(start + 1.0 if np.isinf(stop) else 0.5 * (start + stop))
-        now = model.within(middle, (middle, middle))
+    for now in _stretches(model):
         for number in range(len(model.baths)):
             away = np.abs(np.asarray(offsets(now, number)))
             if np.any((away > 1e-9) & (away < 1.0 - 1e-9)):
@@ -128,7 +149,7 @@ def _even(case: _Case) -> str | None:
     """For exact dynamics, levels of a window evenly filled and the system diagonal (S14)."""
     start = case.model.start
     if _exact(case) is not None:
-        return None
+        return _markov(case)
     if start.is_diagonal and not (
         isinstance(start, Product) and (start.beta is not None or start.filling < 1.0)
     ):
@@ -183,12 +204,17 @@ def _first_law(case: _Case) -> Array:
     return (led.total_energy - led.total_energy[0]) - (led.work - led.work[0])
 
 
+def _energies(model: OpenSystem) -> np.ndarray:
+    """Of level and windows together."""
+    total = np.asarray(model.spectrum()[0])
+    for bath in model.baths:
+        total = np.add.outer(total, np.asarray(bath.centers))
+    return total
+
+
 def _total_energy(case: _Case) -> Array:
     """Largest change of the probability of any total energy since the first time."""
-    total = np.asarray(case.model.spectrum()[0])
-    for bath in case.model.baths:
-        total = np.add.outer(total, np.asarray(bath.centers))
-    rounded, place = np.unique(np.round(total, 9), return_inverse=True)
+    rounded, place = np.unique(np.round(_energies(case.model), 9), return_inverse=True)
     joint = case.ledger.joint.reshape(case.ledger.joint.shape[0], -1)
     member = np.equal.outer(place.ravel(), np.arange(len(rounded))).astype(float)
     p = joint @ member
@@ -198,12 +224,9 @@ def _total_energy(case: _Case) -> Array:
 def _spohn(case: _Case) -> Array:
     """d S_obs/dt + d_t D[p || p_T] for T = 1; nothing where a probability starts to rise from 0."""
     led, model = case.ledger, case.model
-    energy = np.asarray(model.spectrum()[0])
-    for bath in model.baths:
-        energy = np.add.outer(energy, np.asarray(bath.centers))
     flow, p = led.joint_rate, led.joint
     filled = p > 1e-300
-    logs = jnp.log(jnp.where(filled, p, 1.0)) - jnp.log(joint_volumes(model)) + energy
+    logs = jnp.log(jnp.where(filled, p, 1.0)) - jnp.log(joint_volumes(model)) + _energies(model)
     axes = tuple(range(1, p.ndim))
     change = jnp.sum(jnp.where(filled, flow * logs, 0.0), axis=axes)
     whole = jnp.all(filled | (jnp.abs(flow) < 1e-12), axis=axes)
@@ -214,7 +237,7 @@ def _window_divergence(joint: Array) -> Array:
     """sum over baths of D[p_E(t) || p_E(0)], p(0) canonical over what is measured."""
     total = jnp.zeros(joint.shape[0])
     for axis in range(2, joint.ndim):
-        p = jnp.sum(joint, axis=tuple(a for a in range(1, joint.ndim) if a != axis))
+        p = jax.vmap(lambda joint, axis=axis - 1: marginal(joint, axis))(joint)
         start = p[0]
         filled = p > 0
         logs = jnp.log(jnp.where(filled, p / jnp.where(start > 0, start, 1.0), 1.0))
@@ -254,11 +277,9 @@ def _bath_split(case: _Case) -> Array:
     assert seen is not None
     worst = jnp.zeros(seen.entropy.shape)
     for number in range(len(case.model.baths)):
-        axes = tuple(a for a in range(1, seen.outcomes.ndim) if a != 2 + number)
-        p, volume = jnp.sum(seen.outcomes, axis=axes), seen.volumes[number]
-        filled = p > 0
-        ratio = jnp.where(filled, p / jnp.where(volume > 0, volume, 1.0), 1.0)
-        entropy = -jnp.sum(p * jnp.log(ratio), axis=1)
+        entropy = jax.vmap(
+            lambda joint, volume, axis=1 + number: observational(marginal(joint, axis), [volume])
+        )(seen.outcomes, seen.volumes[number])
         own = seen.bath_entropy[:, number] + seen.terms.bath_coherence[:, number]
         worst = jnp.maximum(worst, jnp.abs(entropy - own - seen.terms.ignorance[:, number]))
     return worst
@@ -276,7 +297,8 @@ def _smallest_term(case: _Case) -> Array:
 def _above_ignorance(case: _Case) -> Array:
     seen = case.ledger.observed
     assert seen is not None
-    return seen.entropy_production - jnp.sum(seen.terms.ignorance, axis=-1)
+    apart = seen.terms.correlation - seen.terms.coarse_correlation
+    return seen.entropy_production - jnp.sum(seen.terms.ignorance, axis=-1) - apart
 
 
 def _interaction(case: _Case) -> Array:
@@ -320,7 +342,7 @@ _ENTRIES = (
     ),
     _Entry("rate", "R57", ">=", (_markov,), lambda c: _known(c.ledger.entropy_production_rate)),
     _Entry("spohn", "R56, S56", "=", (_markov, _undriven, _resonant), _spohn),
-    _Entry("first law", "R49, R72, E22, E24", "=", (_evolving, _resonant), _first_law),
+    _Entry("first law", "R49, R72, E22", "=", (_evolving, _resonant), _first_law),
     _Entry("total energy", "R32, S49", "=", (_markov, _undriven, _resonant), _total_energy),
     _Entry(
         "mutual information",
@@ -341,7 +363,7 @@ _ENTRIES = (
         "above correlations",
         "E18",
         ">=",
-        (_exact, _canonical, _information),
+        (_exact, _canonical, _information, _one_bath),
         lambda c: c.ledger.entropy_production_fixed - _known(c.ledger.mutual_information),
     ),
     _Entry("weak coupling", "E27", "=", (_exact, _canonical, _one_bath), _interaction),
@@ -366,19 +388,22 @@ NAMES = tuple(entry.name for entry in _ENTRIES)
 def identities(
     model: OpenSystem,
     method: AbstractMethod,
-    ledger: WindowLedger,
+    solution: Solved,
     names: Sequence[str] | None = None,
 ) -> tuple[Identity, ...]:
     """Residuals of the identities and inequalities that a solved model must obey.
 
-    **Arguments:** `model`, `method` and the `ledger` that `solve` made of them, at times of which
-    the first is 0; `names`: which identities (`entropax.ledger.NAMES`); None for all whose
-    premises hold.
+    **Arguments:** `model`, `method` and the `solution` that `solve` made of them, at times of
+    which the first is 0; `names`: which identities (`entropax.ledger.NAMES`); None for all whose
+    premises hold. A report, not to be traced.
 
     Raises `ValueError` for an identity asked for by name whose premise does not hold, and says
-    what it needs.
+    what it needs; and for a solution that does not begin at time 0.
     """
-    case, found = _Case(model, method, ledger), []
+    ts = np.asarray(solution.ts)
+    if ts.shape[0] == 0 or ts[0] != 0.0:
+        raise ValueError(f"`solution` must begin at time 0, but has times {ts}.")
+    case, found = _Case(model, method, solution.ledger), []
     entries = {entry.name: entry for entry in _ENTRIES}
     for name in entries if names is None else names:
         if name not in entries:

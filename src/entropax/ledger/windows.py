@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Inexact
 
 from entropax.entropy import (
     ObservationalTerms,
+    marginal,
     mutual_information,
     observational,
     shannon,
@@ -24,6 +25,10 @@ from entropax.model import OpenSystem, Product
 
 _NEGLIGIBLE = 1e-6
 """Probabilities below minus this, or whose sum is off by it, are none; so is such a first law."""
+
+
+_STILL = 1e-9
+"""Energy below which none has been exchanged with a bath at zero temperature."""
 
 
 class ObservationLedger(eqx.Module):
@@ -62,13 +67,15 @@ class WindowLedger(eqx.Module):
     entropy_production: Float[Array, " times"] | None
     r"""$\Delta S_{obs} = S_{obs}(t) - S_{obs}(0)$ (Riera Eq. 54); None of frozen baths."""
     entropy_production_rate: Float[Array, " times"] | None
-    r"""$dS_{obs}/dt$ (Riera Eqs. 54-57), non-negative for `EMME()`; None of frozen baths."""
+    r"""$dS_{obs}/dt$ (Riera Eqs. 54-57), non-negative for `EMME()` where no two levels have one
+    energy; None of frozen baths."""
     entropy_production_local: Float[Array, " times"] | None
     r"""$\Delta S^S_{obs} + \sum_\nu\Delta S^{B_\nu}_{obs}$, without correlations (Riera Eq. 66)."""
     clausius: Float[Array, " times"] | None
     r"""$\Delta S^S_{obs} - \sum_\nu\int dQ_\nu/T^*_\nu$, left side of Riera Eqs. 67 and 74."""
     entropy_production_fixed: Float[Array, " times"]
-    r"""$\Delta S[\rho_S] - \sum_\nu\beta_\nu(0)\,Q_\nu$ (Esposito Eq. 10, Strasberg Eq. 5)."""
+    r"""$\Delta S[\rho_S] - \sum_\nu\beta_\nu(0)\,Q_\nu$ (Esposito Eq. 10, Strasberg Eq. 5); +inf
+    where a bath that started at $T^* = 0$ has taken energy."""
     entropy_production_weak: Float[Array, " times"] | None
     r"""$\Delta S[\rho_S] - \beta(0)\,(\Delta U_S - W)$ (Esposito Eq. 25); of one bath."""
     observational_entropy: Float[Array, " times"] | None
@@ -152,10 +159,7 @@ def _account(model: OpenSystem, state: WindowState) -> _Account:
     p, baths = state.joint, model.baths
     volumes = [jnp.asarray(bath.volume) for bath in baths]
     populations = jnp.diagonal(state.system).real
-    marginals = [
-        jnp.sum(p, axis=tuple(a for a in range(p.ndim) if a != 1 + number))
-        for number in range(len(baths))
-    ]
+    marginals = [marginal(p, 1 + number) for number in range(len(baths))]
     energy = [m @ bath.centers for m, bath in zip(marginals, baths, strict=True)]
     thermal = [
         match_canonical(bath.centers, v, e)
@@ -190,7 +194,7 @@ def _judge(reference: WindowReference, state: WindowState, ledger: WindowLedger)
         start = reference.start
         first = jnp.diagonal(start.system).real @ start.energies + jnp.sum(start.energy)
         first = first + start.interaction_energy
-        scale = jnp.maximum(1.0, jnp.abs(first) + jnp.abs(ledger.work))
+        scale = jnp.max(jnp.ptp(state.energies, axis=1), initial=0.0) + jnp.abs(ledger.work)
         missing = jnp.abs(ledger.total_energy - first - ledger.work)
         closed = ~(missing > _NEGLIGIBLE * scale)  # NaN is not sound
     # of one window alone nothing has a temperature: no news at any time
@@ -233,8 +237,8 @@ def _settle(reference: WindowReference, state: WindowState) -> WindowLedger:
         entropy_production_rate=of_baths(_rate(model, state)),
         entropy_production_local=of_baths(observed + baths),
         clausius=of_baths(observed + thermal),
-        entropy_production_fixed=system - jnp.sum(_product(beta, heat), axis=-1),
-        entropy_production_weak=system - _product(beta[0], drawn) if alone else None,
+        entropy_production_fixed=system - jnp.sum(_over_temperature(beta, heat), axis=-1),
+        entropy_production_weak=system - _over_temperature(beta[0], drawn) if alone else None,
         observational_entropy=of_baths(found.observational_entropy),
         system_entropy=found.system_entropy,
         system_observational_entropy=found.system_observational_entropy,
@@ -289,7 +293,7 @@ def _settle_observed(start: Observed | None, found: Observed | None) -> Observat
     )
 
 
-def _product(beta: Array, energy: Array) -> Array:
-    """beta E, and 0 where no energy flows at zero temperature."""
-    still = energy == 0
-    return jnp.where(still, 0.0, beta) * energy
+def _over_temperature(beta: Array, energy: Array) -> Array:
+    """beta E; at zero temperature 0 where nothing flows, to rounding, else infinite."""
+    cold, still = jnp.isinf(beta), jnp.abs(energy) < _STILL
+    return jnp.where(cold, jnp.where(still, 0.0, beta * jnp.sign(energy)), beta * energy)

@@ -37,14 +37,14 @@ from entropax.model.open_system import Stretch
 
 
 class Integrated(NamedTuple):
-    r"""What is integrated: the state, the energy `handed` to frozen baths, and of a driven system
-    the `work` done on it and its dynamic `phases` $\int\epsilon_k\,dt$.
+    """What is integrated: the state, the energy `handed` to frozen baths, and the `work` done on a
+    driven system. The states of an undriven one are in the interaction picture where the equation
+    is secular.
     """
 
     state: Array
     handed: Float[Array, " baths"]
     work: Float[Array, ""] | None = None
-    phases: Float[Array, " d"] | None = None
 
 
 Field = Callable[..., Integrated]
@@ -164,8 +164,10 @@ class AbstractMasterEquation(AbstractMethod):
             y, energies, progress = carry
             index, start, stop = indexed
             stretch = (start, stop)
-            now = model.within(start, stretch).spectrum()[0]
-            y = y._replace(work=y.work + (now - energies) @ self._populations(model, y.state))
+            now = model.within(start, stretch)
+            work = (now.spectrum()[0] - energies) @ self._populations(model, y.state)
+            state = y.state if self.coherences else _require_apart(now, y.state)
+            y = y._replace(state=state, work=y.work + work)
             y, found = self._stretch(model, y, stretch, jnp.clip(ts, start, stop), reduce, silent)
             progress = meter.step(progress, (index + 1) / total)
             return (y, model.within(stop, stretch).spectrum()[0], progress), found
@@ -182,7 +184,7 @@ class AbstractMasterEquation(AbstractMethod):
         y = Integrated(packed, jnp.zeros(len(model.baths)))
         if not model.is_driven:
             return y
-        return y._replace(work=jnp.zeros(()), phases=jnp.zeros(model.levels))
+        return y._replace(work=jnp.zeros(()))
 
     def _start(self, model: OpenSystem) -> Array:
         start = model.start.on_windows(model)
@@ -192,13 +194,16 @@ class AbstractMasterEquation(AbstractMethod):
                     "`coherences` must be True or None where the equation is not secular or the "
                     "start is not diagonal in the system's energies."
                 )
-            apart = jnp.sum(same_energy(model.before())) < model.levels + 0.5
-            told = "`coherences` must be True or None where levels of the system have one energy."
-            start = eqx.error_if(start, ~apart, told)
+            if not model.is_driven:
+                start = _require_apart(model, start)
         elif model.start.is_diagonal:
             identity = jnp.eye(model.levels).reshape((model.levels,) * 2 + (1,) * (start.ndim - 1))
             start = identity * start
         return self.project(model, start)
+
+    def _rotates(self, y: Integrated) -> bool:
+        """Whether states are in the interaction picture: frequencies must stay what they are."""
+        return self.secular and y.work is None
 
     def _conditional(self, model: OpenSystem, packed: Array) -> Array:
         state = packed[0] + 1j * packed[1] if self.coherences else packed
@@ -226,9 +231,8 @@ class AbstractMasterEquation(AbstractMethod):
         if self.coherences:
             conditional = self._conditional(model, y.state)
             system = jnp.sum(conditional, axis=tuple(range(2, conditional.ndim)))
-            if self.secular:  # integrated in the interaction picture
-                phases = energies * time if y.phases is None else y.phases
-                system = system * jnp.exp(1j * (phases[None, :] - phases[:, None]))
+            if self._rotates(y):
+                system = system * jnp.exp(1j * (energies[None, :] - energies[:, None]) * time)
         else:
             system = jnp.diag(jnp.sum(joint, axis=tuple(range(1, joint.ndim))))
         energy = [
@@ -260,9 +264,7 @@ class AbstractMasterEquation(AbstractMethod):
         """
         axes, parts = 2 if self.coherences else 1, transfers(model)
 
-        def terms(
-            model: OpenSystem, time: Array
-        ) -> list[tuple[Array, Array, Array | None, Transfer]]:
+        def terms(model: OpenSystem, time: Array) -> list[Kernels]:
             found = []
             pairs = same_frequency(model) if self.secular else jnp.ones((model.levels,) * 4)
             for part in parts:
@@ -282,13 +284,14 @@ class AbstractMasterEquation(AbstractMethod):
         constant = None
         if steady and self.memory == "infinite":
             constant = terms(known, jnp.zeros(()))
-        shifts = self._hamiltonian(known) if self.coherences and steady else None
+        rotating = self.secular and not model.is_driven
+        shifts = self._hamiltonian(known, bare=not rotating) if self.coherences and steady else None
 
         def account(time: Array, y: Integrated, now: OpenSystem, state: Array, handed: Array):
             if y.work is None:
                 return Integrated(state, handed)
             power = model.slopes(time, stretch) @ self._populations(now, y.state)
-            return Integrated(state, handed, power, now.spectrum()[0])
+            return Integrated(state, handed, power)
 
         def at(time: Array) -> tuple[OpenSystem, list]:
             now = known if steady else model.within(time, stretch)
@@ -309,7 +312,7 @@ class AbstractMasterEquation(AbstractMethod):
             del args
             now, kernels = at(time)
             rho, handed = y.state[0] + 1j * y.state[1], jnp.zeros_like(y.handed)
-            hamiltonian = self._hamiltonian(now) if shifts is None else shifts
+            hamiltonian = self._hamiltonian(now, bare=not rotating) if shifts is None else shifts
             change = -1j * (_product(hamiltonian, rho) - _product(rho, hamiltonian))
             for gain, loss, energy_gain, part in kernels:
                 # not the first product's adjoint: what rounding leaves anti-Hermitian would grow
@@ -322,11 +325,11 @@ class AbstractMasterEquation(AbstractMethod):
 
         return states if self.coherences else populations
 
-    def _hamiltonian(self, model: OpenSystem) -> Inexact[Array, "d d ..."]:
-        """H_S, absent from the secular equation's interaction picture, and first-order shifts."""
+    def _hamiltonian(self, model: OpenSystem, *, bare: bool) -> Inexact[Array, "d d ..."]:
+        """First-order shifts, and H_S where it is not left to the interaction picture."""
         energies = model.spectrum()[0]
-        bare = jnp.diag(jnp.zeros_like(energies) if self.secular else energies)
-        total = bare.reshape(bare.shape + (1,) * len(model.baths)) + 0j
+        own = jnp.diag(energies if bare else jnp.zeros_like(energies))
+        total = own.reshape(own.shape + (1,) * len(model.baths)) + 0j
         if self.first_order:
             for number in range(len(model.baths)):
                 shift = first_order_shift(model, number, secular=self.secular)
@@ -375,6 +378,13 @@ class AbstractMasterEquation(AbstractMethod):
         # change and all, would double what the solver's derivative must go through
         results = jax.lax.map(lambda x: jax.checkpoint(seen)(*x), (ts, states))
         return jax.tree.map(lambda x: x[0], end), results
+
+
+def _require_apart(model: OpenSystem, populations: Array) -> Array:
+    """Populations, where they are all that there is to follow."""
+    apart = jnp.sum(same_energy(model)) < model.levels + 0.5
+    told = "`coherences` must be True or None where levels of the system have one energy."
+    return eqx.error_if(populations, ~apart, told)
 
 
 def nonnegative(ts: Float[Array, " times"]) -> Float[Array, " times"]:

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
 
 import diffrax
@@ -51,13 +51,16 @@ class Schrodinger(AbstractMethod):
     - `observation`: also the observational entropy of an `Observation` and the terms that it is
       made of (Strasberg Eqs. 9, 22, 34, 39), in `ledger.observed`: O(D^2 r) per time, and two
       eigenproblems of each bath.
-    - `steps`, `order`: of smooth driving: steps between neighbouring times, and 2 or 4.
+    - `steps`, `order`: of smooth driving: steps between neighbouring times, rounded up to an even
+      number, and 2 or 4.
     - `memory_limit`: GiB that matrices may take; None for what the device has. One member of a
       batch is counted.
 
     Sectors can only be found where operators, means and the start are known numbers, not traced
-    ones. Derivatives with respect to all numbers of the model, forward and reverse, exact at
-    degenerate spectra: O(D^3) per time. Raises `ValueError` where the matrices do not fit.
+    ones; where times or jumps are traced, each stretch is asked for all times. `prepare` fills in
+    `sectors` and `plan`. Derivatives with respect to all numbers of the model, forward and
+    reverse, exact at degenerate spectra: O(D^3) per time. Raises `ValueError` where the matrices
+    do not fit.
     """
 
     key: PRNGKeyArray | None = None
@@ -214,15 +217,15 @@ class Schrodinger(AbstractMethod):
     def _state(
         self, model: OpenSystem, stretch: Stretch, values: Values, amplitudes: tuple[Array, ...]
     ) -> WindowState:
-        setting = stretch.setting
         shared = observed = None
-        if self.mutual_information:
-            ket, weighted = stretch.kets(amplitudes)
-            flat = (ket.shape[0], -1, ket.shape[-1])
-            baths = jnp.einsum("kir,kjr->ij", weighted.reshape(flat), ket.reshape(flat).conj())
-            shared = von_neumann(values.system) + von_neumann(baths) - setting.joint_entropy()
-        if self.observation is not None:
-            observed = self._observed(model, stretch, amplitudes)
+        if self.mutual_information or self.observation is not None:
+            kets = stretch.kets(amplitudes)
+            total = stretch.setting.joint_entropy()
+            if self.mutual_information:
+                baths = _reduced(*kets, range(1, kets[0].ndim - 1))
+                shared = von_neumann(values.system) + von_neumann(baths) - total
+            if self.observation is not None:
+                observed = self._observed(model, stretch.setting, kets, total)
         return WindowState(
             joint=values.joint,
             flow=values.flow,
@@ -236,28 +239,30 @@ class Schrodinger(AbstractMethod):
         )
 
     def _observed(
-        self, model: OpenSystem, stretch: Stretch, amplitudes: tuple[Array, ...]
+        self, model: OpenSystem, setting: Setting, kets: tuple[Array, Array], total: Array
     ) -> Observed:
         assert self.observation is not None
-        setting = stretch.setting
-        ket, weighted = stretch.kets(amplitudes)
-        conditional = jnp.einsum("k...r,q...r->kq...", weighted, ket.conj())
+        conditional = jnp.einsum("k...r,q...r->kq...", kets[1], kets[0].conj())
         states, members = [], []
         for number, (bath, own) in enumerate(zip(model.baths, setting.levels, strict=True)):
-            flat = (len(own), -1)
-            left = jnp.moveaxis(weighted, 1 + number, 0).reshape(flat)
-            right = jnp.moveaxis(ket, 1 + number, 0).reshape(flat)
-            states.append(left @ right.conj().T)
+            states.append(_reduced(*kets, [1 + number]))
             members.append(self.observation.members(number, bath, own))
         basis = self.observation.basis
         if isinstance(basis, str):
             vectors = jnp.eye(model.levels) if basis == "energy" else None
         else:
             vectors = model.to_eigenbasis(basis)
-        total = setting.joint_entropy()
         outcomes, terms, each = observe(conditional, states, total, members, vectors)
         volumes = tuple(jnp.sum(m, axis=0) for m in members)
         return Observed(outcomes, volumes, terms, total, each)
+
+
+def _reduced(ket: Array, weighted: Array, axes: Iterable[int]) -> Array:
+    """The density matrix of some axes of X C X^dagger, all others traced out."""
+    kept = tuple(axes)
+    size = int(np.prod([ket.shape[axis] for axis in kept]))
+    left, right = (jnp.moveaxis(x, kept, range(len(kept))) for x in (weighted, ket))
+    return left.reshape(size, -1) @ right.reshape(size, -1).conj().T
 
 
 def _plan(model: OpenSystem, ts: Float[Array, " times"]) -> tuple[int, ...] | None:

@@ -39,7 +39,11 @@ class Observation(eqx.Module):
         self.basis = _basis(basis)
         if windows is not None and (isinstance(windows, str) or not isinstance(windows, Sequence)):
             raise ValueError(f"`windows` must be a sequence, one entry per bath, not {windows!r}.")
-        self.windows = None if windows is None else tuple(map(_windows, range(99), windows))
+        self.windows = (
+            None
+            if windows is None
+            else tuple(_windows(number, given) for number, given in enumerate(windows))
+        )
 
     def fitted(self, levels: int, baths: Sequence[WindowBath]) -> Self:
         """The same for a system of so many levels and these baths, widths turned into edges.

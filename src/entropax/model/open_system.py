@@ -1,6 +1,6 @@
 """A small quantum system coupled to baths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import equinox as eqx
@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced
+from entropax._checks import (
+    Numbers,
+    check,
+    check_against,
+    finite_array,
+    hermitian_matrix,
+    is_traced,
+)
 from entropax.linalg import modes
 from entropax.model.matrices import AbstractCouplingMatrix, Explicit
 from entropax.model.starts import AbstractStart
@@ -200,11 +207,11 @@ class OpenSystem(eqx.Module):
             inside = f"where `{name}` is defined, which it must be from time 0 on"
             if not is_traced(first) and not is_traced(last):
                 inside = f"{inside} ({float(first):g} to {float(last):g})"
-            ts = check("ts", ts, inside, lambda xp, t, a=first, b=last: (a <= 0) & (t <= b))
+            ts = check_against("ts", ts, inside, _inside(ts, first, last))
             with jax.ensure_compile_time_eval():
-                values = jax.vmap(energy)(ts)
+                values = jax.vmap(energy)(jnp.append(ts, 0.0))
             if not is_traced(values):  # what is traced is judged when the program has run
-                check(name, values, "finite at all of `ts`", lambda xp, x: xp.isfinite(x))
+                check(name, values, "finite at 0 and at all of `ts`", lambda xp, x: xp.isfinite(x))
         return ts
 
     @property
@@ -253,6 +260,10 @@ def joint_volumes(model: OpenSystem) -> np.ndarray:
     for bath in model.baths:
         total = np.multiply.outer(total, bath.volume)
     return total
+
+
+def _inside(ts: Array, first: Array, last: Array) -> Callable[[], Array]:
+    return lambda: jnp.all((ts <= last) & (first <= 0.0))
 
 
 def _energies(given: Any) -> Any:

@@ -110,9 +110,9 @@ def run(options: Options, names: Sequence[str] | None = None) -> Result:
     for name, (model, method) in _cases(options.modes_or(LEVELS)).items():
         if names is not None and name not in names:
             continue
-        ledger = solve(model, times, method, progress=options.progress).ledger
+        found = solve(model, times, method, progress=options.progress)
         allowed = EXACT if isinstance(method, Schrodinger) else MASTER
-        solved[name] = Solved(ledger, identities(model, method, ledger), allowed)
+        solved[name] = Solved(found.ledger, identities(model, method, found), allowed)
     return Result(times, solved)
 
 
