@@ -571,7 +571,7 @@ def test_spin_in_a_random_matrix_reservoir() -> None:
 BAD = {
     "not orthonormal": (
         lambda: ex.Observation(basis=[[1.0, 1.0], [0.0, 1.0]]),
-        "`basis` must be orthonormal vectors as columns",
+        "`basis` must be orthonormal vectors as columns, but their overlaps are off by up to 1",
     ),
     "not square": (lambda: ex.Observation(basis=[[1.0, 0.0]]), "`basis` must be a square matrix"),
     "no basis": (lambda: ex.Observation(basis="x"), '`basis` must be "energy"'),  # pyright: ignore[reportArgumentType]
