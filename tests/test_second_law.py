@@ -286,7 +286,7 @@ CASES = {
         ex.Schrodinger(
             KEY, mutual_information=True, observation=ex.Observation(windows=["levels"])
         ),
-        14,
+        15,
     ),
     "exact, two baths": (
         two_baths(ex.Product(system=[0.3, 0.7], beta=(0.4, 2.0))),
@@ -343,6 +343,7 @@ CORRUPTIONS = {
     "fixed temperature": _scaled("entropy_production_fixed", -1.0),
     "above correlations": _scaled("mutual_information", 10.0),
     "weak coupling": _scaled("interaction_energy", 2.0),
+    "free energy": _scaled("system_entropy"),
     "bath under measurement": _seen("bath_entropy", lambda x: 1.01 * x),
     "terms": _seen("residual", lambda x: x + 1e-3),
     "terms are positive": _term("ignorance", lambda x: x - 1e-3),
@@ -378,7 +379,7 @@ def test_every_identity_can_fail(name: str, solved: dict[str, Any]) -> None:
         assert bad.violation > 1e-5
         noticed = True
     assert noticed
-    assert len(NAMES) == len(set(NAMES)) == 20
+    assert len(NAMES) == len(set(NAMES)) == 21
 
 
 def test_nan_is_a_violation() -> None:

@@ -4,8 +4,7 @@ S, R, E: equations of Strasberg (2020), of Riera-Campeny et al. (2021), of Espos
 """
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import jax
@@ -17,6 +16,7 @@ from entropax.entropy import marginal, observational
 from entropax.ledger.windows import WindowLedger
 from entropax.method import EMME, AbstractMethod, Schrodinger
 from entropax.method.kernels import offsets, same_energy
+from entropax.method.premises import Sample, samples
 from entropax.model import OpenSystem, Product
 from entropax.model.open_system import joint_volumes
 
@@ -57,7 +57,13 @@ class Solved(Protocol):
 class _Case:
     model: OpenSystem
     method: AbstractMethod
+    ts: Array
     ledger: WindowLedger
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The undriven model now and then, in every stretch."""
+        return samples(self.model, self.ts)
 
     @property
     def beta(self) -> Array:
@@ -102,19 +108,11 @@ def _emme(case: _Case) -> str | None:
     return None if isinstance(case.method, EMME) else "the master equation of finite baths (`EMME`)"
 
 
-def _stretches(model: OpenSystem) -> Iterator[OpenSystem]:
-    """The undriven model of each stretch between breaks."""
-    edges = [0.0, *np.asarray(model.breaks).tolist(), np.inf]
-    for start, stop in itertools.pairwise(edges):
-        middle = jnp.asarray(start + 1.0 if np.isinf(stop) else 0.5 * (start + stop))
-        yield model.within(middle, (middle, middle))
-
-
 def _markov(case: _Case) -> str | None:
     method = case.method
     if not (isinstance(method, EMME) and method.memory == "infinite" and method.secular):
         return "`EMME()` with infinite memory, secular"
-    if any(int(jnp.sum(same_energy(now))) > now.levels for now in _stretches(case.model)):
+    if any(int(jnp.sum(same_energy(now))) > now.levels for now, _ in case.samples):
         return "levels of the system of which no two have one energy"
     return None
 
@@ -129,7 +127,7 @@ def _resonant(case: _Case) -> str | None:
     model = case.model
     if not model.is_piecewise_constant:
         return needed
-    for now in _stretches(model):
+    for now, _ in case.samples:
         for number in range(len(model.baths)):
             away = np.abs(np.asarray(offsets(now, number)))
             if np.any((away > 1e-9) & (away < 1.0 - 1e-9)):
@@ -168,8 +166,9 @@ def _observed(case: _Case) -> str | None:
 
 def _matched(case: _Case) -> str | None:
     """Nothing observational at the start beyond the von Neumann entropy (S14)."""
-    if case.ledger.observed is None:
-        return "`Schrodinger(observation=...)`"
+    if (missing := _observed(case)) is not None:
+        return missing
+    assert case.ledger.observed is not None
     initial = float(case.ledger.observed.terms_initial.total)
     if initial <= _MISMATCH:
         return None
@@ -308,6 +307,15 @@ def _interaction(case: _Case) -> Array:
     return gap - case.beta[0] * (energy - energy[0])
 
 
+def _free_energy(case: _Case) -> Array:
+    """beta (W - Delta F) less Sigma~, with F = U - T S and U of system and interaction."""
+    led = case.ledger
+    energy = led.system_energy + _known(led.interaction_energy)
+    spent = led.work - led.work[0] - (energy - energy[0])
+    gained = led.system_entropy - led.system_entropy[0]
+    return case.beta[0] * spent + gained - led.entropy_production_fixed
+
+
 class _Entry(NamedTuple):
     name: str
     source: str
@@ -367,6 +375,7 @@ _ENTRIES = (
         lambda c: c.ledger.entropy_production_fixed - _known(c.ledger.mutual_information),
     ),
     _Entry("weak coupling", "E27", "=", (_exact, _canonical, _one_bath), _interaction),
+    _Entry("free energy", "E23, E24", "=", (_exact, _canonical, _one_bath), _free_energy),
     _Entry("bath under measurement", "S12", "=", (_observed,), _bath_split),
     _Entry(
         "terms",
@@ -403,7 +412,7 @@ def identities(
     ts = np.asarray(solution.ts)
     if ts.shape[0] == 0 or ts[0] != 0.0:
         raise ValueError(f"`solution` must begin at time 0, but has times {ts}.")
-    case, found = _Case(model, method, solution.ledger), []
+    case, found = _Case(model, method, solution.ts, solution.ledger), []
     entries = {entry.name: entry for entry in _ENTRIES}
     for name in entries if names is None else names:
         if name not in entries:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PRNGKeyArray
 
-from entropax.entropy import shannon, von_neumann
+from entropax.entropy import marginal, shannon, von_neumann
 from entropax.linalg import Exponential, Spectrum, eigh, matfn_times
 from entropax.method.sectors import Sector
 from entropax.model import OpenSystem
@@ -175,8 +175,7 @@ class Stretch(eqx.Module):
 
     def populations(self, amplitudes: tuple[Array, ...]) -> Float[Array, " d"]:
         """Of the system's levels."""
-        joint = self.observe(amplitudes).joint
-        return jnp.sum(joint, axis=tuple(range(1, joint.ndim)))
+        return marginal(self.observe(amplitudes).joint, 0)
 
     def jump(
         self, time: Array, energies: Float[Array, " d"], amplitudes: tuple[Array, ...]
@@ -204,5 +203,4 @@ class Stretch(eqx.Module):
 
 def density_matrix(joint: Array, coherence: Array) -> Array:
     """The system's, from populations and what is above its diagonal."""
-    populations = jnp.sum(joint, axis=tuple(range(1, joint.ndim)))
-    return coherence + coherence.conj().T + jnp.diag(populations)
+    return coherence + coherence.conj().T + jnp.diag(marginal(joint, 0))

@@ -13,7 +13,7 @@ from entropax.linalg import Exponential, eigh, matfn_times
 from entropax.method.base import scan_times
 from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.model import OpenSystem
-from entropax.model.open_system import BEFORE, Stretch, joint_volumes
+from entropax.model.open_system import BEFORE, Interval, joint_volumes
 
 SMALL, SMALL_OF_ONE = 48, 256
 """Up to this many populations the exponential of the generator is used instead of a solver; of one
@@ -81,7 +81,7 @@ class EMME(AbstractMasterEquation):
         self,
         model: OpenSystem,
         y: Integrated,
-        stretch: Stretch,
+        stretch: Interval,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,

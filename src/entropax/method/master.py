@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from entropax._checks import check
+from entropax.entropy import marginal
 from entropax.method.base import AbstractMethod, open_system
 from entropax.method.kernels import (
     Transfer,
@@ -33,7 +34,7 @@ from entropax.method.premises import (
 )
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
-from entropax.model.open_system import Stretch
+from entropax.model.open_system import Interval
 
 
 class Integrated(NamedTuple):
@@ -216,8 +217,7 @@ class AbstractMasterEquation(AbstractMethod):
         return jnp.moveaxis(jnp.diagonal(conditional, axis1=0, axis2=1), -1, 0).real
 
     def _populations(self, model: OpenSystem, packed: Array) -> Float[Array, " d"]:
-        joint = self._joint(model, packed)
-        return jnp.sum(joint, axis=tuple(range(1, joint.ndim)))
+        return marginal(self._joint(model, packed), 0)
 
     def _state(
         self,
@@ -234,7 +234,7 @@ class AbstractMasterEquation(AbstractMethod):
             if self._rotates(y):
                 system = system * jnp.exp(1j * (energies[None, :] - energies[:, None]) * time)
         else:
-            system = jnp.diag(jnp.sum(joint, axis=tuple(range(1, joint.ndim))))
+            system = jnp.diag(marginal(joint, 0))
         energy = [
             jnp.sum(joint * along(bath.centers, 0, i, len(model.baths)))
             for i, bath in enumerate(model.baths)
@@ -257,7 +257,7 @@ class AbstractMasterEquation(AbstractMethod):
             values = finite_memory(offset, model.baths[number].width * time)
         return values if self.lamb_shift else values.real + 0j
 
-    def field(self, model: OpenSystem, stretch: Stretch) -> Field:
+    def field(self, model: OpenSystem, stretch: Interval) -> Field:
         """The right-hand side f(t, y, None) inside a stretch without breaks.
 
         Density matrices are stored as (2, ...): real part, imaginary part.
@@ -341,7 +341,7 @@ class AbstractMasterEquation(AbstractMethod):
         self,
         model: OpenSystem,
         y: Integrated,
-        stretch: Stretch,
+        stretch: Interval,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,

@@ -156,6 +156,7 @@ class GOE(_FullEnsemble):
 
     real = True
 
+    # written out in both: a type checker would make one of the fields
     def __init__(self, variance: Numbers):
         super().__init__(variance)
 

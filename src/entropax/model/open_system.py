@@ -23,10 +23,10 @@ from entropax.model.starts import AbstractStart
 from entropax.model.windows import WindowBath
 from entropax.protocol import AbstractProtocol, protocol
 
-Stretch = tuple[Float[Array, ""], Float[Array, ""]]
+Interval = tuple[Float[Array, ""], Float[Array, ""]]
 """First and last time of a stretch without a break."""
 
-BEFORE: Stretch = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
+BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
 """The time before the start."""
 
 
@@ -176,7 +176,7 @@ class OpenSystem(eqx.Module):
             jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
         )
 
-    def within(self, time: Float[Array, ""], stretch: Stretch) -> Self:
+    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
         """The undriven model that has the energies of `time`, as seen from inside a stretch."""
         if not isinstance(self.energies, tuple):
             return self
@@ -189,7 +189,7 @@ class OpenSystem(eqx.Module):
         """The undriven model of the time before the start."""
         return self.within(jnp.zeros(()), BEFORE)
 
-    def slopes(self, time: Float[Array, ""], stretch: Stretch) -> Float[Array, " d"]:
+    def slopes(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " d"]:
         r"""$d\epsilon_k/dt$ inside a stretch."""
         rates = jnp.zeros(self.levels)
         for k, energy in self.protocols.items():
