@@ -66,7 +66,7 @@ BASIS = np.linalg.qr(random_hermitian(np.random.default_rng(4), 2))[0]
 COHERENT = ex.Product(system=[[0.5, 0.3j], [-0.3j, 0.5]], beta=(1.3,))
 CANONICAL = ex.Product(system=[0.3, 0.7], beta=(1.3,))
 WINDOW = ex.Product(system=1, windows=(0,))
-EDGES = (-0.4, 0.1, 0.9, 1.0, 2.3)
+EDGES = (-0.4, 0.1, 0.75, 1.0, 2.3)  # a level lies on 0.75, and belongs above
 OBSERVED = {
     "a window": (spin(WINDOW), ex.Observation()),
     "eigenbasis": (spin(COHERENT), ex.Observation("eigenbasis")),
