@@ -72,6 +72,7 @@ FLOORS = (
     ("ledger",),
     ("progress",),
     ("solve",),
+    ("steady",),
     ("control",),
     ("ensemble",),
     ("plot",),

@@ -10,6 +10,7 @@ from entropax import entropy as entropy, equilibrium as equilibrium, linalg as l
 from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
+    GKLSLedger as GKLSLedger,
     ObservationLedger as ObservationLedger,
     WindowLedger as WindowLedger,
     global_equilibrium as global_equilibrium,
@@ -19,7 +20,11 @@ from entropax.method import (
     EMME as EMME,
     AbstractMethod as AbstractMethod,
     BornMarkovSecular as BornMarkovSecular,
+    Davies as Davies,
     Exact as Exact,
+    Lindblad as Lindblad,
+    Local as Local,
+    Redfield as Redfield,
     Schrodinger as Schrodinger,
     microcanonical_master_equation as microcanonical_master_equation,
 )
@@ -27,15 +32,26 @@ from entropax.model import (
     GOE as GOE,
     GUE as GUE,
     Coupling as Coupling,
+    CustomSpectrum as CustomSpectrum,
+    Drive as Drive,
+    DrudeLorentzSpectrum as DrudeLorentzSpectrum,
     EigenstateThermalization as EigenstateThermalization,
     FermionNetwork as FermionNetwork,
+    FlatSpectrum as FlatSpectrum,
+    Gibbs as Gibbs,
     Joint as Joint,
+    Jump as Jump,
     Junction as Junction,
     Lead as Lead,
     Observation as Observation,
+    OhmicSpectrum as OhmicSpectrum,
     OpenSystem as OpenSystem,
+    PowerSpectrum as PowerSpectrum,
     Product as Product,
     RandomBands as RandomBands,
+    SuperOhmicSpectrum as SuperOhmicSpectrum,
+    TabulatedSpectrum as TabulatedSpectrum,
+    ThermalBath as ThermalBath,
     WindowBath as WindowBath,
     pure_start as pure_start,
     with_occupations as with_occupations,
@@ -46,5 +62,6 @@ from entropax.protocol import (
     PiecewiseLinear as PiecewiseLinear,
 )
 from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve
+from entropax.steady import SteadyState as SteadyState, steady_state as steady_state
 
 __version__ = _version("entropax")

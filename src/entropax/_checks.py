@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Bool, Complex, Float
+from jaxtyping import Array, ArrayLike, Bool, Complex, Float, Inexact
 
 from entropax._precision import require_float64
 
@@ -85,11 +85,16 @@ def hermitian_matrix(
     name: str, value: Numbers
 ) -> Float[Array, "sites sites"] | Complex[Array, "sites sites"]:
     """`value` as a finite square matrix that equals its conjugate transpose to rounding."""
+    array = square_matrix(name, value)
+    return check(name, array, "Hermitian (equal to its conjugate transpose)", _is_hermitian)
+
+
+def square_matrix(name: str, value: Numbers) -> Inexact[Array, "n n"]:
+    """`value` as a finite square matrix, float64 or complex128."""
     array = _array(name, value, 2)
     if array.shape[0] != array.shape[1]:
         raise ValueError(f"`{name}` must be a square matrix, but has shape {array.shape}.")
-    array = check(name, array, "finite", _is_finite)
-    return check(name, array, "Hermitian (equal to its conjugate transpose)", _is_hermitian)
+    return check(name, array, "finite", _is_finite)
 
 
 def _is_finite(xp: ModuleType, x: Any) -> Any:

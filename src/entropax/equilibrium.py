@@ -15,10 +15,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Inexact
 
-from entropax.entropy import binary_entropy
-from entropax.linalg import pairwise_sum
+from entropax.entropy import binary_entropy, von_neumann
+from entropax.linalg import Exponential, eigenvalues, matfn, modes, pairwise_sum
 
 _EPS = 2.0**-52
 _MAX_STEPS = 300
@@ -37,6 +37,42 @@ def log_odds(
 def fermi(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """f(x) = 1/(e^x + 1), to full relative accuracy in both tails."""
     return jax.nn.sigmoid(-x)
+
+
+def gibbs_state(
+    hamiltonian: Inexact[Array, "d d"], beta: Float[Array, ""]
+) -> Inexact[Array, "d d"]:
+    r"""$e^{-\beta H}/Z$ for finite beta; derivatives are exact at degenerate energies too."""
+    energies = eigenvalues(hamiltonian)
+    shift = jnp.where(beta > 0, energies[0], energies[-1])  # no weight overflows
+    weight = matfn(Exponential(-beta), hamiltonian - shift * jnp.eye(hamiltonian.shape[0]))
+    return weight / jnp.trace(weight).real
+
+
+def free_energy(
+    state: Inexact[Array, "d d"], hamiltonian: Inexact[Array, "d d"], beta: Float[Array, ""]
+) -> Float[Array, ""]:
+    r"""$F = \mathrm{tr}\rho H - S[\rho]/\beta$, for a temperature that need not be the state's.
+
+    $S(\rho\|\rho_\beta) = \beta\,(F(\rho) - F(\rho_\beta))$ with $\rho_\beta = e^{-\beta H}/Z$.
+    """
+    return mean(hamiltonian, state) - von_neumann(state) / beta
+
+
+def ergotropy(state: Inexact[Array, "d d"], hamiltonian: Inexact[Array, "d d"]) -> Float[Array, ""]:
+    r"""The most work that unitaries can draw from a state (Allahverdyan et al. 2004).
+
+    $\mathrm{tr}\rho H - \sum_k r_k \epsilon_k$ with populations r descending and energies
+    ascending: $\rho$ less its passive state. Where eigenvalues meet, a derivative is that of the
+    eigenvectors found there, one of several.
+    """
+    populations, energies = modes(state)[0], modes(hamiltonian)[0]
+    return mean(hamiltonian, state) - populations[::-1] @ energies
+
+
+def mean(operator: Inexact[Array, "d d"], state: Inexact[Array, "d d"]) -> Float[Array, ""]:
+    r"""$\mathrm{Re}\,\mathrm{tr}\,A\rho$."""
+    return jnp.sum(operator * state.T).real
 
 
 class Equilibrium(eqx.Module):

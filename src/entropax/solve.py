@@ -13,6 +13,7 @@ from entropax._checks import Numbers, finite_array
 from entropax.ledger import (
     FermionLedger,
     FermionModel,
+    GKLSLedger,
     Verdict,
     WindowLedger,
     judge,
@@ -20,7 +21,13 @@ from entropax.ledger import (
     reference,
     settle,
 )
-from entropax.method import AbstractMethod, Exact
+from entropax.method import (
+    AbstractGKLS,
+    AbstractMasterEquation,
+    AbstractMethod,
+    Exact,
+    Schrodinger,
+)
 from entropax.model import OpenSystem
 from entropax.progress import RichProgressMeter
 
@@ -45,13 +52,25 @@ class RESULTS(eqx.Enumeration):
         "The first law is off by more than 1e-6 of the energies: the steps do not resolve the "
         "driving; take more of them."
     )
+    not_unique = (
+        "The steady state is not unique: something is conserved (`audit` names it), or rates are "
+        "below rounding of the fastest one, as at very low temperatures."
+    )
+    not_converged = "The iterative solver did not find the steady state."
     not_finite = "The state holds NaN or infinite numbers."
 
 
 LedgerT = TypeVar("LedgerT")
 
 
-FAILURES = (RESULTS.unmatched, RESULTS.unphysical, RESULTS.unresolved, RESULTS.not_finite)
+FAILURES = (
+    RESULTS.unmatched,
+    RESULTS.unphysical,
+    RESULTS.unresolved,
+    RESULTS.not_unique,
+    RESULTS.not_converged,
+    RESULTS.not_finite,
+)
 
 
 class Solution(eqx.Module, Generic[LedgerT]):
@@ -90,12 +109,36 @@ def solve(
 def solve(
     model: OpenSystem,
     ts: Numbers,
-    method: AbstractMethod,
+    method: AbstractGKLS,
+    *,
+    save: Callable[[Any], PyTree[Array]] | None = None,
+    progress: bool | diffrax.AbstractProgressMeter = False,
+    throw: bool = True,
+) -> Solution[GKLSLedger]: ...
+
+
+@overload
+def solve(
+    model: OpenSystem,
+    ts: Numbers,
+    method: AbstractMasterEquation | Schrodinger,
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
     throw: bool = True,
 ) -> Solution[WindowLedger]: ...
+
+
+@overload
+def solve(
+    model: OpenSystem,
+    ts: Numbers,
+    method: AbstractMethod,
+    *,
+    save: Callable[[Any], PyTree[Array]] | None = None,
+    progress: bool | diffrax.AbstractProgressMeter = False,
+    throw: bool = True,
+) -> Solution[Any]: ...
 
 
 def solve(
@@ -114,7 +157,8 @@ def solve(
     - `model`: a `Junction`, a `FermionNetwork` or an `OpenSystem`.
     - `ts`: shape (times,), finite, in any order.
     - `method`: how. Free fermions: `Exact()`, also where left out; an `OpenSystem`:
-      `Schrodinger`, `EMME` or `BornMarkovSecular`.
+      `Schrodinger`, `EMME` or `BornMarkovSecular` with window baths, `Davies`, `Local`,
+      `Redfield` or `Lindblad` with ideal ones.
     - `save`: a function of the state at one time (see `entropax.method`), whose results are
       stacked in `Solution.saved`. States themselves are not kept: each is reduced to its ledger
       at once. A new function object compiles anew, so define it once.
@@ -132,7 +176,8 @@ def solve(
         if isinstance(model, OpenSystem):
             raise ValueError(
                 "`method` must be given for an OpenSystem: Schrodinger(key), EMME() or "
-                "BornMarkovSecular()."
+                "BornMarkovSecular() with window baths, Davies(), Local(), Redfield() or "
+                "Lindblad() with ideal ones."
             )
         method = Exact()
     if not isinstance(method, AbstractMethod):
@@ -154,7 +199,7 @@ def _solve(
     meter: diffrax.AbstractProgressMeter,
     throw: bool,
 ) -> Solution[Any]:
-    start = reference(model, method.initial(model))
+    start = reference(method.initial(model), model)
 
     def reduce(state):
         return measure(start, state), None if save is None else save(state)
@@ -168,10 +213,13 @@ def _solve(
         result=_result(judge(start, measured, ledger)),
         stats={"times": ts.shape[0], "sites": model.sites},
     )
-    if throw:
-        for kind in FAILURES:
-            bad = jnp.any(solution.result == kind)
-            solution = eqx.error_if(solution, bad, RESULTS[kind])
+    return raise_failures(solution) if throw else solution
+
+
+def raise_failures(solution: Any) -> Any:
+    """The solution, where its `result` is no failure."""
+    for kind in FAILURES:
+        solution = eqx.error_if(solution, jnp.any(solution.result == kind), RESULTS[kind])
     return solution
 
 

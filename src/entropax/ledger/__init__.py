@@ -13,6 +13,13 @@ from entropax.ledger.fermion import (
     FermionModel as FermionModel,
     global_equilibrium as global_equilibrium,
 )
+from entropax.ledger.gkls import (
+    AbstractFlows as AbstractFlows,
+    GKLSLedger as GKLSLedger,
+    flows as flows,
+    is_state as is_state,
+    temperatures as temperatures,
+)
 from entropax.ledger.identities import (
     NAMES as NAMES,
     Identity as Identity,

@@ -23,10 +23,9 @@ class Verdict(NamedTuple):
 
 
 @functools.singledispatch
-def reference(model: eqx.Module, initial: Any) -> eqx.Module:
+def reference(initial: eqx.Module, model: Any) -> eqx.Module:
     """The start, as the ledger of later times needs it."""
-    del initial
-    raise ValueError(f"`model` must be one that has a ledger, but is {type(model).__name__}.")
+    raise NotImplementedError
 
 
 @functools.singledispatch

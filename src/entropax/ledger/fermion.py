@@ -134,9 +134,8 @@ class Reference(eqx.Module):
     joint_entropy: Float[Array, ""]
 
 
-@reference.register(Junction)
-@reference.register(FermionNetwork)
-def _reference(model: FermionModel, initial: AbstractFermionState) -> Reference:
+@reference.register
+def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
     """Measure the start: thermal baths keep their own temperatures, others get effective ones."""
     if isinstance(model, Junction):
         energies = tuple(lead.energies for lead in model.leads)

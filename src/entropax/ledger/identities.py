@@ -145,7 +145,7 @@ def _evolving(case: _Case) -> str | None:
 
 def _even(case: _Case) -> str | None:
     """For exact dynamics, levels of a window evenly filled and the system diagonal (S14)."""
-    start = case.model.start
+    start = case.model.joint_start
     if _exact(case) is not None:
         return _markov(case)
     if start.is_diagonal and not (

@@ -145,7 +145,7 @@ class _Account(NamedTuple):
 
 
 @reference.register
-def _reference(model: OpenSystem, initial: WindowState) -> WindowReference:
+def _reference(initial: WindowState, model: OpenSystem) -> WindowReference:
     return WindowReference(model, initial)
 
 

@@ -18,6 +18,7 @@ from entropax.linalg.functions import (
     ShannonTerm as ShannonTerm,
     SpectralFunction as SpectralFunction,
 )
+from entropax.linalg.hermitian import from_real as from_real, to_real as to_real
 from entropax.linalg.masked import masked_inverse as masked_inverse
 from entropax.linalg.spectral import (
     Spectrum as Spectrum,
@@ -26,5 +27,10 @@ from entropax.linalg.spectral import (
     matfn_times as matfn_times,
     modes as modes,
     trace_fn as trace_fn,
+)
+from entropax.linalg.stationary import (
+    Stationary as Stationary,
+    stationary as stationary,
+    stationary_by_action as stationary_by_action,
 )
 from entropax.linalg.sums import pairwise_sum as pairwise_sum, sum_over_rows as sum_over_rows

@@ -66,8 +66,8 @@ class Setting(eqx.Module):
                 term = operator[k[:, None], k[None, :]] * matrix[i[:, None], i[None, :]]
                 h = h + strength * term * others
             coupled.append(h)
-        start = model.start.on_levels(model, levels)
-        return cls(tuple(coupled), start, tuple(levels), sectors, model.start.is_diagonal)
+        start = model.joint_start.on_levels(model, levels)
+        return cls(tuple(coupled), start, tuple(levels), sectors, model.joint_start.is_diagonal)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

@@ -40,12 +40,18 @@ class AbstractMethod(eqx.Module):
         """`reduce(state)` at every time, stacked along a first axis."""
 
 
-def open_system(method: AbstractMethod, model: eqx.Module) -> OpenSystem:
+def open_system(method: AbstractMethod, model: eqx.Module, *, ideal: bool = False) -> OpenSystem:
     """The model, where the method knows it."""
     if not isinstance(model, OpenSystem):
         raise ValueError(
             f"`model` must be an OpenSystem for the method {type(method).__name__}, "
             f"but is {type(model).__name__}."
+        )
+    if model.is_ideal != ideal:
+        wanted, found = ("ideal", "window") if ideal else ("window", "ideal")
+        raise ValueError(
+            f"`model` must have {wanted} baths for the method {type(method).__name__}, "
+            f"but has {found} ones."
         )
     return model
 

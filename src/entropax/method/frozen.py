@@ -49,8 +49,8 @@ class BornMarkovSecular(AbstractMasterEquation):
 
     def _reference(self, model: OpenSystem, number: int) -> Array:
         """The start's distribution over the windows of one bath."""
-        joint = model.start.on_windows(model)
-        if not model.start.is_diagonal:
+        joint = model.joint_start.on_windows(model)
+        if not model.joint_start.is_diagonal:
             joint = jnp.moveaxis(jnp.diagonal(joint, axis1=0, axis2=1), -1, 0).real
         others = [axis for axis in range(joint.ndim) if axis != 1 + number]
         return jnp.sum(joint, axis=tuple(others))

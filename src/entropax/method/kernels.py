@@ -117,17 +117,17 @@ def same_frequency(model: OpenSystem) -> Float[Array, "d d d d"]:
     energies = model.spectrum()[0]
     frequency = energies[None, :] - energies[:, None]
     gap = jnp.abs(frequency[:, :, None, None] - frequency[None, None, :, :])
-    return (gap <= _unresolved(energies)).astype(float)
+    return (gap <= unresolved(energies)).astype(float)
 
 
 def same_energy(model: OpenSystem) -> Float[Array, "d d"]:
     """1 where two levels have one energy, to 1e-9 of the largest difference."""
     energies = model.spectrum()[0]
     gap = jnp.abs(energies[:, None] - energies[None, :])
-    return (gap <= _unresolved(energies)).astype(float)
+    return (gap <= unresolved(energies)).astype(float)
 
 
-def _unresolved(energies: Array) -> Array:
+def unresolved(energies: Array) -> Array:
     """Below this a difference counts as none: 1e-9 of the largest, or what rounding leaves."""
     rounding = 64 * 2.0**-52 * energies.shape[0] * jnp.max(jnp.abs(energies))
     return jnp.maximum(1e-9 * (jnp.max(energies) - jnp.min(energies)), rounding)

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
-from entropax._checks import check
 from entropax.entropy import marginal
-from entropax.method.base import AbstractMethod, open_system
+from entropax.method.base import open_system
+from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
 from entropax.method.kernels import (
     Transfer,
     finite_memory,
@@ -54,7 +54,7 @@ Kernels = tuple[Array, Array, Array | None, Transfer]
 """Gain, loss, gain of a frozen bath's energy, and what they belong to."""
 
 
-class AbstractMasterEquation(AbstractMethod):
+class AbstractMasterEquation(AbstractIntegratedMethod):
     """Coefficients, integration, and the choice between populations alone and full states.
 
     A state has one axis of the system (populations) or two (density matrices), then one axis a
@@ -66,11 +66,6 @@ class AbstractMasterEquation(AbstractMethod):
     lamb_shift: bool = eqx.field(default=True, static=True)
     first_order: bool = eqx.field(default=True, static=True)
     coherences: bool | None = eqx.field(default=None, static=True)
-    solver: diffrax.AbstractSolver | None = None
-    rtol: float = 1e-9
-    atol: float = 1e-12
-    max_steps: int = eqx.field(default=100_000, static=True)
-    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
 
     @property
     @abc.abstractmethod
@@ -100,13 +95,6 @@ class AbstractMasterEquation(AbstractMethod):
     def __check_init__(self) -> None:
         if self.memory not in ("infinite", "finite"):
             raise ValueError(f'`memory` must be "infinite" or "finite", but is {self.memory!r}.')
-        if isinstance(self.adjoint, diffrax.BacksolveAdjoint):
-            raise ValueError(
-                "`adjoint` must not be BacksolveAdjoint: its gradients are wrong here."
-            )
-        for name in ("rtol", "atol"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be positive, but is {getattr(self, name)!r}.")
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         """Decide whether coherences must be followed, while numbers can still be looked at."""
@@ -120,7 +108,7 @@ class AbstractMasterEquation(AbstractMethod):
             name_fast_driving(known, seen)
         if self.coherences is not None:
             return self
-        alone = self.secular and known.start.is_diagonal and certainly_apart(seen)
+        alone = self.secular and known.joint_start.is_diagonal and certainly_apart(seen)
         return dataclasses.replace(self, coherences=not alone)
 
     def initial(self, model: eqx.Module) -> WindowState:
@@ -154,31 +142,19 @@ class AbstractMasterEquation(AbstractMethod):
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        """One stretch between breaks after the other; each is asked for all times, and answers
-        for those that are its own.
-        """
-        end = ts[-1]
-        edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
-        silent, total = diffrax.NoProgressMeter(), edges.shape[0] - 1
+        silent = diffrax.NoProgressMeter()
 
-        def one(carry, indexed):
-            y, energies, progress = carry
-            index, start, stop = indexed
-            stretch = (start, stop)
+        def one(carry, stretch, own):
+            y, energies = carry
+            start, stop = stretch
             now = model.within(start, stretch)
             work = (now.spectrum()[0] - energies) @ self._populations(model, y.state)
             state = y.state if self.coherences else _require_apart(now, y.state)
             y = y._replace(state=state, work=y.work + work)
-            y, found = self._stretch(model, y, stretch, jnp.clip(ts, start, stop), reduce, silent)
-            progress = meter.step(progress, (index + 1) / total)
-            return (y, model.within(stop, stretch).spectrum()[0], progress), found
+            y, found = self._stretch(model, y, stretch, own, reduce, silent)
+            return (y, model.within(stop, stretch).spectrum()[0]), found
 
-        carry = (y, model.before().spectrum()[0], meter.init())
-        indexed = (jnp.arange(total), edges[:-1], edges[1:])
-        carry, found = jax.lax.scan(jax.checkpoint(one), carry, indexed)
-        meter.close(carry[-1])
-        own = jnp.searchsorted(model.breaks, ts, side="right")
-        return jax.tree.map(lambda x: x[own, jnp.arange(ts.shape[0])], found)
+        return scan_stretches(model.breaks, ts, (y, model.before().spectrum()[0]), one, meter)
 
     def _begin(self, model: OpenSystem, start: Array) -> Integrated:
         packed = jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start
@@ -188,16 +164,16 @@ class AbstractMasterEquation(AbstractMethod):
         return y._replace(work=jnp.zeros(()))
 
     def _start(self, model: OpenSystem) -> Array:
-        start = model.start.on_windows(model)
+        start = model.joint_start.on_windows(model)
         if not self.coherences:
-            if not (self.secular and model.start.is_diagonal):
+            if not (self.secular and model.joint_start.is_diagonal):
                 raise ValueError(
                     "`coherences` must be True or None where the equation is not secular or the "
                     "start is not diagonal in the system's energies."
                 )
             if not model.is_driven:
                 start = _require_apart(model, start)
-        elif model.start.is_diagonal:
+        elif model.joint_start.is_diagonal:
             identity = jnp.eye(model.levels).reshape((model.levels,) * 2 + (1,) * (start.ndim - 1))
             start = identity * start
         return self.project(model, start)
@@ -353,31 +329,8 @@ class AbstractMasterEquation(AbstractMethod):
             now = model.within(time, stretch)
             return reduce(self._state(now, y, field(time, y, None), time))
 
-        if ts.shape[0] == 0:  # diffrax wants a time
-            return y, jax.vmap(lambda t: seen(t, y))(ts)
-        # the state that the next stretch begins with
-        last = diffrax.SubSaveAt(t1=True) if model.is_driven else None
-        found = diffrax.diffeqsolve(
-            diffrax.ODETerm(field),
-            diffrax.Dopri8() if self.solver is None else self.solver,
-            t0=stretch[0],
-            t1=stretch[1],
-            dt0=None,
-            y0=y,
-            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(ts=ts), last)),
-            stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
-            adjoint=self.adjoint,
-            max_steps=self.max_steps,
-            throw=False,
-            progress_meter=meter,
-        )
-        # where the solver gave up, times keep its infinities, and the ledger is marked not finite
-        assert found.ys is not None
-        states, end = found.ys
-        # conditional states are small enough to keep; to reduce them inside the solver, rates of
-        # change and all, would double what the solver's derivative must go through
-        results = jax.lax.map(lambda x: jax.checkpoint(seen)(*x), (ts, states))
-        return jax.tree.map(lambda x: x[0], end), results
+        # where the solver gives up, the ledger is marked not finite
+        return self.integrate(field, y, stretch, ts, seen, meter, to_the_end=model.is_driven)
 
 
 def _require_apart(model: OpenSystem, populations: Array) -> Array:
@@ -385,11 +338,6 @@ def _require_apart(model: OpenSystem, populations: Array) -> Array:
     apart = jnp.sum(same_energy(model)) < model.levels + 0.5
     told = "`coherences` must be True or None where levels of the system have one energy."
     return eqx.error_if(populations, ~apart, told)
-
-
-def nonnegative(ts: Float[Array, " times"]) -> Float[Array, " times"]:
-    """Times that a master equation can be asked for."""
-    return check("ts", ts, "non-negative for a master equation", lambda xp, t: t >= 0)
 
 
 def along(kernel: Array, axes: int, number: int, baths: int) -> Array:
@@ -408,7 +356,3 @@ def _act(gain: Array, state: Array, axes: int, number: int) -> Array:
 def _product(a: Array, b: Array) -> Array:
     """Matrix product over the two leading axes."""
     return jnp.einsum("ij...,jk...->ik...", a, b)
-
-
-def _largest(x: PyTree[Array]) -> Array:
-    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(x)]))

@@ -117,11 +117,11 @@ def _groups(model: OpenSystem, blocks: list[Block]) -> dict[Block, int]:
 def _start_weight(model: OpenSystem, shape: tuple[int, ...]) -> np.ndarray:
     """Weight of the start in each block, 1 where it is not known before the program runs."""
     with jax.ensure_compile_time_eval():
-        start = model.start.on_windows(model)
+        start = model.joint_start.on_windows(model)
     if is_traced(start):
         return np.ones(shape)
     weight = np.asarray(start)
-    if model.start.is_diagonal:
+    if model.joint_start.is_diagonal:
         return weight
     weight = np.moveaxis(np.real(np.diagonal(weight)), -1, 0)
     # coherences need all levels beside a filled window

@@ -143,3 +143,27 @@ class WindowState(eqx.Module):
     mutual_information: Float[Array, ""] | None = None
     observed: Observed | None = None
     frozen: bool = eqx.field(default=False, static=True)
+
+
+class SystemState(eqx.Module):
+    r"""A small system between ideal baths at one time, in the basis in which it is given.
+
+    `state`: $\rho$; `hamiltonian`: whose mean is the internal energy; `rate`: $d\rho/dt$, and
+    `dissipated`, $D_\alpha(\rho)$, one a bath; `energy_current` and `particle_current` out of each
+    bath; `power`: done on the system. `energy`, `particles`, `work`: their integrals. `stationary`:
+    the steady state of the moment, or None where it was not asked for. `secular`: the equation
+    keeps coherences between energies apart from populations.
+    """
+
+    state: Inexact[Array, "d d"]
+    hamiltonian: Inexact[Array, "d d"]
+    rate: Inexact[Array, "d d"]
+    dissipated: Inexact[Array, "baths d d"]
+    energy_current: Float[Array, " baths"]
+    particle_current: Float[Array, " baths"]
+    power: Float[Array, ""]
+    energy: Float[Array, " baths"]
+    particles: Float[Array, " baths"]
+    work: Float[Array, ""]
+    stationary: Inexact[Array, "d d"] | None
+    secular: bool = eqx.field(static=True)

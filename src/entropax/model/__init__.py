@@ -1,5 +1,6 @@
 """What is studied: frozen, checked data."""
 
+from entropax.model.coupling import Coupling as Coupling, Drive as Drive, Jump as Jump
 from entropax.model.junction import (
     Junction as Junction,
     pure_start as pure_start,
@@ -15,6 +16,16 @@ from entropax.model.matrices import (
 )
 from entropax.model.network import FermionNetwork as FermionNetwork
 from entropax.model.observation import Observation as Observation
-from entropax.model.open_system import Coupling as Coupling, OpenSystem as OpenSystem
-from entropax.model.starts import Joint as Joint, Product as Product
+from entropax.model.open_system import OpenSystem as OpenSystem
+from entropax.model.spectra import (
+    CustomSpectrum as CustomSpectrum,
+    DrudeLorentzSpectrum as DrudeLorentzSpectrum,
+    FlatSpectrum as FlatSpectrum,
+    OhmicSpectrum as OhmicSpectrum,
+    PowerSpectrum as PowerSpectrum,
+    SuperOhmicSpectrum as SuperOhmicSpectrum,
+    TabulatedSpectrum as TabulatedSpectrum,
+)
+from entropax.model.starts import Gibbs as Gibbs, Joint as Joint, Product as Product
+from entropax.model.thermal import ThermalBath as ThermalBath
 from entropax.model.windows import WindowBath as WindowBath

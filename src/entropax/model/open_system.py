@@ -18,8 +18,9 @@ from entropax._checks import (
     is_traced,
 )
 from entropax.linalg import modes
-from entropax.model.matrices import AbstractCouplingMatrix, Explicit
-from entropax.model.starts import AbstractStart
+from entropax.model.coupling import Bath, Coupling, Drive, Jump
+from entropax.model.starts import AbstractJointStart, AbstractStart, AbstractSystemStart
+from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
 from entropax.protocol import AbstractProtocol, protocol
 
@@ -30,48 +31,6 @@ BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
 """The time before the start."""
 
 
-class Coupling(eqx.Module):
-    r"""$\lambda\, S \otimes B$ between a system and a bath.
-
-    **Arguments:**
-
-    - `operator`: S, Hermitian, shape (d, d), in the basis in which the system is given.
-    - `bath`: the bath; couplings that are handed the same object share one bath.
-    - `strength`: $\lambda$.
-    - `matrix`: B: an ensemble (`RandomBands`, `GOE`, `GUE`, `EigenstateThermalization`) or a
-      Hermitian array over the bath's levels.
-    """
-
-    operator: Inexact[Array, "d d"]
-    bath: WindowBath | None
-    strength: Float[Array, ""]
-    matrix: AbstractCouplingMatrix
-
-    def __init__(
-        self,
-        operator: Numbers,
-        bath: WindowBath,
-        strength: Numbers = 1.0,
-        matrix: AbstractCouplingMatrix | Numbers | None = None,
-    ):
-        self.operator = hermitian_matrix("operator", operator)
-        if not isinstance(bath, WindowBath):
-            raise ValueError(f"`bath` must be a WindowBath, but is {type(bath).__name__}.")
-        self.bath = bath
-        self.strength = finite_array("strength", strength, ndim=0)
-        if matrix is None:
-            raise ValueError(
-                "`matrix` must be given for a WindowBath: RandomBands, GOE, GUE, "
-                "EigenstateThermalization or a Hermitian array over its levels."
-            )
-        if isinstance(matrix, type):
-            raise ValueError(f"`matrix` must be made first: {matrix.__name__}(...).")
-        if not isinstance(matrix, AbstractCouplingMatrix):
-            matrix = Explicit(matrix)
-        matrix.check(bath)
-        self.matrix = matrix
-
-
 class OpenSystem(eqx.Module):
     r"""$H = H_S + \sum_\nu H_\nu + \sum_c \lambda_c\, S_c \otimes B_c$ (Riera, sections II and VI).
 
@@ -79,28 +38,44 @@ class OpenSystem(eqx.Module):
 
     - `energies`: $\epsilon_k$, shape (d,), in any order; operators are then given in this basis.
       Entries may be protocols, $\epsilon_k(t)$: an `AbstractProtocol` or any function of time.
-    - `couplings`: one `Coupling` or more. Couplings with the same bath object share that bath;
-      baths are numbered in order of first appearance.
-    - `start`: a `Product` or a `Joint`.
+    - `couplings`: one `Coupling` or more, and `Jump`s where baths are ideal. Those with the same
+      bath object share that bath; baths are numbered in order of first appearance, and all are
+      of one kind, `WindowBath` or `ThermalBath`.
+    - `start`: a `Product` or a `Joint`; a `Product` or `Gibbs` where baths are ideal.
     - `hamiltonian`: instead of `energies`, $H_S$ as a Hermitian matrix; k then numbers its
       eigenstates, ascending, and operators are given in the matrix's basis.
+
+    With ideal baths $H_S(t) = H_0(t) + V + \sum_i f_i(t) V_i$, $H_0$ what `energies` or
+    `hamiltonian` give:
+
+    - `interaction`: V, Hermitian: of the parts of the system with each other.
+    - `drives`: a `Drive` for each $f_i(t) V_i$.
+    - `frame`: G, Hermitian, commuting with $H_0$: V stands for $e^{-iGt} V e^{iGt}$, a drive that
+      rotates, and states are those of the rotating frame, $e^{iGt}\rho\,e^{-iGt}$. For
+      dissipators that do not see the drive: `Local` and `Lindblad`.
 
     In the couplings kept, `bath` is None where the bath is that of an earlier coupling.
     """
 
     energies: Float[Array, " d"] | tuple[Float[Array, ""] | AbstractProtocol, ...] | None
     hamiltonian: Inexact[Array, "d d"] | None
-    couplings: tuple[Coupling, ...]
+    couplings: tuple[Any, ...]
     start: AbstractStart
+    interaction: Inexact[Array, "d d"] | None
+    drives: tuple[Drive, ...]
+    frame: Inexact[Array, "d d"] | None
     bath_of_coupling: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(
         self,
         energies: Numbers | Sequence[Any] | None = None,
-        couplings: Sequence[Coupling] = (),
+        couplings: Sequence[Coupling | Jump] = (),
         start: AbstractStart | None = None,
         *,
         hamiltonian: Numbers | None = None,
+        interaction: Numbers | None = None,
+        drives: Sequence[Drive] = (),
+        frame: Numbers | None = None,
     ):
         if (energies is None) == (hamiltonian is None):
             raise ValueError("`energies` or `hamiltonian` must be given, exactly one of them.")
@@ -110,24 +85,27 @@ class OpenSystem(eqx.Module):
         )
         if self.levels < 1:
             raise ValueError("`energies` must hold at least one energy, but is empty.")
-        if isinstance(couplings, Coupling):
+        if isinstance(couplings, Coupling | Jump):
             raise ValueError("`couplings` must be a sequence, but is one Coupling: `(coupling,)`.")
         self.couplings, self.bath_of_coupling = self._numbered(tuple(couplings))
+        self.interaction = self._operator("interaction", interaction)
+        self.frame = self._operator("frame", frame)
+        self.drives = self._drives(drives)
         if not isinstance(start, AbstractStart):
-            raise ValueError(f"`start` must be a Product or a Joint, but is {start!r}.")
+            raise ValueError(f"`start` must be a Product, a Joint or a Gibbs, but is {start!r}.")
         start.check(self.levels, self.baths)
         self.start = start
 
     def _numbered(
-        self, couplings: tuple[Coupling, ...]
-    ) -> tuple[tuple[Coupling, ...], tuple[int, ...]]:
+        self, couplings: tuple[Coupling | Jump, ...]
+    ) -> tuple[tuple[Coupling | Jump, ...], tuple[int, ...]]:
         if not couplings:
             raise ValueError("`couplings` must hold at least one Coupling, but is empty.")
-        seen: list[WindowBath | None] = []
-        numbered: list[Coupling] = []
+        seen: list[Bath | None] = []
+        numbered: list[Coupling | Jump] = []
         numbers: list[int] = []
         for index, coupling in enumerate(couplings):
-            if not isinstance(coupling, Coupling):
+            if not isinstance(coupling, Coupling | Jump):
                 found = type(coupling).__name__
                 raise ValueError(f"`couplings[{index}]` must be a Coupling, but is {found}.")
             if coupling.operator.shape[0] != self.levels:
@@ -140,10 +118,38 @@ class OpenSystem(eqx.Module):
                 numbers.append(known[0])
                 numbered.append(eqx.tree_at(lambda c: c.bath, coupling, None))
             else:
+                if seen and type(seen[0]) is not type(coupling.bath):
+                    found = f"{type(seen[0]).__name__} and {type(coupling.bath).__name__}"
+                    raise ValueError(f"`couplings` must have baths of one kind, but have {found}.")
                 numbers.append(len(seen))
                 seen.append(coupling.bath)
                 numbered.append(coupling)
         return tuple(numbered), tuple(numbers)
+
+    def _operator(self, name: str, value: Numbers | None) -> Inexact[Array, "d d"] | None:
+        if value is None:
+            return None
+        self._require_ideal(name)
+        matrix = hermitian_matrix(name, value)
+        if matrix.shape[0] != self.levels:
+            raise ValueError(
+                f"`{name}` must have the system's dimension ({self.levels}), "
+                f"but has shape {matrix.shape}."
+            )
+        return matrix
+
+    def _drives(self, drives: Sequence[Drive]) -> tuple[Drive, ...]:
+        for index, drive in enumerate(drives):
+            self._require_ideal("drives")
+            if not isinstance(drive, Drive):
+                found = type(drive).__name__
+                raise ValueError(f"`drives[{index}]` must be a Drive, but is {found}.")
+            self._operator(f"drives[{index}].operator", drive.operator)
+        return tuple(drives)
+
+    def _require_ideal(self, name: str) -> None:
+        if not self.is_ideal:
+            raise ValueError(f"`{name}` must be left out where baths are made of windows.")
 
     @property
     def levels(self) -> int:
@@ -153,37 +159,60 @@ class OpenSystem(eqx.Module):
         return len(given)
 
     @property
-    def protocols(self) -> dict[int, AbstractProtocol]:
-        """The driven energies, by level."""
-        if not isinstance(self.energies, tuple):
-            return {}
-        return {k: e for k, e in enumerate(self.energies) if isinstance(e, AbstractProtocol)}
+    def is_ideal(self) -> bool:
+        """Whether the baths are ideal."""
+        return isinstance(self.baths[0], ThermalBath)
+
+    @property
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        """All that is driven, by name."""
+        energies = self.energies if isinstance(self.energies, tuple) else ()
+        named = {f"energies[{k}]": energy for k, energy in enumerate(energies)}
+        named |= {f"drives[{i}].protocol": drive.protocol for i, drive in enumerate(self.drives)}
+        for index, coupling in enumerate(self.couplings):
+            if isinstance(coupling, Coupling):
+                named[f"couplings[{index}].strength"] = coupling.strength
+        return {name: p for name, p in named.items() if isinstance(p, AbstractProtocol)}
 
     @property
     def is_driven(self) -> bool:
-        """Whether an energy depends on time."""
+        """Whether anything depends on time."""
         return bool(self.protocols)
 
     @property
     def is_piecewise_constant(self) -> bool:
-        """Whether all energies are constant between breaks."""
+        """Whether everything is constant between breaks."""
         return all(p.is_piecewise_constant for p in self.protocols.values())
 
     @property
     def breaks(self) -> Float[Array, " breaks"]:
-        """Times at which an energy jumps or bends, ascending."""
+        """Times at which something jumps or bends, ascending."""
         return jnp.sort(
             jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
         )
 
     def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
-        """The undriven model that has the energies of `time`, as seen from inside a stretch."""
-        if not isinstance(self.energies, tuple):
-            return self
-        energies = [
-            e.within(time, stretch) if isinstance(e, AbstractProtocol) else e for e in self.energies
-        ]
-        return eqx.tree_at(lambda m: m.energies, self, jnp.stack(energies))
+        """The undriven model of `time`, as seen from inside a stretch."""
+
+        def value(given: Any) -> Array:
+            return given.within(time, stretch) if isinstance(given, AbstractProtocol) else given
+
+        changed: list[tuple[Callable[[Self], Any], Any]] = []
+        if isinstance(self.energies, tuple):
+            changed.append((lambda m: m.energies, jnp.stack([value(e) for e in self.energies])))
+        if self.drives:
+            total = jnp.zeros((self.levels,) * 2) if self.interaction is None else self.interaction
+            for drive in self.drives:
+                total = total + value(drive.protocol) * drive.operator
+            changed += [(lambda m: m.interaction, total), (lambda m: m.drives, ())]
+        for index, coupling in enumerate(self.couplings):
+            if isinstance(coupling, Coupling) and isinstance(coupling.strength, AbstractProtocol):
+                fixed = eqx.tree_at(lambda c: c.strength, coupling, value(coupling.strength))
+                changed.append((lambda m, index=index: m.couplings[index], fixed))
+        model = self
+        for where, new in changed:
+            model = eqx.tree_at(where, model, new, is_leaf=lambda x: x is None)
+        return model
 
     def before(self) -> Self:
         """The undriven model of the time before the start."""
@@ -191,18 +220,30 @@ class OpenSystem(eqx.Module):
 
     def slopes(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " d"]:
         r"""$d\epsilon_k/dt$ inside a stretch."""
-        rates = jnp.zeros(self.levels)
-        for k, energy in self.protocols.items():
-            rates = rates.at[k].set(energy.slope(time, stretch))
-        return rates
+        if not isinstance(self.energies, tuple):
+            return jnp.zeros(self.levels)
+        slopes = [
+            e.slope(time, stretch) if isinstance(e, AbstractProtocol) else jnp.zeros(())
+            for e in self.energies
+        ]
+        return jnp.stack(slopes)
+
+    def hamiltonian_slope(self, time: Float[Array, ""], stretch: Interval) -> Inexact[Array, "d d"]:
+        r"""$dH_S/dt$ inside a stretch; in the rotating frame, where there is one."""
+        total = jnp.diag(self.slopes(time, stretch))
+        for drive in self.drives:
+            total = total + drive.protocol.slope(time, stretch) * drive.operator
+        if self.frame is not None and self.interaction is not None:
+            turning = self.frame @ self.interaction
+            total = total - 1j * (turning - turning.conj().T)
+        return total
 
     def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
         """The times, checked against the domains and values of the protocols."""
         if not self.is_driven:
             return ts
-        ts = check("ts", ts, "non-negative where energies are driven", lambda xp, t: t >= 0)
-        for k, energy in self.protocols.items():
-            name = f"energies[{k}]"
+        ts = check("ts", ts, "non-negative where a model is driven", lambda xp, t: t >= 0)
+        for name, energy in self.protocols.items():
             first, last = energy.domain
             inside = f"where `{name}` is defined, which it must be from time 0 on"
             if not is_traced(first) and not is_traced(last):
@@ -215,14 +256,39 @@ class OpenSystem(eqx.Module):
         return ts
 
     @property
-    def baths(self) -> tuple[WindowBath, ...]:
-        """The baths, in the order of their numbers."""
+    def baths(self) -> tuple[Any, ...]:
+        """The baths, in the order of their numbers: `WindowBath` all, or `ThermalBath`."""
         return tuple(c.bath for c in self.couplings if c.bath is not None)
+
+    @property
+    def joint_start(self) -> AbstractJointStart:
+        """The start, where baths are made of windows."""
+        assert isinstance(self.start, AbstractJointStart), "checked when the model was built"
+        return self.start
+
+    @property
+    def system_start(self) -> AbstractSystemStart:
+        """The start, where baths are ideal."""
+        assert isinstance(self.start, AbstractSystemStart), "checked when the model was built"
+        return self.start
 
     @property
     def sites(self) -> int:
         """Number of numbers that describe a coarse-grained state: levels times windows."""
-        return self.levels * int(np.prod([bath.windows for bath in self.baths]))
+        windows = [b.windows for b in self.baths if isinstance(b, WindowBath)]
+        return self.levels * int(np.prod(windows))
+
+    def bare_hamiltonian(self) -> Inexact[Array, "d d"]:
+        """$H_0$ of an undriven model, without what its parts do to each other."""
+        if self.hamiltonian is not None:
+            return self.hamiltonian
+        assert isinstance(self.energies, jax.Array), "the energies of one time, by `within`"
+        return jnp.diag(self.energies)
+
+    def total_hamiltonian(self) -> Inexact[Array, "d d"]:
+        """$H_S$ of an undriven model, as a matrix."""
+        bare = self.bare_hamiltonian()
+        return bare if self.interaction is None else bare + self.interaction
 
     def spectrum(self) -> tuple[Float[Array, " d"], Inexact[Array, "d d"] | None]:
         """Energies, and eigenvectors as columns (None where the system is given by energies).

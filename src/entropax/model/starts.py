@@ -1,8 +1,8 @@
-"""Starts of a system with window baths."""
+"""Starts of a small system and its baths."""
 
 import abc
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
@@ -11,6 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix
+from entropax.equilibrium import gibbs_state
+from entropax.linalg import modes
+from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
 
 
@@ -21,12 +24,33 @@ class Surroundings(Protocol):
     def levels(self) -> int: ...
 
     @property
-    def baths(self) -> tuple[WindowBath, ...]: ...
+    def baths(self) -> tuple[Any, ...]: ...
+
+    @property
+    def hamiltonian(self) -> Inexact[Array, "d d"] | None: ...
 
     def in_eigenbasis(self, operator: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]: ...
 
+    def total_hamiltonian(self) -> Inexact[Array, "d d"]: ...
+
 
 class AbstractStart(eqx.Module):
+    """The state that a model starts in."""
+
+    @abc.abstractmethod
+    def check(self, levels: int, baths: tuple[Any, ...]) -> None:
+        """`ValueError` where start and model do not fit."""
+
+
+class AbstractSystemStart(AbstractStart):
+    """A start that says what the system is in, whatever the baths are."""
+
+    @abc.abstractmethod
+    def system_state(self, model: Surroundings) -> Inexact[Array, "d d"]:
+        """The density matrix, in the basis in which the system is given."""
+
+
+class AbstractJointStart(AbstractStart):
     """A state that is diagonal in the baths' levels, and any state of the system beside each.
 
     Both views have shape (d, ...) where the system is diagonal too in its energies, and
@@ -39,10 +63,6 @@ class AbstractStart(eqx.Module):
         """Whether the system has no coherences between energy eigenstates, known beforehand."""
 
     @abc.abstractmethod
-    def check(self, levels: int, baths: tuple[WindowBath, ...]) -> None:
-        """`ValueError` where start and model do not fit."""
-
-    @abc.abstractmethod
     def on_windows(self, model: Surroundings) -> Inexact[Array, "..."]:
         """Conditional states of the system between energy eigenstates, a window of each bath."""
 
@@ -53,7 +73,7 @@ class AbstractStart(eqx.Module):
         """The same for each level of each bath, at their `energies`."""
 
 
-class Product(AbstractStart):
+class Product(AbstractSystemStart, AbstractJointStart):
     r"""$\rho_S \otimes \rho_1 \otimes \rho_2 \otimes \dots$
 
     **Arguments:**
@@ -63,7 +83,9 @@ class Product(AbstractStart):
     - `windows`: one entry a bath: the index of the window that is evenly filled, or a
       distribution over windows.
     - `beta`: instead of `windows`, one finite inverse temperature a bath: canonical in its
-      levels; the master equations see $V_E e^{-\beta E}/Z$ (Riera Eq. 55).
+      levels; the master equations see $V_E e^{-\beta E}/Z$ (Riera Eq. 55). A `ThermalBath` knows
+      its temperature: then neither is given, and energy eigenstates are those of $H_0$, without
+      the interaction.
     - `filling`: with `windows`, the fraction of each window's lowest levels that is filled
       (Riera's half-filled window: 0.5). The master equations do not see it.
     """
@@ -90,10 +112,8 @@ class Product(AbstractStart):
         named = isinstance(system, (int, np.integer))
         self.level = int(system) if named else None
         self.system = None if named else _system_state(system)
-        if (windows is None) == (beta is None):
-            raise ValueError(
-                "`windows` or `beta` must be given, exactly one of them, an entry per bath."
-            )
+        if windows is not None and beta is not None:
+            raise ValueError("`windows` or `beta` must be given, not both of them.")
         if not isinstance(filling, float | int) or not 0.0 < filling <= 1.0:
             raise ValueError(f"`filling` must be a number within (0, 1], but is {filling!r}.")
         if beta is not None and filling != 1.0:
@@ -111,7 +131,7 @@ class Product(AbstractStart):
     def is_diagonal(self) -> bool:
         return self.system is None or self.system.ndim == 1
 
-    def check(self, levels: int, baths: tuple[WindowBath, ...]) -> None:
+    def check(self, levels: int, baths: tuple[Any, ...]) -> None:
         if self.level is not None and not 0 <= self.level < levels:
             raise ValueError(
                 f"`system` must be the index of a level, 0 to {levels - 1}, but is {self.level}."
@@ -122,6 +142,16 @@ class Product(AbstractStart):
                 f"but has shape {self.system.shape}."
             )
         given = self.windows if self.beta is None else self.beta
+        if isinstance(baths[0], ThermalBath):
+            if len(given):
+                raise ValueError(
+                    "`windows` and `beta` must be left out for ideal baths, which are thermal."
+                )
+            return
+        if not len(given):
+            raise ValueError(
+                "`windows` or `beta` must be given, exactly one of them, an entry per bath."
+            )
         name = "windows" if self.beta is None else "beta"
         if len(given) != len(baths):
             raise ValueError(
@@ -164,6 +194,15 @@ class Product(AbstractStart):
             return jnp.zeros(model.levels).at[self.level].set(1.0)
         return self.system if self.system.ndim == 1 else model.in_eigenbasis(self.system)
 
+    def system_state(self, model: Surroundings) -> Inexact[Array, "d d"]:
+        if self.system is not None and self.system.ndim == 2:
+            return self.system
+        populations = jnp.diag(self._populations_or_state(model))
+        if model.hamiltonian is None:
+            return populations
+        vectors = modes(model.hamiltonian)[1]
+        return vectors @ populations @ vectors.conj().T
+
     def on_windows(self, model: Surroundings) -> Inexact[Array, "..."]:
         parts = [self._weights(i, bath) for i, bath in enumerate(model.baths)]
         return _outer(self._populations_or_state(model), parts)
@@ -178,7 +217,29 @@ class Product(AbstractStart):
         return _outer(self._populations_or_state(model), parts)
 
 
-class Joint(AbstractStart):
+class Gibbs(AbstractSystemStart):
+    r"""$e^{-\beta H_S}/Z$ with the Hamiltonian of the start, interaction included.
+
+    **Arguments:** `beta`: finite; for a system between ideal baths.
+    """
+
+    beta: Float[Array, ""]
+
+    def __init__(self, beta: Numbers):
+        self.beta = finite_array("beta", beta, ndim=0)
+
+    def check(self, levels: int, baths: tuple[Any, ...]) -> None:
+        del levels
+        if not isinstance(baths[0], ThermalBath):
+            raise ValueError(
+                "`start` must be a Product or a Joint where baths are made of windows."
+            )
+
+    def system_state(self, model: Surroundings) -> Inexact[Array, "d d"]:
+        return gibbs_state(model.total_hamiltonian(), self.beta)
+
+
+class Joint(AbstractJointStart):
     r"""Any joint distribution $p(\epsilon_k, E_1, E_2, \dots)$, even inside each window.
 
     **Arguments:** `probabilities`: shape (d, windows of the first bath, ...), non-negative, sum 1.
@@ -193,7 +254,9 @@ class Joint(AbstractStart):
     def is_diagonal(self) -> bool:
         return True
 
-    def check(self, levels: int, baths: tuple[WindowBath, ...]) -> None:
+    def check(self, levels: int, baths: tuple[Any, ...]) -> None:
+        if isinstance(baths[0], ThermalBath):
+            raise ValueError("`start` must be a Product or a Gibbs where baths are ideal.")
         shape = (levels, *(bath.windows for bath in baths))
         if self.probabilities.shape != shape:
             raise ValueError(

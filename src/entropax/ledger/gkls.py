@@ -1,0 +1,234 @@
+"""The ledger of a small system between ideal baths (Textbook)."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from entropax.entropy import von_neumann
+from entropax.equilibrium import ergotropy, free_energy, mean
+from entropax.ledger.base import Verdict, judge, measure, reference, settle
+from entropax.linalg import Logarithm, matfn, modes
+from entropax.method.generators import dephased
+from entropax.method.states import SystemState
+from entropax.model import OpenSystem
+
+_NEGLIGIBLE = 1e-6
+"""Populations below minus this, or whose sum is off by it, are none; so is such a first law."""
+
+_STILL = 1e-14
+"""A flow from a bath at zero temperature below this, of all flows, is none."""
+
+
+class AbstractFlows(eqx.Module):
+    r"""What a state is worth at a moment; baths along the last axis of what belongs to one.
+
+    Signs and units: `docs/conventions.md`. What an equation does not part is None, and NaN stands
+    where there is no steady state, or more than one.
+    """
+
+    state: Inexact[Array, "*times d d"]
+    r"""$\rho$, in the basis in which the system is given."""
+    energy: Float[Array, "*times"]
+    r"""$U = \mathrm{tr}\rho H_S$."""
+    system_entropy: Float[Array, "*times"]
+    r"""$S[\rho]$."""
+    lowest_population: Float[Array, "*times"]
+    r"""The smallest eigenvalue of $\rho$: negative where a Redfield equation fails."""
+    heat_currents: Float[Array, "*times baths"]
+    r"""$J_\alpha = \mathrm{tr} H_S D_\alpha(\rho) - \mu_\alpha I_\alpha$, into the system."""
+    particle_currents: Float[Array, "*times baths"]
+    r"""$I_\alpha$, into the system; 0 of baths that exchange none."""
+    power: Float[Array, "*times"]
+    r"""$\dot W = \mathrm{tr}\rho\dot H_S$, done on the system by what drives it."""
+    chemical_power: Float[Array, "*times"]
+    r"""$\sum_\alpha\mu_\alpha I_\alpha$, done on the system by particles that enter it."""
+    entropy_rate: Float[Array, "*times"]
+    r"""$dS/dt$."""
+    entropy_production_rate: Float[Array, "*times"]
+    r"""$dS/dt - \sum_\alpha\beta_\alpha J_\alpha$, non-negative for `Davies` (Spohn 1978)."""
+    entropy_production_rates: Float[Array, "*times baths"]
+    r"""$-\mathrm{tr} D_\alpha(\rho)\ln\rho - \beta_\alpha J_\alpha$ of each bath; they add up."""
+    nonadiabatic_rate: Float[Array, "*times"] | None
+    r"""$-\mathrm{tr}\dot\rho\,(\ln\rho - \ln\pi)$, $\pi$ the steady state of the moment."""
+    housekeeping_rate: Float[Array, "*times"] | None
+    r"""`entropy_production_rate` less the non-adiabatic part: the cost of keeping $\pi$."""
+    population_rate: Float[Array, "*times"] | None
+    r"""$\frac{d}{dt}S[\Delta\rho] - \sum_\alpha\beta_\alpha J_\alpha$ by the baths, $\Delta$ the
+    dephasing between energies; of secular equations."""
+    coherence_rate: Float[Array, "*times"] | None
+    r"""$-\frac{d}{dt}S(\rho\|\Delta\rho)$ by the baths; of secular equations."""
+    free_energy: Float[Array, "*times baths"]
+    r"""$F_\alpha = U - S/\beta_\alpha$."""
+    ergotropy: Float[Array, "*times"]
+    """The most work that unitaries can draw from the state."""
+
+
+class Flows(AbstractFlows):
+    """The ledger of one moment."""
+
+
+class GKLSLedger(AbstractFlows):
+    """One entry a time, and what has flowed since the start."""
+
+    entropy_production: Float[Array, " times"]
+    r"""$\Sigma = \Delta S - \sum_\alpha\beta_\alpha Q_\alpha$, the integral of its rate."""
+    heat: Float[Array, "times baths"]
+    r"""$Q_\alpha = \int J_\alpha dt$, out of the bath into the system."""
+    particles: Float[Array, "times baths"]
+    r"""$\int I_\alpha dt$, out of the bath into the system."""
+    work: Float[Array, " times"]
+    r"""$W = \int\mathrm{tr}\rho\dot H_S\,dt$, jumps included."""
+    chemical_work: Float[Array, " times"]
+    r"""$\sum_\alpha\mu_\alpha\int I_\alpha dt$."""
+    landauer_bound: Float[Array, "times baths"]
+    r"""$-\Delta S/\beta_\alpha$: the least heat $-Q$ that a bath, alone, is given."""
+    residual: Float[Array, " times"]
+    r"""$\Delta U - W - \sum_\alpha Q_\alpha$ less the chemical work: the first law."""
+
+    @property
+    def entropy_production_fixed(self) -> Float[Array, " times"]:
+        """The same as `entropy_production`: ideal baths keep their temperatures."""
+        return self.entropy_production
+
+    @property
+    def system_state(self) -> Inexact[Array, "times d d"]:
+        """The same as `state`."""
+        return self.state
+
+
+class _Beginning(NamedTuple):
+    energy: Float[Array, ""]
+    entropy: Float[Array, ""]
+
+
+class GKLSReference(eqx.Module):
+    """Temperatures and chemical potentials, and the start."""
+
+    beta: Float[Array, " baths"]
+    mu: Float[Array, " baths"]
+    start: _Beginning
+
+
+class Measured(eqx.Module):
+    """The flows of one moment, and what has flowed."""
+
+    flows: Flows
+    energy: Float[Array, " baths"]
+    particles: Float[Array, " baths"]
+    work: Float[Array, ""]
+
+
+@reference.register
+def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
+    beta, mu = temperatures(model)
+    start = _Beginning(mean(initial.hamiltonian, initial.state), von_neumann(initial.state))
+    return GKLSReference(beta, mu, start)
+
+
+def temperatures(model: OpenSystem) -> tuple[Float[Array, " baths"], Float[Array, " baths"]]:
+    """Inverse temperatures and chemical potentials of ideal baths."""
+    return jnp.stack([b.beta for b in model.baths]), jnp.stack([b.mu for b in model.baths])
+
+
+@measure.register
+def _measure(reference: GKLSReference, state: SystemState) -> Measured:
+    return Measured(
+        flows(state, reference.beta, reference.mu), state.energy, state.particles, state.work
+    )
+
+
+def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " baths"]) -> Flows:
+    """The ledger of one moment."""
+    rho = at.state
+    log = matfn(Logarithm(), rho)
+    heat = at.energy_current - mu * at.particle_current
+    carried = over_temperature(beta, heat)
+    entropy_rates = -jax.vmap(lambda d: mean(log, d))(at.dissipated)
+    total = jnp.sum(entropy_rates - carried)
+    nonadiabatic = housekeeping = None
+    if at.stationary is not None:
+        nonadiabatic = mean(_log_or_nan(at.stationary) - log, at.rate)
+        housekeeping = total - nonadiabatic
+    population = coherence = None
+    if at.secular:
+        spectrum = modes(at.hamiltonian)
+        change = dephased(jnp.sum(at.dissipated, axis=0), spectrum)
+        diagonal = -mean(matfn(Logarithm(), dephased(rho, spectrum)), change)
+        population = diagonal - jnp.sum(carried)
+        coherence = jnp.sum(entropy_rates) - diagonal
+    energy = mean(at.hamiltonian, rho)
+    return Flows(
+        state=rho,
+        energy=energy,
+        system_entropy=von_neumann(rho),
+        lowest_population=jnp.min(modes(rho)[0]),
+        heat_currents=heat,
+        particle_currents=at.particle_current,
+        power=at.power,
+        chemical_power=mu @ at.particle_current,
+        entropy_rate=jnp.sum(entropy_rates),
+        entropy_production_rate=total,
+        entropy_production_rates=entropy_rates - carried,
+        nonadiabatic_rate=nonadiabatic,
+        housekeeping_rate=housekeeping,
+        population_rate=population,
+        coherence_rate=coherence,
+        free_energy=jax.vmap(lambda b: free_energy(rho, at.hamiltonian, b))(beta),
+        ergotropy=ergotropy(rho, at.hamiltonian),
+    )
+
+
+def over_temperature(beta: Array, energy: Array) -> Array:
+    """beta E; at zero temperature 0 where nothing flows, to rounding, else infinite."""
+    cold = jnp.isinf(beta)
+    still = jnp.abs(energy) <= _STILL * jnp.max(jnp.abs(energy), initial=0.0)
+    frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))
+    return jnp.where(cold, frozen, jnp.where(cold, 0.0, beta) * energy)
+
+
+def _log_or_nan(state: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
+    """ln pi; NaN where pi is no state, of Redfield equations."""
+    lowest = jax.lax.stop_gradient(jnp.min(modes(state)[0]))
+    return jnp.where(lowest > -_NEGLIGIBLE, matfn(Logarithm(), state), jnp.nan)
+
+
+@settle.register
+def _settle(reference: GKLSReference, found: Measured) -> GKLSLedger:
+    moment, start = found.flows, reference.start
+    chemical = found.particles @ reference.mu
+    heat = found.energy - reference.mu * found.particles
+    change = moment.system_entropy - start.entropy
+    carried = jax.vmap(lambda q: jnp.sum(over_temperature(reference.beta, q)))(heat)
+    balance = found.work + chemical + jnp.sum(heat, axis=-1)
+    return GKLSLedger(
+        **vars(moment),
+        entropy_production=change - carried,
+        heat=heat,
+        particles=found.particles,
+        work=found.work,
+        chemical_work=chemical,
+        landauer_bound=-change[:, None] / reference.beta,
+        residual=moment.energy - start.energy - balance,
+    )
+
+
+@judge.register
+def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Verdict:
+    del reference
+    axes = (1, 2)
+    sound = jnp.all(jnp.isfinite(ledger.state), axis=axes)
+    sound &= jnp.all(jnp.isfinite(found.energy), axis=1) & jnp.isfinite(ledger.work)
+    physical = is_state(ledger)
+    scale = jnp.max(jnp.abs(ledger.energy), initial=0.0) + jnp.max(jnp.abs(ledger.heat))
+    closed = ~(jnp.abs(ledger.residual) > _NEGLIGIBLE * jnp.maximum(scale, 1e-300))
+    good = jnp.ones_like(sound)
+    return Verdict(sound, physical, closed, good, good)
+
+
+def is_state(flows: AbstractFlows) -> Array:
+    """Whether populations are non-negative and add up to 1, to 1e-6."""
+    total = jnp.trace(flows.state, axis1=-2, axis2=-1).real
+    return (flows.lowest_population > -_NEGLIGIBLE) & (jnp.abs(total - 1.0) < _NEGLIGIBLE)

@@ -1,0 +1,182 @@
+"""The Davies generator: weak coupling, with the secular step."""
+
+import dataclasses
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from entropax._checks import is_traced
+from entropax.linalg import Spectrum
+from entropax.method.generators import (
+    AbstractDissipator,
+    AbstractGenerator,
+    MatrixGenerator,
+    SectorGenerator,
+    SecularDissipator,
+    given_jumps,
+    lamb_shift,
+)
+from entropax.method.gkls import AbstractGKLS, numbered_jumps, spectrum_of
+from entropax.method.kernels import unresolved
+from entropax.method.premises import certainly_apart, samples
+from entropax.method.rates import Transitions, require_rates, require_shift, transitions
+from entropax.method.redfield import require_no_frame
+from entropax.model import OpenSystem
+
+Pairs = tuple[tuple[int, int], ...]
+
+LARGEST = 40
+"""Levels up to which all coherences can be followed: tensors hold d^4 numbers a bath."""
+
+
+class Davies(AbstractGKLS):
+    r"""The Davies (global, secular) master equation (Textbook; Davies 1974).
+
+    $$ D_\alpha(\rho) = \sum_\omega \gamma_\alpha(\omega) \big(A_\omega \rho A_\omega^\dagger
+       - \tfrac12\{A_\omega^\dagger A_\omega, \rho\}\big), \qquad
+       A_\omega = \sum_{\epsilon_j-\epsilon_i=\omega} |i\rangle\langle i|A|j\rangle\langle j| $$
+
+    between eigenstates of $H_S(t)$, those of the moment where it is driven (slow driving:
+    Albash et al. 2012). Frequencies that agree to 1e-9 of the spectrum's width are one, so levels
+    and transitions may be degenerate; nearly degenerate ones are what the secular step is wrong
+    for (`audit` names them).
+
+    **Arguments:**
+
+    - `coherences`: follow coherences between all levels; None for: only where the start has some,
+      or where the energies are traced (by `jit` or `grad`), so that nothing is known. False:
+      populations alone, of levels no two of which have one energy.
+    - `lamb_shift`: add $\sum_\omega S(\omega) A_\omega^\dagger A_\omega$ to $H_S$,
+      $S(\omega) = P\!\int d\nu\,\gamma(\nu)/(\omega-\nu)/2\pi$; for spectra with a cutoff.
+    - `housekeeping`: find the steady state of the moment at every time, to part the entropy
+      production; None for: up to 16 levels.
+    - `solver`, `rtol`, `atol`, `max_steps`, `adjoint`: as in diffrax; None is Dopri8.
+    - `pairs`: found by the method, not given.
+
+    Raises `ValueError` for rates that are negative, unbalanced or undefined.
+    Cost: O(d^4) a step and bath with coherences; O(n^2) for n pairs of levels of one energy.
+    """
+
+    coherences: bool | None = eqx.field(default=None, static=True)
+    pairs: Pairs | None = eqx.field(default=None, static=True)
+
+    @property
+    def secular(self) -> bool:
+        return True
+
+    def require(self, model: OpenSystem) -> None:
+        require_no_frame(self, model)
+        if self.lamb_shift:
+            require_shift(model)
+        now = model.before()
+        require_rates(now, now.total_hamiltonian())
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "Davies":
+        super().prepare(model, ts)
+        assert isinstance(model, OpenSystem)
+        if self.coherences is False:
+            return dataclasses.replace(self, pairs=_populations(model))
+        if numbered_jumps(model) or self.coherences:
+            return self._with_all(model)
+        if model.is_driven:
+            fixed = model.hamiltonian is None and model.interaction is None and not model.drives
+            start = model.system_start.system_state(model.before())
+            alone = fixed and certainly_apart(samples(model, ts)) and _is_diagonal(start)
+            return (
+                dataclasses.replace(self, pairs=_populations(model))
+                if alone
+                else (self._with_all(model))
+            )
+        pairs = _pairs_of(model)
+        if pairs is not None and _inside(model, pairs):
+            return dataclasses.replace(self, pairs=pairs)
+        return self._with_all(model)
+
+    def prepare_steady(self, model: OpenSystem) -> "Davies":
+        if numbered_jumps(model) or self.coherences:
+            return self._with_all(model)
+        pairs = None if self.coherences is False else _pairs_of(model)
+        if pairs is None and (self.coherences is False or model.levels > LARGEST):
+            pairs = _populations(model)
+        return dataclasses.replace(self, pairs=pairs)
+
+    def _with_all(self, model: OpenSystem) -> "Davies":
+        if model.levels > LARGEST:
+            raise ValueError(
+                f"`coherences` must be False above {LARGEST} levels, or the start diagonal in the "
+                f"energies and known before the program is compiled; levels are {model.levels}."
+            )
+        return dataclasses.replace(self, pairs=None)
+
+    def generator(self, model: OpenSystem) -> AbstractGenerator:
+        spectrum = spectrum_of(model)
+        parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
+        baths = len(model.baths)
+        if self.pairs is not None:
+            spectrum = _require_known(spectrum, self.pairs)
+            return SectorGenerator(parts, spectrum, self.pairs, baths)
+        energies, vectors = spectrum
+        total = model.total_hamiltonian()
+        shifted = total
+        if self.lamb_shift:
+            shift = lamb_shift(parts, energies)
+            shifted = total + vectors @ shift @ vectors.conj().T
+        return MatrixGenerator(
+            hamiltonian=shifted,
+            dissipators=(
+                *_secular(parts, spectrum, baths),
+                *given_jumps(numbered_jumps(model)),
+            ),
+            heat_operator=total,
+            boundary_operator=None,
+            baths=baths,
+        )
+
+
+def _secular(parts: list[Transitions], spectrum: Spectrum, baths: int) -> list[AbstractDissipator]:
+    each = [[part for part in parts if part.bath == number] for number in range(baths)]
+    return [SecularDissipator(own, spectrum) for own in each if own]
+
+
+def _populations(model: OpenSystem) -> Pairs:
+    return tuple((k, k) for k in range(model.levels))
+
+
+def _pairs_of(model: OpenSystem) -> Pairs | None:
+    """Pairs of eigenstates of one energy, in the order of `spectrum_of`; None where not known."""
+    total = model.total_hamiltonian()
+    if is_traced(total):
+        return None
+    energies = spectrum_of(model)[0]
+    alike = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
+    return tuple((int(i), int(j)) for i, j in np.argwhere(np.asarray(alike)))
+
+
+def _inside(model: OpenSystem, pairs: Pairs) -> bool:
+    """Whether the start has no elements outside the pairs, as far as known beforehand."""
+    state = model.system_start.system_state(model)
+    if is_traced(state):
+        return False
+    vectors = np.asarray(spectrum_of(model)[1])
+    inside = vectors.conj().T @ np.asarray(state) @ vectors
+    inside[tuple(np.array(pairs).T)] = 0.0
+    return bool(np.all(np.abs(inside) < 1e-14))
+
+
+def _is_diagonal(state: Array) -> bool:
+    if is_traced(state):
+        return False
+    matrix = np.asarray(state)
+    return not np.any(matrix - np.diag(np.diagonal(matrix)))
+
+
+def _require_known(spectrum: Spectrum, pairs: Pairs) -> Spectrum:
+    """Levels of one energy must be among the pairs, or coherences between them would be lost."""
+    energies, vectors = spectrum
+    known = np.zeros((energies.shape[0],) * 2, bool)
+    known[tuple(np.array(pairs).T)] = True
+    alike = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
+    told = "`coherences` must be True or None where levels of the system have one energy."
+    return eqx.error_if(energies, jnp.any(alike & ~known), told), vectors

@@ -1,0 +1,411 @@
+r"""Generators of GKLS and Redfield equations: what a bath does to a state, as linear maps.
+
+Everything is in the basis in which the system is given. A state's Hermitian matrix is followed as a
+real array (`linalg.to_real`), so that it stays Hermitian and generators are real matrices.
+"""
+
+import abc
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float, Inexact
+
+from entropax.equilibrium import mean
+from entropax.linalg import Spectrum, eigh, from_real, to_real
+from entropax.method.kernels import unresolved
+from entropax.method.rates import Transitions
+from entropax.model import Jump
+
+_ALIKE = 1e-9
+
+Preconditioner = Callable[[Array], Array]
+
+
+class AbstractDissipator(eqx.Module):
+    r"""One bath's map $\rho \to D_\alpha(\rho)$.
+
+    `loss`: $\sum n\,\gamma L^\dagger L$ over all jumps, n the particles given to the bath with
+    each, so that its mean is the particle current into the bath.
+    """
+
+    bath: eqx.AbstractVar[int]
+    loss: eqx.AbstractVar[Inexact[Array, "d d"] | None]
+
+    @abc.abstractmethod
+    def half(self, state: Complex[Array, "d d"]) -> Complex[Array, "d d"]:
+        r"""M with $D(\rho) = M + M^\dagger$."""
+
+    @abc.abstractmethod
+    def decaying(self) -> Inexact[Array, "d d"]:
+        r"""Hermitian K of the term $-\frac12\{K, \rho\}$."""
+
+    @abc.abstractmethod
+    def turns_with(self, frame: Inexact[Array, "d d"]) -> Bool[Array, ""]:
+        """Whether it is the same in a frame that rotates with this generator."""
+
+
+class JumpDissipator(AbstractDissipator):
+    r"""$\sum_k \gamma_k (L_k \rho L_k^\dagger - \frac12\{L_k^\dagger L_k, \rho\})$."""
+
+    operators: Inexact[Array, "jumps d d"]
+    rates: Float[Array, " jumps"]
+    decay: Inexact[Array, "d d"]
+    loss: Inexact[Array, "d d"] | None
+    bath: int = eqx.field(static=True)
+
+    def __init__(self, bath: int, operators: Array, rates: Array, particles: Sequence[int]):
+        self.bath, self.operators, self.rates = bath, operators, rates
+        each = jnp.einsum("k,kij,kil->kjl", rates, operators.conj(), operators)
+        self.decay = jnp.sum(each, axis=0)
+        given = jnp.asarray(np.array(particles, dtype=float))
+        self.loss = jnp.einsum("k,kij->ij", given, each) if any(particles) else None
+
+    def half(self, state: Complex[Array, "d d"]) -> Complex[Array, "d d"]:
+        moved = self.operators @ state
+        gained = jnp.einsum("k,kij,klj->il", self.rates, self.operators, moved.conj())
+        return 0.5 * (gained - self.decay @ state)
+
+    def decaying(self) -> Inexact[Array, "d d"]:
+        return self.decay
+
+    def turns_with(self, frame: Inexact[Array, "d d"]) -> Bool[Array, ""]:
+        turned = frame @ self.operators - self.operators @ frame
+        weight = jnp.sum(jnp.abs(self.operators) ** 2, axis=(1, 2))
+        frequency = jnp.sum(self.operators.conj() * turned, axis=(1, 2)) / weight
+        left = jnp.abs(turned - frequency[:, None, None] * self.operators)
+        scale = jnp.max(jnp.abs(frame)) * jnp.max(jnp.abs(self.operators))
+        return jnp.all(left <= _ALIKE * scale)
+
+
+class ProductDissipator(AbstractDissipator):
+    r"""$\Lambda\rho A^\dagger - A^\dagger\Lambda\rho$ + h.c., the Redfield form."""
+
+    operator: Inexact[Array, "d d"]
+    weighted: Inexact[Array, "d d"]
+    loss: Inexact[Array, "d d"] | None
+    bath: int = eqx.field(static=True)
+
+    def __init__(self, part: Transitions, vectors: Array):
+        self.bath = part.bath
+        back = vectors.conj().T
+        element = 0.5 * part.rate + (0.0 if part.shift is None else 1j * part.shift)
+        self.operator = vectors @ part.operator @ back
+        self.weighted = vectors @ (element * part.operator) @ back
+        product = self.operator.conj().T @ self.weighted
+        self.loss = part.particles * (product + product.conj().T) if part.particles else None
+
+    def half(self, state: Complex[Array, "d d"]) -> Complex[Array, "d d"]:
+        moved = self.weighted @ state
+        return moved @ self.operator.conj().T - self.operator.conj().T @ moved
+
+    def decaying(self) -> Inexact[Array, "d d"]:
+        product = self.operator.conj().T @ self.weighted
+        return product + product.conj().T
+
+    def turns_with(self, frame: Inexact[Array, "d d"]) -> Bool[Array, ""]:
+        del frame
+        return jnp.array(False)
+
+
+class SecularDissipator(AbstractDissipator):
+    r"""$\sum_\omega \gamma(\omega) (A_\omega\rho A_\omega^\dagger - \frac12\{A_\omega^\dagger
+    A_\omega, \rho\})$, all frequencies in one tensor between eigenstates: O(d^4).
+    """
+
+    gain: Inexact[Array, "d d d d"]
+    decay: Inexact[Array, "d d"]
+    vectors: Inexact[Array, "d d"]
+    loss: Inexact[Array, "d d"] | None
+    bath: int = eqx.field(static=True)
+
+    def __init__(self, parts: Sequence[Transitions], spectrum: Spectrum):
+        energies, self.vectors = spectrum
+        self.bath = parts[0].bath
+        alike = same_frequency(parts[0].given, energies)
+        gains = [secular_gain(part, alike) for part in parts]
+        self.gain = sum(gains[1:], gains[0])
+        # what is lost is what is gained, to rounding
+        self.decay = jnp.einsum("iijk->kj", self.gain)
+        given = [
+            part.particles * jnp.einsum("iijk->kj", gain)
+            for part, gain in zip(parts, gains, strict=True)
+        ]
+        some = any(part.particles for part in parts)
+        loss = sum(given[1:], given[0])
+        self.loss = self.vectors @ loss @ self.vectors.conj().T if some else None
+
+    def half(self, state: Complex[Array, "d d"]) -> Complex[Array, "d d"]:
+        back = self.vectors.conj().T
+        inside = back @ state @ self.vectors
+        size = inside.size
+        gained = (self.gain.reshape(size, size) @ inside.ravel()).reshape(inside.shape)
+        return 0.5 * self.vectors @ (gained - self.decay @ inside) @ back
+
+    def decaying(self) -> Inexact[Array, "d d"]:
+        return self.vectors @ self.decay @ self.vectors.conj().T
+
+    def turns_with(self, frame: Inexact[Array, "d d"]) -> Bool[Array, ""]:
+        inside = self.vectors.conj().T @ frame @ self.vectors
+        turns = jnp.diagonal(inside).real
+        given = turns[None, :] - turns[:, None]
+        gap = jnp.abs(given[:, None, :, None] - given[None, :, None, :])
+        scale = jnp.max(jnp.abs(frame))
+        apart = (gap > _ALIKE * scale) & (jnp.abs(self.gain) > 0)
+        mixed = jnp.abs(inside - jnp.diag(turns)) > _ALIKE * scale
+        return ~(jnp.any(apart) | jnp.any(mixed))
+
+
+def same_frequency(given: Float[Array, "d d"], energies: Float[Array, " d"]) -> Array:
+    r"""1 where $\omega_{ij} = \omega_{lk}$, indices [i, l, j, k]."""
+    gap = jnp.abs(given[:, None, :, None] - given[None, :, None, :])
+    return (gap <= unresolved(energies)).astype(float)
+
+
+def secular_gain(part: Transitions, alike: Array) -> Inexact[Array, "d d d d"]:
+    r"""$\gamma A_{ij} A^*_{lk}$ where both belong to one frequency, indices [i, l, j, k]."""
+    rate = 0.5 * (part.rate[:, None, :, None] + part.rate[None, :, None, :])
+    a = part.operator
+    return alike * rate * a[:, None, :, None] * a.conj()[None, :, None, :]
+
+
+def lamb_shift(parts: Sequence[Transitions], energies: Float[Array, " d"]) -> Inexact[Array, "d d"]:
+    r"""$\sum_\omega S(\omega) A_\omega^\dagger A_\omega$ between eigenstates."""
+    total = jnp.zeros((energies.shape[0],) * 2)
+    level = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
+    for part in parts:
+        assert part.shift is not None
+        product = part.operator.conj().T @ (part.shift * part.operator)
+        total = total + jnp.where(level, 0.5 * (product + product.conj().T), 0.0)
+    return total
+
+
+def given_jumps(model_jumps: Sequence[tuple[int, Jump]]) -> list[JumpDissipator]:
+    """The hand-written jumps of a model, with the number of the bath of each."""
+    return [
+        JumpDissipator(number, jump.operator[None], jump.rate[None], (jump.particles,))
+        for number, jump in model_jumps
+    ]
+
+
+class AbstractGenerator(eqx.Module):
+    r"""$\dot\rho = -i[H', \rho] + \sum_\alpha D_\alpha(\rho)$ on some form y of the state."""
+
+    baths: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, "..."]:
+        """The form y of a Hermitian matrix."""
+
+    @abc.abstractmethod
+    def unpack(self, y: Float[Array, "..."]) -> Inexact[Array, "d d"]:
+        """The matrix of a form y."""
+
+    @abc.abstractmethod
+    def coherent(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
+        r"""$-i[H', \rho]$."""
+
+    @abc.abstractmethod
+    def dissipated(self, y: Float[Array, "..."]) -> Float[Array, "baths ..."]:
+        r"""$D_\alpha(\rho)$ of each bath."""
+
+    @abc.abstractmethod
+    def energy_given(self, dissipated: Float[Array, "baths ..."]) -> Float[Array, " baths"]:
+        r"""$\mathrm{tr}\,H D_\alpha$ with the H whose change is heat, from $D_\alpha$'s forms."""
+
+    @abc.abstractmethod
+    def boundary_power(self, dissipated: Float[Array, "baths ..."]) -> Float[Array, ""]:
+        """What the baths give to the rest of the energy, which is work."""
+
+    @abc.abstractmethod
+    def particles_taken(self, y: Float[Array, "..."]) -> Float[Array, " baths"]:
+        """Particle currents into the system."""
+
+    @abc.abstractmethod
+    def trace(self) -> Float[Array, "..."]:
+        """w with w.y = tr rho."""
+
+    @abc.abstractmethod
+    def preconditioner(self) -> Preconditioner:
+        """About the inverse of the generator."""
+
+    def __call__(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The rate of change of y."""
+        return self.coherent(y) + jnp.sum(self.dissipated(y), axis=0)
+
+    def matrix(self) -> Float[Array, "n n"]:
+        """The generator as a matrix over raveled y."""
+        example = self.trace()
+        units = jnp.eye(example.size).reshape(example.size, *example.shape)
+        return jax.vmap(self)(units).reshape(example.size, example.size).T
+
+
+class MatrixGenerator(AbstractGenerator):
+    """Acts on whole density matrices.
+
+    `hamiltonian`: $H'$, with shifts and without what a frame takes away.
+    """
+
+    hamiltonian: Inexact[Array, "d d"]
+    dissipators: tuple[AbstractDissipator, ...]
+    heat_operator: Inexact[Array, "d d"]
+    boundary_operator: Inexact[Array, "d d"] | None
+    baths: int = eqx.field(static=True)
+
+    def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, "d d"]:
+        return to_real(state)
+
+    def unpack(self, y: Float[Array, "d d"]) -> Complex[Array, "d d"]:
+        return from_real(y)
+
+    def coherent(self, y: Float[Array, "d d"]) -> Float[Array, "d d"]:
+        half = -1j * (self.hamiltonian @ from_real(y))
+        return to_real(half + half.conj().T)
+
+    def dissipated(self, y: Float[Array, "d d"]) -> Float[Array, "baths d d"]:
+        state = from_real(y)
+        halves = [jnp.zeros_like(state) for _ in range(self.baths)]
+        for part in self.dissipators:
+            halves[part.bath] = halves[part.bath] + part.half(state)
+        return jnp.stack([to_real(half + half.conj().T) for half in halves])
+
+    def energy_given(self, dissipated: Float[Array, "baths d d"]) -> Float[Array, " baths"]:
+        return jnp.sum(dissipated * to_real(self.heat_operator), axis=(-2, -1))
+
+    def boundary_power(self, dissipated: Float[Array, "baths d d"]) -> Float[Array, ""]:
+        if self.boundary_operator is None:
+            return jnp.zeros(())
+        return jnp.sum(dissipated * to_real(self.boundary_operator))
+
+    def particles_taken(self, y: Float[Array, "d d"]) -> Float[Array, " baths"]:
+        state, taken = from_real(y), jnp.zeros(self.baths)
+        for part in self.dissipators:
+            if part.loss is not None:
+                taken = taken.at[part.bath].add(-mean(part.loss, state))
+        return taken
+
+    def trace(self) -> Float[Array, "d d"]:
+        return jnp.eye(self.hamiltonian.shape[0])
+
+    def preconditioner(self) -> Preconditioner:
+        decay = [part.decaying() for part in self.dissipators]
+        return smooth_inverse(self.hamiltonian, sum(decay[1:], decay[0]))
+
+
+class SectorGenerator(AbstractGenerator):
+    r"""A secular generator on what commutes with H: populations, and coherences within levels.
+
+    `pairs`: index pairs (i, j) of eigenstates of one energy, each with (j, i); what is between
+    others is zero. Cost: O(n^2) a step for n pairs.
+    """
+
+    energies: Float[Array, " d"]
+    vectors: Inexact[Array, "d d"]
+    dissipators: Float[Array, "baths n n"]
+    shift: Float[Array, "n n"] | None
+    loss: Float[Array, "baths n"]
+    pairs: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    baths: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        parts: Sequence[Transitions],
+        spectrum: Spectrum,
+        pairs: tuple[tuple[int, int], ...],
+        baths: int,
+    ):
+        self.energies, self.vectors = spectrum
+        self.pairs, self.baths = pairs, baths
+        i, j = self._indices()
+        total = [jnp.zeros((i.size, i.size)) for _ in range(baths)]
+        loss = [jnp.zeros(i.size) for _ in range(baths)]
+        for part in parts:
+            a, number = part.operator, part.bath
+            rate = 0.5 * (part.rate[i[:, None], i[None, :]] + part.rate[j[:, None], j[None, :]])
+            gain = rate * a[i[:, None], i[None, :]] * a.conj()[j[:, None], j[None, :]]
+            own = 0.5 * a.conj().T @ (part.rate * a)
+            decay = own + own.conj().T
+            total[number] = total[number] + self._real(gain - 0.5 * self._anticommutator(decay))
+            if part.particles:
+                loss[number] = loss[number] + part.particles * to_real(decay)[i, j]
+        self.dissipators, self.loss = jnp.stack(total), jnp.stack(loss)
+        self.shift = None
+        if any(part.shift is not None for part in parts) and np.any(i != j):
+            shift = lamb_shift(parts, self.energies)
+            self.shift = self._real(-1j * self._anticommutator(shift, sign=-1.0))
+
+    def _indices(self) -> tuple[np.ndarray, np.ndarray]:
+        both = np.array(self.pairs, dtype=int).reshape(-1, 2)
+        return both[:, 0], both[:, 1]
+
+    def _anticommutator(self, operator: Array, sign: float = 1.0) -> Array:
+        i, j = self._indices()
+        left = jnp.where(j[:, None] == j[None, :], operator[i[:, None], i[None, :]], 0.0)
+        right = jnp.where(i[:, None] == i[None, :], operator[j[None, :], j[:, None]], 0.0)
+        return left + sign * right
+
+    def _real(self, complex_map: Array) -> Float[Array, "n n"]:
+        """The map on rho_ij as one on Re rho_ij + Im rho_ij."""
+        place = {pair: index for index, pair in enumerate(self.pairs)}
+        turned = np.array([place[(j, i)] for i, j in self.pairs], dtype=int)
+        return complex_map.real + jnp.imag(complex_map)[:, turned]
+
+    def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, " n"]:
+        inside = self.vectors.conj().T @ state @ self.vectors
+        return to_real(inside)[self._indices()]
+
+    def unpack(self, y: Float[Array, " n"]) -> Inexact[Array, "d d"]:
+        packed = jnp.zeros((self.energies.shape[0],) * 2).at[self._indices()].set(y)
+        inside = from_real(packed) if any(i != j for i, j in self.pairs) else packed
+        return self.vectors @ inside @ self.vectors.conj().T
+
+    def coherent(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
+        return jnp.zeros_like(y) if self.shift is None else self.shift @ y
+
+    def dissipated(self, y: Float[Array, " n"]) -> Float[Array, "baths n"]:
+        return self.dissipators @ y
+
+    def energy_given(self, dissipated: Float[Array, "baths n"]) -> Float[Array, " baths"]:
+        return dissipated @ jnp.diag(self.energies)[self._indices()]
+
+    def boundary_power(self, dissipated: Float[Array, "baths n"]) -> Float[Array, ""]:
+        del dissipated
+        return jnp.zeros(())
+
+    def particles_taken(self, y: Float[Array, " n"]) -> Float[Array, " baths"]:
+        return -self.loss @ y
+
+    def trace(self) -> Float[Array, " n"]:
+        i, j = self._indices()
+        return jnp.asarray((i == j).astype(float))
+
+    def preconditioner(self) -> Preconditioner:
+        own: Array = jnp.diagonal(jax.lax.stop_gradient(jnp.sum(self.dissipators, axis=0)))
+        return lambda y: y / jnp.where(own == 0, -1.0, own)
+
+
+def smooth_inverse(
+    hamiltonian: Inexact[Array, "n n"], decay: Inexact[Array, "n n"]
+) -> Preconditioner:
+    r"""The inverse of $-i[H, X] - \frac12\{K, X\}$, with K's diagonal between eigenstates of H."""
+    energies, vectors = eigh(hamiltonian)
+    back = vectors.conj().T
+    own = jnp.real(jnp.einsum("ki,kl,li->i", vectors.conj(), decay, vectors))
+    own = jax.lax.stop_gradient(own)
+    floor = 1e-3 * jnp.max(own)
+    own = jnp.maximum(own, jnp.where(floor > 0, floor, 1.0))
+    rate = -1j * (energies[:, None] - energies[None, :]) - 0.5 * (own[:, None] + own[None, :])
+
+    def invert(y: Float[Array, "n n"]) -> Float[Array, "n n"]:
+        return to_real(vectors @ ((back @ from_real(y) @ vectors) / rate) @ back)
+
+    return invert
+
+
+def dephased(state: Inexact[Array, "d d"], spectrum: Spectrum) -> Inexact[Array, "d d"]:
+    r"""$\sum_\epsilon P_\epsilon \rho P_\epsilon$, between eigenstates."""
+    energies, vectors = spectrum
+    level = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
+    return jnp.where(level, vectors.conj().T @ state @ vectors, 0.0)

@@ -1,0 +1,264 @@
+"""Master equations of a small system between ideal baths: what they share."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact, PyTree
+
+from entropax.equilibrium import mean
+from entropax.linalg import Spectrum, Stationary, modes, stationary, stationary_by_action
+from entropax.method.base import open_system
+from entropax.method.generators import AbstractGenerator
+from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
+from entropax.method.states import SystemState
+from entropax.model import Jump, OpenSystem
+from entropax.model.open_system import Interval
+
+DENSE = 1024
+"""Up to this many numbers in a state, steady states are solved for by LU decomposition."""
+
+_EMPTY = 1e-13
+"""Populations below this may be zero."""
+
+SMALL = 16
+"""Up to this many levels the steady state of the moment is found at every time unasked."""
+
+
+class Integrated(NamedTuple):
+    """What is integrated: the state's form, and what has flowed out of each bath and the drive."""
+
+    y: Float[Array, "..."]
+    energy: Float[Array, " baths"]
+    particles: Float[Array, " baths"]
+    work: Float[Array, ""]
+
+
+class AbstractGKLS(AbstractIntegratedMethod):
+    """Integration, steady states, and the flows of energy and particles."""
+
+    lamb_shift: bool = eqx.field(default=False, static=True)
+    housekeeping: bool | None = eqx.field(default=None, static=True)
+
+    @property
+    def simple(self) -> bool:
+        """Whether nothing is known to be conserved."""
+        return False
+
+    @property
+    @abc.abstractmethod
+    def secular(self) -> bool:
+        """Whether populations and coherences between different energies evolve apart."""
+
+    @abc.abstractmethod
+    def require(self, model: OpenSystem) -> None:
+        """`ValueError` for a model that the equation cannot be written down for."""
+
+    @abc.abstractmethod
+    def generator(self, model: OpenSystem) -> AbstractGenerator:
+        """The generator of an undriven model."""
+
+    def prepare_steady(self, model: OpenSystem) -> Self:
+        """The method with what it decides beforehand where the steady state is asked for."""
+        del model
+        return self
+
+    def heat_operator(self, model: OpenSystem) -> Inexact[Array, "d d"]:
+        """The energy whose change by a bath is heat; of an undriven model."""
+        return model.total_hamiltonian()
+
+    def follow(self, model: OpenSystem, stretch: Interval) -> Callable[[Array], AbstractGenerator]:
+        """The generator at the times of a stretch without breaks."""
+        if model.is_piecewise_constant:
+            fixed = self.generator(model.within(stretch[0], stretch))
+            return lambda time: fixed
+        return lambda time: self.generator(model.within(time, stretch))
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
+        known = open_system(self, model, ideal=True)
+        nonnegative(ts)
+        known.require_defined(ts)
+        self.require(known)
+        return self
+
+    def initial(self, model: eqx.Module) -> SystemState:
+        known = open_system(self, model, ideal=True).before()
+        return self._state(known, self.generator(known), self._begin(known), None)
+
+    def run(
+        self,
+        model: eqx.Module,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        known = open_system(self, model, ideal=True)
+        ts = known.require_defined(nonnegative(ts))
+        order = jnp.argsort(ts)
+        back, ts = jnp.argsort(order), ts[order]
+        y = self._begin(known.before())
+        if not known.is_driven or ts.shape[0] == 0:
+            whole = jnp.zeros(()), jnp.max(ts, initial=0.0)
+            found = self._stretch(known, y, whole, ts, reduce, meter)[1]
+        else:
+            found = self._driven(known, y, ts, reduce, meter)
+        return jax.tree.map(lambda x: x[back], found)
+
+    def stationary(self, model: OpenSystem) -> tuple[SystemState, Stationary]:
+        """The steady state of an undriven model, and whether it is unique and was found."""
+        generator = self.steady_generator(model)
+        found = steady_of(generator, simple=self.simple)
+        zeros = jnp.zeros(len(model.baths))
+        y = Integrated(found.x, zeros, zeros, jnp.zeros(()))
+        return self._state(model, generator, y, generator.unpack(found.x)), found
+
+    def steady_generator(self, model: OpenSystem) -> AbstractGenerator:
+        """The generator in the form in which its steady state is looked for."""
+        return self.generator(model)
+
+    def _begin(self, model: OpenSystem) -> Integrated:
+        generator = self.generator(model)
+        zeros = jnp.zeros(len(model.baths))
+        state = generator.pack(model.system_start.system_state(model))
+        return Integrated(state, zeros, zeros, jnp.zeros(()))
+
+    def _driven(
+        self,
+        model: OpenSystem,
+        y: Integrated,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        silent = diffrax.NoProgressMeter()
+
+        def one(carry, stretch, own):
+            y, before = carry
+            start, stop = stretch
+            now = model.within(start, stretch)
+            state = self.generator(now).unpack(y.y)
+            work = mean(now.total_hamiltonian() - before, state)
+            y, found = self._stretch(
+                model, y._replace(work=y.work + work), stretch, own, reduce, silent
+            )
+            return (y, model.within(stop, stretch).total_hamiltonian()), found
+
+        return scan_stretches(model.breaks, ts, (y, model.before().total_hamiltonian()), one, meter)
+
+    def _stretch(
+        self,
+        model: OpenSystem,
+        y: Integrated,
+        stretch: Interval,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> tuple[Integrated, PyTree[Array]]:
+        """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
+        follow = self.follow(model, stretch)
+        moving = model.is_driven or model.frame is not None
+        asked = self.housekeeping
+        asked = model.levels <= SMALL if asked is None else asked
+        steady = None
+        if asked and not model.is_driven:
+            steady = self._reference(follow(stretch[0]))
+
+        def field(time: Array, y: Integrated, args: None) -> Integrated:
+            del args
+            generator = follow(time)
+            dissipated = generator.dissipated(y.y)
+            power = generator.boundary_power(dissipated)
+            if moving:
+                slope = model.hamiltonian_slope(time, stretch)
+                power = power + mean(slope, generator.unpack(y.y))
+            return Integrated(
+                generator.coherent(y.y) + jnp.sum(dissipated, axis=0),
+                generator.energy_given(dissipated),
+                generator.particles_taken(y.y),
+                power,
+            )
+
+        def seen(time: Array, y: Integrated) -> PyTree[Array]:
+            now, generator = model.within(time, stretch), follow(time)
+            slope = model.hamiltonian_slope(time, stretch) if moving else None
+            found = self._reference(generator) if asked and steady is None else steady
+            return reduce(self._state(now, generator, y, found, slope))
+
+        return self.integrate(field, y, stretch, ts, seen, meter, to_the_end=model.is_driven)
+
+    def _reference(self, generator: AbstractGenerator) -> Inexact[Array, "d d"]:
+        """The steady state of the moment, NaN where it is not unique."""
+        found = steady_of(generator)
+        return generator.unpack(jnp.where(found.unique, found.x, jnp.nan))
+
+    def _state(
+        self,
+        model: OpenSystem,
+        generator: AbstractGenerator,
+        y: Integrated,
+        steady: Inexact[Array, "d d"] | None,
+        slope: Inexact[Array, "d d"] | None = None,
+    ) -> SystemState:
+        """`model`: undriven, that of the moment."""
+        state = generator.unpack(y.y)
+        dissipated = generator.dissipated(y.y)
+        power = generator.boundary_power(dissipated)
+        if slope is None and model.frame is not None:
+            slope = model.hamiltonian_slope(jnp.zeros(()), (jnp.zeros(()), jnp.zeros(())))
+        if slope is not None:
+            power = power + mean(slope, state)
+        matrices = jax.vmap(generator.unpack)(dissipated)
+        coherent = generator.unpack(generator.coherent(y.y))
+        return SystemState(
+            state=state,
+            hamiltonian=model.total_hamiltonian(),
+            rate=coherent + jnp.sum(matrices, axis=0),
+            dissipated=matrices,
+            energy_current=generator.energy_given(dissipated),
+            particle_current=generator.particles_taken(y.y),
+            power=power,
+            energy=y.energy,
+            particles=y.particles,
+            work=y.work,
+            stationary=steady,
+            secular=self.secular,
+        )
+
+
+def steady_of(generator: AbstractGenerator, *, simple: bool = False) -> Stationary:
+    """The steady state's form; `simple`: nothing is known to be conserved."""
+    trace = generator.trace()
+    if trace.size <= DENSE:
+        found = stationary(generator.matrix(), trace.ravel())
+        return found._replace(x=found.x.reshape(trace.shape))
+
+    def full(y: Array) -> Array:
+        return simple & (jnp.min(modes(generator.unpack(y))[0]) > _EMPTY)
+
+    return stationary_by_action(generator, generator.preconditioner(), trace, certainly=full)
+
+
+def spectrum_of(model: OpenSystem) -> Spectrum:
+    """Energies and eigenstates of an undriven model; where it is given by energies, these."""
+    if model.hamiltonian is None and model.interaction is None:
+        assert isinstance(model.energies, jax.Array), "the energies of one time, by `within`"
+        return model.energies, jnp.eye(model.levels)
+    return modes(model.total_hamiltonian())
+
+
+def bare_spectrum(model: OpenSystem) -> Spectrum:
+    """The same of the bare Hamiltonian."""
+    if model.hamiltonian is None:
+        assert isinstance(model.energies, jax.Array), "the energies of one time, by `within`"
+        return model.energies, jnp.eye(model.levels)
+    return modes(model.hamiltonian)
+
+
+def numbered_jumps(model: OpenSystem) -> list[tuple[int, Jump]]:
+    """The hand-written jumps of a model, each with the number of its bath."""
+    both = zip(model.bath_of_coupling, model.couplings, strict=True)
+    return [(number, jump) for number, jump in both if isinstance(jump, Jump)]

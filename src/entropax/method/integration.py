@@ -1,0 +1,111 @@
+"""Integration of master equations: one solver call a stretch, stretches between breaks in turn."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from entropax._checks import check
+from entropax.method.base import AbstractMethod
+from entropax.model.open_system import Interval
+
+Carry = TypeVar("Carry")
+
+
+class AbstractIntegratedMethod(AbstractMethod):
+    """A method that integrates an ordinary differential equation."""
+
+    solver: diffrax.AbstractSolver | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_steps: int = eqx.field(default=100_000, static=True)
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
+
+    def __check_init__(self) -> None:
+        if isinstance(self.adjoint, diffrax.BacksolveAdjoint):
+            raise ValueError(
+                "`adjoint` must not be BacksolveAdjoint: its gradients are wrong here."
+            )
+        for name in ("rtol", "atol"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be positive, but is {getattr(self, name)!r}.")
+
+    def integrate(
+        self,
+        field: Callable[..., Any],
+        y: PyTree[Array],
+        stretch: Interval,
+        ts: Float[Array, " times"],
+        seen: Callable[[Array, PyTree[Array]], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+        *,
+        to_the_end: bool,
+    ) -> tuple[PyTree[Array], PyTree[Array]]:
+        """What `y` is at the end of a stretch (if `to_the_end`), and `seen(t, y)` at ascending ts.
+
+        Where the solver gives up, times keep its infinities.
+        """
+        if ts.shape[0] == 0:  # diffrax wants a time
+            return y, jax.vmap(lambda t: seen(t, y))(ts)
+        last = diffrax.SubSaveAt(t1=True) if to_the_end else None
+        found = diffrax.diffeqsolve(
+            diffrax.ODETerm(field),
+            diffrax.Dopri8() if self.solver is None else self.solver,
+            t0=stretch[0],
+            t1=stretch[1],
+            dt0=None,
+            y0=y,
+            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(ts=ts), last)),
+            stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
+            adjoint=self.adjoint,
+            max_steps=self.max_steps,
+            throw=False,
+            progress_meter=meter,
+        )
+        assert found.ys is not None
+        states, end = found.ys
+        # states are small enough to keep; to reduce them inside the solver would double what the
+        # solver's derivative must go through
+        results = jax.lax.map(lambda x: jax.checkpoint(seen)(*x), (ts, states))
+        return jax.tree.map(lambda x: x[0], end), results
+
+
+def scan_stretches(
+    breaks: Float[Array, " breaks"],
+    ts: Float[Array, " times"],
+    carry: Carry,
+    one: Callable[[Carry, Interval, Float[Array, " times"]], tuple[Carry, Any]],
+    meter: diffrax.AbstractProgressMeter,
+) -> PyTree[Array]:
+    """`one(carry, stretch, ts)` for one stretch between breaks after the other.
+
+    Each is asked for all times (ascending, clipped to it), and answers for those that are its own.
+    """
+    end = ts[-1]
+    edges = jnp.concatenate([jnp.zeros(1), jnp.clip(breaks, 0.0, end), end[None]])
+    total = edges.shape[0] - 1
+
+    def step(state, indexed):
+        carry, progress = state
+        index, start, stop = indexed
+        carry, found = one(carry, (start, stop), jnp.clip(ts, start, stop))
+        return (carry, meter.step(progress, (index + 1) / total)), found
+
+    indexed = (jnp.arange(total), edges[:-1], edges[1:])
+    last, found = jax.lax.scan(jax.checkpoint(step), (carry, meter.init()), indexed)
+    meter.close(last[1])
+    own = jnp.searchsorted(breaks, ts, side="right")
+    return jax.tree.map(lambda x: x[own, jnp.arange(ts.shape[0])], found)
+
+
+def nonnegative(ts: Float[Array, " times"]) -> Float[Array, " times"]:
+    """Times that a master equation can be asked for."""
+    return check("ts", ts, "non-negative for a master equation", lambda xp, t: t >= 0)
+
+
+def _largest(x: PyTree[Array]) -> Array:
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(x)]))

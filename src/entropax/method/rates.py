@@ -1,0 +1,187 @@
+r"""Rates of a system's transitions through ideal baths, and the shifts that belong to them."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact
+
+from entropax._checks import is_traced
+from entropax.linalg import Spectrum
+from entropax.method.kernels import unresolved
+from entropax.model import Coupling, OpenSystem, ThermalBath
+from entropax.model.spectra import (
+    AbstractSpectrum,
+    CustomSpectrum,
+    FlatSpectrum,
+    PowerSpectrum,
+    TabulatedSpectrum,
+)
+from entropax.model.thermal import Channel
+from entropax.protocol import AbstractProtocol
+
+_PRESENT = 1e-12
+"""Operator elements below this, of the largest, are rounding."""
+
+
+class Transitions(NamedTuple):
+    r"""What a channel does between the eigenstates of a Hamiltonian.
+
+    `operator`: A, in that eigenbasis; `given`: energy that the jump from eigenstate j to i hands to
+    the bath, $\omega_{ij} = \epsilon_j - \epsilon_i$; `rate`: $\gamma(\omega_{ij})$ where A has an
+    element; `shift`: the imaginary part $S(\omega_{ij})$ of the bath's half-sided transform, or
+    None; `particles`: given to the bath with each jump.
+    """
+
+    bath: int
+    operator: Inexact[Array, "d d"]
+    given: Float[Array, "d d"]
+    rate: Float[Array, "d d"]
+    shift: Float[Array, "d d"] | None
+    particles: int
+
+
+def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> list[Transitions]:
+    """Every channel of every coupling of an undriven model, between the states of `spectrum`."""
+    energies, vectors = spectrum
+    found = []
+    for index, (coupling, number) in enumerate(
+        zip(model.couplings, model.bath_of_coupling, strict=True)
+    ):
+        if not isinstance(coupling, Coupling):
+            continue
+        bath = model.baths[number]
+        strength = coupling.strength
+        assert not isinstance(strength, AbstractProtocol), "the strength of one time, by `within`"
+        for channel in bath.channels(coupling.operator):
+            operator = vectors.conj().T @ channel.operator @ vectors
+            given = _frequencies(energies)
+            rate = _checked(index, bath, channel, operator, given)
+            shift = strength**2 * _shift(channel, given) if lamb_shift else None
+            found.append(
+                Transitions(number, operator, given, strength**2 * rate, shift, channel.particles)
+            )
+    return found
+
+
+def _frequencies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
+    given = energies[None, :] - energies[:, None]
+    # within a degenerate level no energy is exchanged, to rounding
+    return jnp.where(jnp.abs(given) <= unresolved(energies), 0.0, given)
+
+
+def _checked(
+    index: int, bath: ThermalBath, channel: Channel, operator: Array, given: Array
+) -> Float[Array, "d d"]:
+    size = jnp.abs(operator)
+    present = size > _PRESENT * jnp.max(size)
+    # where there is no element any frequency will do that there is one for
+    asked = jnp.where(present, given, given.ravel()[jnp.argmax(size)])
+    rate = jnp.where(present, channel.rate(asked), 0.0)
+    frozen = jax.lax.stop_gradient
+    for kind, bad in _faults(bath, frozen(asked), frozen(rate)).items():
+        rate = eqx.error_if(rate, jnp.any(bad & present), _message(index, bath, kind))
+    return rate
+
+
+def _faults(bath: ThermalBath, given: Array, rate: Array) -> dict[str, Array]:
+    return {
+        "undefined": ~jnp.isfinite(rate),
+        "negative": rate < 0,
+        "unbalanced": bath.breaks_balance(given),
+    }
+
+
+def _message(index: int, bath: ThermalBath, kind: str, place: str = "") -> str:
+    name = type(bath.spectrum).__name__
+    of = f"`spectrum` ({name}) of the bath of `couplings[{index}]`"
+    if kind == "undefined":
+        return (
+            f"{of} must have a finite rate at every transition{place}. At zero frequency, where "
+            "the operator has elements within one energy, it must give J(0) = 0, or the bath a "
+            "`zero_frequency_rate`; a table must hold all frequencies."
+        )
+    if kind == "negative":
+        return f"{of} must not be negative{place}."
+    return f"{of} must obey detailed balance, gamma(-w) = exp(-beta w) gamma(w){place}."
+
+
+def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
+    """`ValueError` for rates that can be seen to be impossible before the program runs."""
+    if is_traced(reference):
+        return
+    energies, vectors = np.linalg.eigh(np.asarray(reference))
+    for index, (coupling, number) in enumerate(
+        zip(model.couplings, model.bath_of_coupling, strict=True)
+    ):
+        bath = model.baths[number]
+        leaves = jax.tree.leaves((coupling, bath))
+        if not isinstance(coupling, Coupling) or any(map(is_traced, leaves)):
+            continue
+        for channel in bath.channels(coupling.operator):
+            operator = vectors.conj().T @ np.asarray(channel.operator) @ vectors
+            size = np.abs(operator)
+            present = size > _PRESENT * np.max(size, initial=0.0)
+            given = np.asarray(_frequencies(jnp.asarray(energies)))[present]
+            if not given.size or not (_is_free(bath.spectrum) or np.any(given == 0)):
+                continue
+            asked = jnp.asarray(given)
+            for kind, bad in _faults(bath, asked, channel.rate(asked)).items():
+                if np.any(np.asarray(bad)):
+                    place = f", but does not at {given[np.argmax(np.asarray(bad))]:g}"
+                    raise ValueError(_message(index, bath, kind, place))
+
+
+def _is_free(spectrum: AbstractSpectrum | PowerSpectrum | None) -> bool:
+    """Whether rates are more than what was checked when the spectrum was built."""
+    return isinstance(spectrum, PowerSpectrum | CustomSpectrum | TabulatedSpectrum)
+
+
+def require_shift(model: OpenSystem) -> None:
+    """`ValueError` where the integral of the Lamb shift does not exist."""
+    for number, bath in enumerate(model.baths):
+        if bath.spectrum is not None and not bath.spectrum.decays:
+            name = type(bath.spectrum).__name__
+            hint = " (FlatSpectrum and spectra without a cutoff have none)"
+            raise ValueError(
+                f"`spectrum` of bath {number} must decay at high frequencies for "
+                f"`lamb_shift=True`{hint if name == FlatSpectrum.__name__ else ''}, "
+                f"but is {name}."
+            )
+
+
+def _shift(channel: Channel, given: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    r"""$S(\omega) = P\!\int \frac{d\nu}{2\pi} \frac{\gamma(\nu)}{\omega-\nu}
+    = \int_0^\infty \frac{du}{2\pi}\,[\gamma(\omega-u) - \gamma(\omega+u)]/u$.
+
+    Double-exponential quadrature, apart below and above $u = |\omega|$, where $\gamma$ may bend.
+    """
+    flat = given.ravel()
+
+    def integrand(u: Array, omega: Array) -> Array:
+        return (channel.rate(omega - u) - channel.rate(omega + u)) / u
+
+    def one(omega: Array) -> Array:
+        edge = jnp.where(jnp.abs(omega) > 0, jnp.abs(omega), 1.0)
+        inner = edge * (_INNER[1] @ integrand(edge * _INNER[0], omega))
+        outer = edge * (_OUTER[1] @ integrand(edge * (1.0 + _OUTER[0]), omega))
+        return (inner + outer) / (2.0 * jnp.pi)
+
+    return jax.lax.map(one, flat).reshape(given.shape)
+
+
+def _double_exponential(nodes: int = 160) -> tuple[tuple, tuple]:
+    """Nodes and weights for (0, 1), tanh-sinh, and for (0, inf), exp-sinh (Takahasi, Mori 1974)."""
+    t, step = np.linspace(-3.2, 3.2, nodes, retstep=True)
+    x = 0.5 * np.pi * np.sinh(t)
+    slope = 0.5 * np.pi * np.cosh(t)
+    share = 1.0 / (1.0 + np.exp(-2.0 * x))
+    inner = share, step * slope * 2.0 * share * (1.0 - share)
+    t, step = np.linspace(-4.0, 4.0, 2 * nodes, retstep=True)
+    outer = np.exp(0.5 * np.pi * np.sinh(t))
+    return inner, (outer, step * 0.5 * np.pi * np.cosh(t) * outer)
+
+
+_INNER, _OUTER = _double_exponential()

@@ -1,0 +1,78 @@
+"""What a generator conserves: operators that commute with all of it, blocks that it keeps apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_ZERO = 1e-9
+
+Blocks = tuple[tuple[int, ...], ...]
+"""Basis states of each block."""
+
+
+def conserved(hamiltonian: np.ndarray, operators: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Hermitian operators that commute with H, all jumps and their adjoints, less the identity.
+
+    A steady state without empty states is unique if and only if there is none (Spohn 1977,
+    Frigerio 1978). Looked for among what commutes with H: O(d^3 + n^3) for n pairs of eigenstates
+    of one energy.
+    """
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    level = np.abs(energies[:, None] - energies[None, :]) <= _ZERO * max(np.ptp(energies), 1e-300)
+    i, j = np.nonzero(level)
+    gram = np.zeros((i.size, i.size), complex)
+    scale = 0.0
+    for operator in operators:
+        a = vectors.conj().T @ operator @ vectors
+        for b in (a, a.conj().T):
+            # <[B, E_ij], [B, E_kl]> with E_ij = |i><j|
+            left, right = b.conj().T @ b, b @ b.conj().T
+            same_i, same_j = i[:, None] == i[None, :], j[:, None] == j[None, :]
+            gram += np.where(same_j, left[i[:, None], i[None, :]], 0.0)
+            gram += np.where(same_i, right[j[None, :], j[:, None]], 0.0)
+            cross = b.conj().T[i[:, None], i[None, :]] * b[j[None, :], j[:, None]]
+            gram -= cross + cross.conj().T
+            scale = max(scale, float(np.max(np.abs(b))) ** 2)
+    values, found = np.linalg.eigh(gram)
+    kept = []
+    identity = np.eye(len(energies)) / np.sqrt(len(energies))
+    for column in found[:, values <= _ZERO * max(scale, 1e-300)].T:
+        matrix = np.zeros_like(hamiltonian, dtype=complex)
+        matrix[i, j] = column
+        for part in (matrix + matrix.conj().T, 1j * (matrix - matrix.conj().T)):
+            for known in (identity, *kept):
+                part = part - np.vdot(known, part) * known
+            size = np.linalg.norm(part)
+            if size > 1e-6:
+                kept.append(part / size)
+    return [vectors @ part @ vectors.conj().T for part in kept]
+
+
+def blocks_of(hamiltonian: np.ndarray, jumps: Sequence[np.ndarray]) -> Blocks | None:
+    """Blocks of basis states that H keeps apart and each jump takes whole to another; None for one.
+
+    A state without coherences between blocks then stays so, and a unique steady state has none.
+    """
+    label = _components(np.abs(hamiltonian) > 0)
+    blocks = tuple(tuple(map(int, np.flatnonzero(label == c))) for c in range(label.max() + 1))
+    if len(blocks) == 1:
+        return None
+    member = np.array([label == c for c in range(len(blocks))], dtype=float)
+    for jump in jumps:
+        reaches = member @ (np.abs(jump) > 0) @ member.T > 0
+        if np.any(np.sum(reaches, axis=0) > 1):
+            return None
+    return blocks
+
+
+def _components(linked: np.ndarray) -> np.ndarray:
+    """A number for each state, alike for states that are connected."""
+    label = np.full(len(linked), -1)
+    for first in range(len(linked)):
+        if label[first] >= 0:
+            continue
+        front, number = np.array([first]), label.max() + 1
+        while front.size:
+            label[front] = number
+            front = np.flatnonzero(np.any(linked[front], axis=0) & (label < 0))
+    return label

@@ -1,0 +1,164 @@
+r"""Ideal baths: thermal for ever, known by their temperature and their spectrum."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact
+
+from entropax._checks import Numbers, check, finite_array, is_traced, real_array
+from entropax.equilibrium import fermi, log_odds
+from entropax.linalg import masked_inverse
+from entropax.model.spectra import AbstractSpectrum, PowerSpectrum
+from entropax.model.spectra import spectrum as as_spectrum
+
+_BALANCED = 1e-9
+
+
+class Channel(NamedTuple):
+    r"""One way in which a bath acts: jumps are the parts of `operator` that hand it energy.
+
+    `rate(w)`: $\gamma(\omega)$ of operator elements of modulus one, $\omega$ the energy *given to
+    the bath*, of either sign; `particles`: given to the bath with each jump.
+    """
+
+    operator: Inexact[Array, "d d"]
+    rate: Callable[[Float[Array, ""]], Float[Array, ""]]
+    particles: int
+
+
+class ThermalBath(eqx.Module):
+    r"""An infinite bath in equilibrium at $\beta$ and $\mu$.
+
+    Rates for operator elements of modulus one, $\omega > 0$ the energy of a quantum:
+
+    - "bose": $\gamma(\omega) = J(\omega)\,(1 + n)$ to give it to the bath and
+      $\gamma(-\omega) = J(\omega)\,n$ to take it, $n = 1/(e^{\beta(\omega-\mu)} - 1)$;
+    - "fermi": $J(\omega)\,(1-f)$ to give a particle of energy $\omega$ to the bath and
+      $J(\omega)\,f$ to take one, $f = 1/(e^{\beta(\omega-\mu)} + 1)$.
+
+    **Arguments:**
+
+    - `beta`: inverse temperature; for bosons positive, `jnp.inf` for zero temperature.
+    - `spectrum`: $J$: a spectrum of `entropax` or a function of frequency; `PowerSpectrum` for
+      rates given themselves. None for the bath of a hand-written `Jump`.
+    - `statistics`: "bose" or "fermi".
+    - `mu`: chemical potential; not above 0 for bosons, whose quanta may have any energy above 0.
+    - `zero_frequency_rate`: $\gamma(0)$ where the spectrum's limit, $J'(0)/\beta$ for bosons, is
+      not wanted or does not exist.
+    """
+
+    beta: Float[Array, ""]
+    spectrum: AbstractSpectrum | PowerSpectrum | None
+    mu: Float[Array, ""]
+    zero_frequency_rate: Float[Array, ""] | None
+    statistics: Literal["bose", "fermi"] = eqx.field(static=True)
+    conserves_particles: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        beta: Numbers,
+        spectrum: AbstractSpectrum | PowerSpectrum | Callable[[Array], Array] | None = None,
+        statistics: Literal["bose", "fermi"] = "bose",
+        mu: Numbers = 0.0,
+        *,
+        zero_frequency_rate: Numbers | None = None,
+    ):
+        if statistics not in ("bose", "fermi"):
+            raise ValueError(f'`statistics` must be "bose" or "fermi", but is {statistics!r}.')
+        self.statistics = statistics
+        self.spectrum = None if spectrum is None else as_spectrum(spectrum)
+        beta = real_array("beta", beta, ndim=0)
+        mu = finite_array("mu", mu, ndim=0)
+        if statistics == "bose" and spectrum is not None:
+            beta = check("beta", beta, "positive for bosons", lambda xp, b: b > 0)
+            mu = check("mu", mu, "at most 0 for bosons", lambda xp, m: m <= 0)
+        if isinstance(self.spectrum, PowerSpectrum) and statistics == "fermi":
+            raise ValueError("`spectrum` must be J for fermions, but is a PowerSpectrum.")
+        self.beta, self.mu = beta, mu
+        known = not is_traced(mu) and float(np.asarray(mu)) == 0.0
+        self.conserves_particles = statistics == "fermi" or not known
+        if zero_frequency_rate is not None:
+            rate = finite_array("zero_frequency_rate", zero_frequency_rate, ndim=0)
+            rule = "non-negative"
+            zero_frequency_rate = check("zero_frequency_rate", rate, rule, lambda xp, g: g >= 0)
+        self.zero_frequency_rate = zero_frequency_rate
+
+    def rate(self, given: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\gamma(\omega)$ of a bath of bosons, $\omega$ the energy given to it, elementwise."""
+        shape = self._shape()
+        if isinstance(shape, PowerSpectrum):
+            return self._at_zero(given, shape(given))
+        size, sign = jnp.abs(given), jnp.sign(given)
+        if not self.conserves_particles:
+            return self._at_zero(given, shape.per_frequency(size) * _thermal(self.beta, given))
+        above = size - self.mu
+        ratio = shape(size) * masked_inverse(above, above > 0)
+        found = ratio * _thermal(self.beta, sign * above)
+        quiet = jnp.where(shape(size) == 0, 0.0, jnp.inf)
+        return self._at_zero(given, jnp.where(given == 0, quiet, found))
+
+    def emptying(self, energy: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$J(\omega)\,(1 - f)$ of a bath of fermions, $\omega$ the energy given to it."""
+        return self._shape()(energy) * fermi(-log_odds(energy, self.beta, self.mu))
+
+    def filling(self, energy: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$J(\omega)\,f$ of a bath of fermions, $\omega$ the energy taken from it."""
+        return self._shape()(energy) * fermi(log_odds(energy, self.beta, self.mu))
+
+    def imbalance(self, given: Float[Array, ""]) -> Float[Array, ""]:
+        r"""How far rates are from $\gamma(-\omega) = e^{-\beta\omega}\gamma(\omega)$, relatively.
+
+        Detailed balance is built in where rates come from J, and must be looked at where they are
+        given.
+        """
+        if not isinstance(self.spectrum, PowerSpectrum):
+            return jnp.zeros_like(given)
+        size = jnp.abs(given)
+        down, up = self.spectrum(size), self.spectrum(-size)
+        scale = jnp.maximum(jnp.abs(down), jnp.finfo(jnp.float64).tiny)
+        return jnp.abs(up - jnp.exp(-self.beta * size) * down) / scale
+
+    def breaks_balance(self, given: Float[Array, ""]) -> Array:
+        """Whether given rates break detailed balance, to 1e-9."""
+        return self.imbalance(given) > _BALANCED
+
+    def channels(self, operator: Inexact[Array, "d d"]) -> tuple[Channel, ...]:
+        """What a coupling through `operator` does (see `Coupling` for fermions)."""
+        if self.statistics == "fermi":
+            lowering = jnp.triu(operator, 1)
+            return (
+                Channel(lowering, self.emptying, 1),
+                Channel(lowering.conj().T, lambda given: self.filling(-given), -1),
+            )
+        if not self.conserves_particles:
+            return (Channel(operator, self.rate, 0),)
+        return (
+            Channel(operator, lambda given: jnp.where(given > 0, self.rate(given), 0.0), 1),
+            Channel(operator, lambda given: jnp.where(given > 0, 0.0, self.rate(given)), -1),
+        )
+
+    def _shape(self) -> AbstractSpectrum | PowerSpectrum:
+        if self.spectrum is None:
+            raise ValueError("`spectrum` must be given for a bath of a Coupling, but is None.")
+        return self.spectrum
+
+    def _at_zero(self, given: Array, found: Array) -> Array:
+        if self.zero_frequency_rate is None:
+            return found
+        return jnp.where(given == 0, self.zero_frequency_rate, found)
+
+
+def _thermal(beta: Array, energy: Array) -> Array:
+    r"""$\epsilon/(1 - e^{-\beta\epsilon})$, smooth at 0, where it is $1/\beta$."""
+    cold = jnp.isinf(beta)
+    x = jnp.where(cold, 1.0, beta) * energy
+    flat = jnp.abs(x) < 1e-5
+    safe = jnp.where(flat, 1.0, x)
+    # each branch in its own range: no overflow, no cancellation
+    ratio = jnp.where(safe > 0, safe, -safe) / -jnp.expm1(-jnp.abs(safe))
+    ratio = jnp.where(safe > 0, ratio, ratio * jnp.exp(-jnp.abs(safe)))
+    ratio = jnp.where(flat, 1.0 + 0.5 * x + x**2 / 12.0, ratio)
+    return jnp.where(cold, jnp.maximum(energy, 0.0), ratio / jnp.where(cold, 1.0, beta))

@@ -1,0 +1,63 @@
+"""Steady states of small systems between ideal baths."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from entropax.ledger import AbstractFlows, flows, is_state, temperatures
+from entropax.method import AbstractGKLS
+from entropax.method.base import open_system
+from entropax.model import OpenSystem
+from entropax.solve import FAILURES, RESULTS, raise_failures
+
+
+class SteadyState(AbstractFlows):
+    """What `steady_state` returns: the ledger of one moment, and `result`, one `RESULTS`."""
+
+    result: RESULTS
+
+    @property
+    def failed(self):
+        """Whether the rest must not be used."""
+        return jnp.any(jnp.stack([self.result == kind for kind in FAILURES]), axis=0)
+
+
+def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True) -> SteadyState:
+    r"""The steady state, $\mathcal{L}(\pi) = 0$ with $\mathrm{tr}\pi = 1$, and what flows in it.
+
+    **Arguments:**
+
+    - `model`: an `OpenSystem` with ideal baths that is not driven, but for a `frame`; its start is
+      not asked for.
+    - `method`: `Davies`, `Local`, `Redfield` or `Lindblad`.
+    - `throw`: raise where there is more than one steady state, or none was found; with False see
+      `SteadyState.result`, a mask for batches.
+
+    The linear system is solved, by LU decomposition up to 32 levels (for `Davies` over what
+    commutes with $H_S$, where its energies are known beforehand: populations and coherences within
+    levels), and above by GMRES that needs the generator's action alone. Derivatives, forward and
+    reverse, follow from the implicit function theorem; `jax.vmap` equals a loop.
+
+    Raises `ValueError` for a driven model or one that `method` does not know.
+    """
+    if not isinstance(method, AbstractGKLS):
+        raise ValueError(
+            f"`method` must be Davies(), Local(), Redfield() or Lindblad(), but is {method!r}."
+        )
+    known = open_system(method, model, ideal=True)
+    if known.is_driven:
+        named = ", ".join(known.protocols)
+        raise ValueError(f"`model` must not be driven for a steady state, but is by {named}.")
+    method.require(known)
+    return _steady_state(known, method.prepare_steady(known), throw)
+
+
+@eqx.filter_jit
+def _steady_state(model: OpenSystem, method: AbstractGKLS, throw: bool) -> SteadyState:
+    state, found = method.stationary(model)
+    moment = flows(state, *temperatures(model))
+    result = RESULTS.where(is_state(moment), RESULTS.successful, RESULTS.unphysical)
+    result = RESULTS.where(found.unique, result, RESULTS.not_unique)
+    result = RESULTS.where(found.converged, result, RESULTS.not_converged)
+    result = RESULTS.where(jnp.all(jnp.isfinite(state.rate)), result, RESULTS.not_finite)
+    solution = SteadyState(**vars(moment), result=result)
+    return raise_failures(solution) if throw else solution
