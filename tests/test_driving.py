@@ -413,7 +413,7 @@ BAD = {
     ),
     "before": (
         lambda: ex.solve(driven(QUENCH), [-1.0], ex.Schrodinger(KEY)),
-        "`ts` must be non-negative where energies are driven, but has -1.0",
+        "`ts` must be non-negative where a model is driven, but has -1.0",
     ),
     "order": (lambda: ex.Schrodinger(KEY, order=3), "`order` must be 2 or 4, but is 3"),  # pyright: ignore[reportArgumentType]
     "steps": (lambda: ex.Schrodinger(KEY, steps=0), "`steps` must be a positive integer"),

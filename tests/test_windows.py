@@ -221,7 +221,7 @@ BAD: dict[str, tuple[Callable, str, str]] = {
     "no coupling": (lambda: model(couplings=()), "couplings", "at least one"),
     "no bath": (lambda: coupling(bath=None), "bath", "a WindowBath"),
     "both energies and h": (lambda: model(hamiltonian=np.eye(2)), "energies", "exactly one"),
-    "no start": (lambda: model(start=None), "start", "a Product or a Joint"),
+    "no start": (lambda: model(start=None), "start", "a Product, a Joint or a Gibbs"),
     "window outside": (
         lambda: model(start=ex.Product(system=0, windows=(2,))),
         "windows[0]",

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import diffrax
 import equinox as eqx
@@ -13,8 +13,17 @@ from jaxtyping import Array, Float, Inexact, PyTree
 from entropax.equilibrium import mean
 from entropax.linalg import Spectrum, Stationary, modes, stationary, stationary_by_action
 from entropax.method.base import open_system
-from entropax.method.generators import AbstractGenerator
+from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
+from entropax.method.picture import (
+    LINEAR,
+    Field,
+    Flow,
+    Picture,
+    action_field,
+    flow_of,
+    linear_field,
+)
 from entropax.method.states import SystemState
 from entropax.model import Jump, OpenSystem
 from entropax.model.open_system import Interval
@@ -27,15 +36,6 @@ _EMPTY = 1e-13
 
 SMALL = 16
 """Up to this many levels the steady state of the moment is found at every time unasked."""
-
-
-class Integrated(NamedTuple):
-    """What is integrated: the state's form, and what has flowed out of each bath and the drive."""
-
-    y: Float[Array, "..."]
-    energy: Float[Array, " baths"]
-    particles: Float[Array, " baths"]
-    work: Float[Array, ""]
 
 
 class AbstractGKLS(AbstractIntegratedMethod):
@@ -67,9 +67,9 @@ class AbstractGKLS(AbstractIntegratedMethod):
         del model
         return self
 
-    def heat_operator(self, model: OpenSystem) -> Inexact[Array, "d d"]:
-        """The energy whose change by a bath is heat; of an undriven model."""
-        return model.total_hamiltonian()
+    def moves(self, model: OpenSystem) -> bool:
+        """Whether dissipators change between breaks."""
+        return not model.is_piecewise_constant
 
     def follow(self, model: OpenSystem, stretch: Interval) -> Callable[[Array], AbstractGenerator]:
         """The generator at the times of a stretch without breaks."""
@@ -113,23 +113,23 @@ class AbstractGKLS(AbstractIntegratedMethod):
         generator = self.steady_generator(model)
         found = steady_of(generator, simple=self.simple)
         zeros = jnp.zeros(len(model.baths))
-        y = Integrated(found.x, zeros, zeros, jnp.zeros(()))
+        y = Flow(found.x, zeros, zeros, jnp.zeros(()))
         return self._state(model, generator, y, generator.unpack(found.x)), found
 
     def steady_generator(self, model: OpenSystem) -> AbstractGenerator:
         """The generator in the form in which its steady state is looked for."""
         return self.generator(model)
 
-    def _begin(self, model: OpenSystem) -> Integrated:
+    def _begin(self, model: OpenSystem) -> Flow:
         generator = self.generator(model)
         zeros = jnp.zeros(len(model.baths))
         state = generator.pack(model.system_start.system_state(model))
-        return Integrated(state, zeros, zeros, jnp.zeros(()))
+        return Flow(state, zeros, zeros, jnp.zeros(()))
 
     def _driven(
         self,
         model: OpenSystem,
-        y: Integrated,
+        y: Flow,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
@@ -152,12 +152,12 @@ class AbstractGKLS(AbstractIntegratedMethod):
     def _stretch(
         self,
         model: OpenSystem,
-        y: Integrated,
+        y: Flow,
         stretch: Interval,
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Integrated, PyTree[Array]]:
+    ) -> tuple[Flow, PyTree[Array]]:
         """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
         follow = self.follow(model, stretch)
         moving = model.is_driven or model.frame is not None
@@ -167,28 +167,67 @@ class AbstractGKLS(AbstractIntegratedMethod):
         if asked and not model.is_driven:
             steady = self._reference(follow(stretch[0]))
 
-        def field(time: Array, y: Integrated, args: None) -> Integrated:
-            del args
-            generator = follow(time)
-            dissipated = generator.dissipated(y.y)
-            power = generator.boundary_power(dissipated)
-            if moving:
-                slope = model.hamiltonian_slope(time, stretch)
-                power = power + mean(slope, generator.unpack(y.y))
-            return Integrated(
-                generator.coherent(y.y) + jnp.sum(dissipated, axis=0),
-                generator.energy_given(dissipated),
-                generator.particles_taken(y.y),
-                power,
-            )
+        def slope(time: Array) -> Inexact[Array, "d d"] | None:
+            return model.hamiltonian_slope(time, stretch) if moving else None
 
-        def seen(time: Array, y: Integrated) -> PyTree[Array]:
+        def seen(time: Array, y: Flow) -> PyTree[Array]:
             now, generator = model.within(time, stretch), follow(time)
-            slope = model.hamiltonian_slope(time, stretch) if moving else None
             found = self._reference(generator) if asked and steady is None else steady
-            return reduce(self._state(now, generator, y, found, slope))
+            return reduce(self._state(now, generator, y, found, slope(time)))
 
-        return self.integrate(field, y, stretch, ts, seen, meter, to_the_end=model.is_driven)
+        first = follow(stretch[0])
+        if not isinstance(first, MatrixGenerator):
+
+            def direct(time: Array, y: Flow, args: None) -> Flow:
+                del args
+                return flow_of(follow(time), y.y, slope(time))
+
+            return self.integrate(direct, y, stretch, ts, seen, meter, to_the_end=model.is_driven)
+        picture, linear = self._picture(model, first, stretch)
+        field = action_field(picture, follow, slope, stretch[0]) if linear is None else linear
+
+        def leave(time: Array, y: Flow) -> Flow:
+            """Out of the picture, into the generator's form."""
+            turned = picture.turned(y.y, time - stretch[0])
+            return y._replace(y=first.pack(picture.to_given(turned)))
+
+        end, found = self.integrate(
+            field,
+            y._replace(y=picture.from_given(first.unpack(y.y))),
+            stretch,
+            ts,
+            lambda time, y: seen(time, leave(time, y)),
+            meter,
+            to_the_end=model.is_driven,
+        )
+        return leave(stretch[1], end) if model.is_driven else y, found
+
+    def _picture(
+        self, model: OpenSystem, first: MatrixGenerator, stretch: Interval
+    ) -> tuple[Picture, Field | None]:
+        """The picture, and in it the rates as matrices, where these are made once a stretch."""
+        small = model.levels**2 <= LINEAR
+        now = model.within(stretch[0], stretch)
+        steady = model.hamiltonian_slope(stretch[0], stretch) if model.frame is not None else None
+        if model.is_piecewise_constant:
+            picture = Picture.of(first.hamiltonian)
+            linear = linear_field(picture, [first], (), steady, stretch) if small else None
+            return picture, linear
+        picture = Picture(None)
+        if self.moves(model) or not small:
+            return picture, None
+
+        def beside(operator: Array | None) -> MatrixGenerator:
+            """With what is not driven, and one operator more."""
+            fixed = model.interaction
+            both = operator if fixed is None else fixed if operator is None else fixed + operator
+            changed = eqx.tree_at(lambda m: m.interaction, now, both, is_leaf=lambda x: x is None)
+            generator = self.generator(changed)
+            assert isinstance(generator, MatrixGenerator)
+            return generator
+
+        generators = [beside(None), *(beside(drive.operator) for drive in model.drives)]
+        return picture, linear_field(picture, generators, model.drives, steady, stretch)
 
     def _reference(self, generator: AbstractGenerator) -> Inexact[Array, "d d"]:
         """The steady state of the moment, NaN where it is not unique."""
@@ -199,7 +238,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
         self,
         model: OpenSystem,
         generator: AbstractGenerator,
-        y: Integrated,
+        y: Flow,
         steady: Inexact[Array, "d d"] | None,
         slope: Inexact[Array, "d d"] | None = None,
     ) -> SystemState:

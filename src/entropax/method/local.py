@@ -79,12 +79,13 @@ class AbstractLocal(AbstractGKLS):
         assert isinstance(whole, MatrixGenerator)
         return BlockGenerator(whole, self.structure.blocks, self.structure.targets)
 
-    def follow(self, model: OpenSystem, stretch: Interval) -> Callable[[Array], AbstractGenerator]:
+    def moves(self, model: OpenSystem) -> bool:
         strengths = [c.strength for c in model.couplings if isinstance(c, Coupling)]
-        moving = isinstance(model.energies, tuple) or any(
-            isinstance(s, AbstractProtocol) for s in strengths
-        )
-        if moving or model.is_piecewise_constant:
+        given = (*strengths, *(model.energies if isinstance(model.energies, tuple) else ()))
+        return not all(p.is_piecewise_constant for p in given if isinstance(p, AbstractProtocol))
+
+    def follow(self, model: OpenSystem, stretch: Interval) -> Callable[[Array], AbstractGenerator]:
+        if self.moves(model) or model.is_piecewise_constant:
             return super().follow(model, stretch)
         # drives alone: dissipators are made once
         first = model.within(stretch[0], stretch)

@@ -16,6 +16,8 @@ from entropax.linalg import modes
 from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
 
+_ONE = "`windows` or `beta` must be given, exactly one of them, an entry per bath."
+
 
 class Surroundings(Protocol):
     """What a start must know of its model: an `OpenSystem`."""
@@ -113,7 +115,7 @@ class Product(AbstractSystemStart, AbstractJointStart):
         self.level = int(system) if named else None
         self.system = None if named else _system_state(system)
         if windows is not None and beta is not None:
-            raise ValueError("`windows` or `beta` must be given, not both of them.")
+            raise ValueError(_ONE)
         if not isinstance(filling, float | int) or not 0.0 < filling <= 1.0:
             raise ValueError(f"`filling` must be a number within (0, 1], but is {filling!r}.")
         if beta is not None and filling != 1.0:
@@ -149,9 +151,7 @@ class Product(AbstractSystemStart, AbstractJointStart):
                 )
             return
         if not len(given):
-            raise ValueError(
-                "`windows` or `beta` must be given, exactly one of them, an entry per bath."
-            )
+            raise ValueError(_ONE)
         name = "windows" if self.beta is None else "beta"
         if len(given) != len(baths):
             raise ValueError(
