@@ -73,6 +73,8 @@ FLOORS = (
     ("progress",),
     ("solve",),
     ("steady",),
+    ("audit",),
+    ("qutip",),
     ("control",),
     ("ensemble",),
     ("plot",),

@@ -7,6 +7,7 @@ from entropax._precision import enable_float64 as _enable_float64
 _enable_float64()
 
 from entropax import entropy as entropy, equilibrium as equilibrium, linalg as linalg
+from entropax.audit import Finding as Finding, audit as audit
 from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
@@ -53,6 +54,7 @@ from entropax.model import (
     TabulatedSpectrum as TabulatedSpectrum,
     ThermalBath as ThermalBath,
     WindowBath as WindowBath,
+    machines as machines,
     pure_start as pure_start,
     with_occupations as with_occupations,
 )
@@ -61,6 +63,7 @@ from entropax.protocol import (
     PiecewiseConstant as PiecewiseConstant,
     PiecewiseLinear as PiecewiseLinear,
 )
+from entropax.qutip import from_qutip as from_qutip, to_qutip as to_qutip
 from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve
 from entropax.steady import SteadyState as SteadyState, steady_state as steady_state
 

@@ -115,8 +115,9 @@ class Davies(AbstractGKLS):
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
         baths = len(model.baths)
         if self.pairs is not None:
-            spectrum = _require_known(spectrum, self.pairs)
-            return SectorGenerator(parts, spectrum, self.pairs, baths)
+            return SectorGenerator(
+                parts, _require_closed(parts, spectrum, self.pairs), self.pairs, baths
+            )
         energies, vectors = spectrum
         total = model.total_hamiltonian()
         shifted = total
@@ -172,11 +173,16 @@ def _is_diagonal(state: Array) -> bool:
     return not np.any(matrix - np.diag(np.diagonal(matrix)))
 
 
-def _require_known(spectrum: Spectrum, pairs: Pairs) -> Spectrum:
-    """Levels of one energy must be among the pairs, or coherences between them would be lost."""
+def _require_closed(parts: list[Transitions], spectrum: Spectrum, pairs: Pairs) -> Spectrum:
+    """Jumps between the pairs must not feed coherences, within a level, that are not among them."""
     energies, vectors = spectrum
     known = np.zeros((energies.shape[0],) * 2, bool)
     known[tuple(np.array(pairs).T)] = True
     alike = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
-    told = "`coherences` must be True or None where levels of the system have one energy."
-    return eqx.error_if(energies, jnp.any(alike & ~known), told), vectors
+    fed = jnp.zeros(known.shape)
+    for part in parts:
+        size = jnp.where(part.rate > 0, jnp.abs(part.operator), 0.0)
+        fed = fed + size @ size.T + size.T @ size
+    small = 1e-12 * jnp.max(fed)
+    told = "`coherences` must be True or None where jumps reach several levels of one energy."
+    return eqx.error_if(energies, jnp.any(alike & ~known & (fed > small)), told), vectors

@@ -1,5 +1,6 @@
 """What is studied: frozen, checked data."""
 
+from entropax.model import machines as machines
 from entropax.model.coupling import Coupling as Coupling, Drive as Drive, Jump as Jump
 from entropax.model.junction import (
     Junction as Junction,
