@@ -115,3 +115,17 @@ def random_state(rng: np.random.Generator, size: int) -> Array:
     x = rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))
     rho = x @ x.conj().T
     return rho / np.trace(rho).real
+
+
+def complex_map(real_form: Array) -> Array:
+    """The matrix over rows of rho of a map that is given over Re rho + Im rho of Hermitian rho."""
+    size = int(np.sqrt(len(real_form)))
+
+    def image(hermitian: Array) -> Array:
+        x = (real_form @ (hermitian.real + hermitian.imag).ravel()).reshape(size, size)
+        return (x + x.T) / 2 + 1j * (x - x.T) / 2
+
+    def action(unit: Array) -> Array:
+        return image((unit + unit.T) / 2 + 0j) + 1j * image((unit - unit.T) / 2j)
+
+    return liouvillian(action, size)
