@@ -22,7 +22,7 @@ def test_list_names_every_study(capsys: pytest.CaptureFixture) -> None:
     assert run("list") == 0
     out = capsys.readouterr().out
     assert all(name in out for name in studies.ALL)
-    assert len(studies.ALL) == 17
+    assert len(studies.ALL) == 24
 
 
 def test_about_names_versions(capsys: pytest.CaptureFixture) -> None:
@@ -48,7 +48,7 @@ def test_misuse_is_told(
     assert message in captured.out + captured.err
 
 
-PAPERS = ("usui2024", "riera2021", "esposito2010", "strasberg2020")
+PAPERS = ("usui2024", "riera2021", "esposito2010", "strasberg2020", "machines")
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -83,7 +83,8 @@ class Davies(AbstractGKLS):
         if model.is_driven:
             fixed = model.hamiltonian is None and model.interaction is None and not model.drives
             start = model.system_start.system_state(model.before())
-            alone = fixed and certainly_apart(samples(model, ts)) and _is_diagonal(start)
+            alone = fixed and _is_diagonal(start)
+            alone = alone and (_feeds_none(model) or certainly_apart(samples(model, ts)))
             return (
                 dataclasses.replace(self, pairs=_populations(model))
                 if alone
@@ -145,6 +146,24 @@ def _populations(model: OpenSystem) -> Pairs:
     return tuple((k, k) for k in range(model.levels))
 
 
+def _feeds_none(model: OpenSystem) -> bool:
+    """Whether no jump can make a coherence of populations, whatever the energies."""
+    for coupling, number in zip(model.couplings, model.bath_of_coupling, strict=True):
+        if is_traced(coupling.operator):
+            return False
+        for channel in model.baths[number].channels(coupling.operator):
+            present = (np.abs(np.asarray(channel.operator)) > 0).astype(float)
+            if np.any(_off_diagonal(present @ present.T)) or np.any(
+                _off_diagonal(present.T @ present)
+            ):
+                return False
+    return True
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    return matrix - np.diag(np.diagonal(matrix))
+
+
 def _pairs_of(model: OpenSystem) -> Pairs | None:
     """Pairs of eigenstates of one energy, in the order of `spectrum_of`; None where not known."""
     total = model.total_hamiltonian()
@@ -169,8 +188,7 @@ def _inside(model: OpenSystem, pairs: Pairs) -> bool:
 def _is_diagonal(state: Array) -> bool:
     if is_traced(state):
         return False
-    matrix = np.asarray(state)
-    return not np.any(matrix - np.diag(np.diagonal(matrix)))
+    return not np.any(_off_diagonal(np.asarray(state)))
 
 
 def _require_closed(parts: list[Transitions], spectrum: Spectrum, pairs: Pairs) -> Spectrum:
