@@ -188,3 +188,32 @@ def test_a_spin_and_a_finite_bath_in_four_ways() -> None:
         assert ledger.beta.shape == (61, 1)
         if name != "frozen":
             assert ledger.entropy_production.shape == ledger.clausius.shape == (61,)
+
+
+IDEAL = """
+hot = ex.ThermalBath(beta=1 / 3, spectrum=ex.FlatSpectrum(0.3))
+cold = ex.ThermalBath(beta=2.0, spectrum=ex.FlatSpectrum(0.7))
+machine = ex.OpenSystem(energies=(0.0, 1.0), couplings=(ex.Coupling(sx, hot), ex.Coupling(sx, cold)), start=ex.Gibbs(beta=1.0))
+dot = ex.ThermalBath(beta=1.0, mu=0.0, spectrum=ex.FlatSpectrum(1.0), statistics="fermi")      # bosons by default; fermi: rates f and 1 - f
+ness = ex.steady_state(machine, ex.Davies())
+ness.heat_currents, ness.entropy_production_rate, ness.state
+ex.solve(machine, ts, ex.Davies()).ledger.entropy_production_rate
+"""  # noqa: E501
+
+
+def test_a_qubit_between_two_ideal_baths() -> None:
+    given = {"ex": ex, "sx": jnp.array([[0.0, 1.0], [1.0, 0.0]]), "ts": jnp.linspace(0.0, 9.0, 7)}
+    exec(IDEAL, given)
+    ness = given["ness"]
+    np.testing.assert_allclose(ness.heat_currents, [0.182016605306935, -0.182016605306935])
+    np.testing.assert_allclose(ness.entropy_production_rate, 0.303361008844892)
+    assert ness.state.shape == (2, 2)
+    ledger = ex.solve(given["machine"], given["ts"], ex.Davies()).ledger
+    assert ledger.entropy_production_rate.shape == (7,)
+    assert ledger.heat_currents.shape == ledger.heat.shape == (7, 2)
+    # the time integral of Spohn's rate, which ends at the steady one
+    np.testing.assert_allclose(ledger.entropy_production[0], 0.0, atol=1e-15)
+    assert np.all(np.diff(ledger.entropy_production) > 0.0)
+    np.testing.assert_allclose(ledger.entropy_production_rate[-1], 0.303361008844892, rtol=1e-8)
+    np.testing.assert_array_equal(ledger.entropy_production_fixed, ledger.entropy_production)
+    np.testing.assert_allclose(given["dot"].filling(jnp.array(0.5)), 1 / (1 + np.exp(0.5)))

@@ -552,3 +552,70 @@ def test_redfield_tells_of_negative_populations() -> None:
     np.testing.assert_array_equal(sol.failed, [False, True, False])
     with pytest.raises(RuntimeError, match="Probabilities are negative"):
         ex.solve(case.model(start), [0.0, 1e-2, 5.0], ex.Redfield())
+
+
+def test_gradient_where_levels_meet() -> None:
+    """The Gibbs state is smooth there: energies' derivatives are those of canonical averages."""
+    operator = np.random.default_rng(3).normal(size=(3, 3))
+    bath = ex.ThermalBath(0.8, ex.OhmicSpectrum(0.1, 5.0))
+
+    def energy(split, method):
+        model = ex.OpenSystem(
+            energies=jnp.stack([0.0 * split, 1.0 + 0.0 * split, split]),
+            couplings=[ex.Coupling(operator + operator.T, bath)],
+            start=ex.Product(system=0),
+        )
+        return ex.steady_state(model, method).energy
+
+    weight = np.exp(-0.8 * np.array([0.0, 1.0, 1.0]))
+    p = weight / weight.sum()
+    closed = p[2] - 0.8 * p[2] * (1.0 - (p[1] + p[2]))
+    for method in (ex.Davies(), ex.Redfield()):
+        found = jax.jit(jax.value_and_grad(lambda x, m=method: energy(x, m)))(jnp.array(1.0))
+        np.testing.assert_allclose(found[1], closed, rtol=0, atol=1e-10)
+
+
+def test_couplings_that_do_nothing_conserve() -> None:
+    """A bath of strength 0, a jump of rate 0: as if they were not there, also when solved by action."""
+    chain = forgotten(5)
+    last = np.kron(np.eye(32), twin.SX)
+    couplings = [
+        ex.Coupling(c.operator, bath) for c, bath in zip(chain.couplings, chain.baths, strict=True)
+    ]
+    idle = ex.ThermalBath(1.0, OHMIC)
+    for extra in (ex.Coupling(last, idle, strength=0.0), ex.Jump(last, idle, rate=0.0)):
+        model = ex.OpenSystem(
+            hamiltonian=chain.hamiltonian,
+            interaction=chain.interaction,
+            couplings=[*couplings, extra],
+            start=ex.Product(system=0),
+        )
+        found = ex.steady_state(model, ex.Local(), throw=False)
+        assert found.result == ex.RESULTS.not_unique
+
+
+def test_zero_temperature_is_no_source_of_infinities() -> None:
+    rng = np.random.default_rng(0)
+    h, a = random_hermitian(rng, 3, float), random_hermitian(rng, 3, float)
+    cold = ex.ThermalBath(jnp.inf, ex.OhmicSpectrum(0.1, 5.0))
+    model = ex.OpenSystem(
+        hamiltonian=h, couplings=[ex.Coupling(a, cold)], start=ex.Product(system=0)
+    )
+    assert abs(float(ex.steady_state(model, ex.Redfield()).entropy_production_rate)) < 1e-12
+    found = ex.solve(model, [0.0, 1.0, 500.0], ex.Davies()).ledger
+    np.testing.assert_allclose(found.entropy_production, 0.0, atol=1e-10)
+    excited = ex.OpenSystem(
+        hamiltonian=h, couplings=[ex.Coupling(a, cold)], start=ex.Product(system=1)
+    )
+    warm = ex.solve(excited, [1.0], ex.Davies()).ledger
+    assert np.isposinf(warm.entropy_production[0])  # what flows into absolute zero
+
+
+def test_coherences_are_not_lost_unsaid() -> None:
+    model = ex.OpenSystem(
+        energies=(0.0, 1.0),
+        couplings=[ex.Coupling(twin.SX, ex.ThermalBath(1.0, OHMIC))],
+        start=ex.Product(np.array([[0.5, 0.3], [0.3, 0.5]])),
+    )
+    with pytest.raises(RuntimeError, match="`coherences` must be True or None for a start with"):
+        ex.solve(model, [0.0], ex.Davies(coherences=False))

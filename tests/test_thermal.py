@@ -132,6 +132,35 @@ def test_lamb_shift_integral(name: str) -> None:
         np.testing.assert_allclose(part.shift[i, j], principal_value(rate, w), rtol=0, atol=2e-7)
 
 
+def test_lamb_shift_of_cold_fermions_and_of_peaks() -> None:
+    """Steps at mu are resolved; a peak between the nodes is told."""
+
+    def shift(bath):
+        operator = LOWER if bath.statistics == "fermi" else SX
+        start = ex.Product(system=0)
+        model = ex.OpenSystem(
+            energies=(0.0, 1.0), couplings=[ex.Coupling(operator, bath)], start=start
+        )
+        return transitions(model, (model.energies, jnp.eye(2)), lamb_shift=True)[0].shift[0, 1]
+
+    bell = ex.CustomSpectrum(lambda w: 0.1 * jnp.exp(-((w - 0.3) ** 2) / 4), decays=True)
+    for beta, mu, cited in ((50.0, 0.5, -0.0060991813), (1000.0, 0.97, -0.0476421)):  # QUADPACK
+        found = shift(ex.ThermalBath(beta, bell, "fermi", mu))
+        np.testing.assert_allclose(found, cited, rtol=2e-6)
+    peak = ex.CustomSpectrum(
+        lambda w: 1e-3 * w / ((w**2 - 4) ** 2 + 4e-4 * w**2), decays=True
+    )
+    with pytest.raises(RuntimeError, match="it is not resolved"):
+        shift(ex.ThermalBath(1.0, peak))
+    odd = ex.ThermalBath(1.0, OHMIC_CUT, "fermi")
+    dot = ex.OpenSystem((0.0, 1.0), [ex.Coupling(LOWER, odd)], ex.Product(system=0))
+    with pytest.raises(ValueError, match="must be one of all energies"):
+        ex.steady_state(dot, ex.Davies(lamb_shift=True))
+
+
+OHMIC_CUT = ex.OhmicSpectrum(0.3, 5.0)
+
+
 def test_thermal_state_and_its_energies(rng) -> None:
     h = rng.normal(size=(4, 4))
     h = (h + h.T) / 2
@@ -228,10 +257,10 @@ BAD = {
         lambda: model(start=ex.Joint(np.full((2, 2), 0.25))),
         "`start` must be a Product or a Gibbs where baths are ideal",
     ),
-    "no state": (lambda: model(start=ex.Product(np.eye(2))), "`system` must be of unit trace"),
+    "no state": (lambda: model(start=ex.Product(np.eye(2))), "`system` must be of unit trace, but has trace 2.0"),
     "negative state": (
         lambda: model(start=ex.Product(np.diag([1.5, -0.5]))),
-        "`system` must be positive",
+        "`system` must be positive, but has the eigenvalue -0.5",
     ),
     "method of windows": (
         lambda: ex.solve(model(), [0.0], ex.EMME()),
@@ -262,7 +291,7 @@ BAD = {
     "zero frequency": (
         lambda: ex.steady_state(model(energies=(0.0, 0.0)), ex.Davies()),
         r"`spectrum` \(FlatSpectrum\) of the bath of `couplings\[0\]` must have a finite rate at "
-        "every transition, but does not at 0",
+        "every transition, but has not at 0",
     ),
     "outside the table": (
         lambda: ex.steady_state(
@@ -272,13 +301,13 @@ BAD = {
             ),
             ex.Davies(),
         ),
-        r"`spectrum` \(TabulatedSpectrum\) .* but does not at 30",
+        r"`spectrum` \(TabulatedSpectrum\) .* but has not at 30",
     ),
     "negative function": (
         lambda: ex.steady_state(
             model(couplings=[ex.Coupling(SX, ex.ThermalBath(1.0, lambda w: -w))]), ex.Davies()
         ),
-        r"`spectrum` \(CustomSpectrum\) .* must not be negative",
+        r"`spectrum` \(CustomSpectrum\) .* must not be negative, but is at 1",
     ),
     "detailed balance": (
         lambda: ex.steady_state(

@@ -57,6 +57,8 @@ def check_against(
 def _first_offender(array: np.ndarray, good: np.ndarray) -> str:
     if array.ndim == 0:
         return f"is {array}"
+    if good.ndim == 0:
+        return "is not"
     index = tuple(int(i) for i in np.argwhere(~np.broadcast_to(good, array.shape))[0])
     place = ", ".join(map(str, index))
     return f"has {array[index]} at index {place}"

@@ -13,6 +13,8 @@ from entropax.linalg import from_real, to_real
 from entropax.method import AbstractGKLS, Davies, Local, Redfield
 from entropax.method.base import open_system
 from entropax.method.generators import MatrixGenerator
+from entropax.method.gkls import bare_spectrum, numbered_jumps, spectrum_of
+from entropax.method.rates import transitions
 from entropax.method.symmetry import conserved
 from entropax.model import Jump, OpenSystem
 from entropax.solve import RESULTS
@@ -77,7 +79,7 @@ def _findings(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> I
     yield from _idle(model)
     if unique:
         yield from _local(model, method, steady)
-        yield from _second_law(method, steady)
+        yield from _second_law(model, method, steady)
     if isinstance(method, Davies):
         yield from _secular(model)
     yield from _balance(model)
@@ -86,12 +88,7 @@ def _findings(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> I
 
 
 def _conserved(model: OpenSystem, method: AbstractGKLS, unique: bool) -> Iterator[Finding]:
-    hamiltonian = _commuting(model)
-    jumps = [np.asarray(c.operator) for c in model.couplings]
-    if isinstance(method, Local):
-        bare = np.asarray(model.bare_hamiltonian())
-        jumps = [part for jump in jumps for part in _parts(bare, jump)]
-    found = conserved(hamiltonian, jumps)
+    found = conserved(_commuting(model), list(_acting(model, isinstance(method, Local))))
     if found:
         several = f"{len(found)} independent operators commute"
         yield Finding(
@@ -115,13 +112,17 @@ def _commuting(model: OpenSystem) -> np.ndarray:
     return total if model.frame is None else total - np.asarray(model.frame)
 
 
-def _parts(hamiltonian: np.ndarray, operator: np.ndarray) -> Iterator[np.ndarray]:
-    """What hands each of its energies to the bath."""
-    energies, vectors = np.linalg.eigh(hamiltonian)
-    inside = vectors.conj().T @ operator @ vectors
-    given = np.round(energies[None, :] - energies[:, None], 9)
-    for frequency in np.unique(given[np.abs(inside) > _SMALL * np.max(np.abs(inside))]):
-        yield vectors @ np.where(given == frequency, inside, 0.0) @ vectors.conj().T
+def _acting(model: OpenSystem, bare: bool) -> Iterator[np.ndarray]:
+    """What couplings and jumps do at rates that are not zero, each frequency apart."""
+    energies, vectors = bare_spectrum(model) if bare else spectrum_of(model)
+    v = np.asarray(vectors)
+    for part in transitions(model, (energies, vectors), lamb_shift=False):
+        given = np.round(np.asarray(part.given), 9)
+        inside = np.where(np.asarray(part.rate) > 0, np.asarray(part.operator), 0.0)
+        for frequency in np.unique(given[np.abs(inside) > 0]):
+            yield v @ np.where(given == frequency, inside, 0.0) @ v.conj().T
+    for _, jump in numbered_jumps(model):
+        yield np.asarray(jump.operator) * float(jump.rate > 0)
 
 
 def _idle(model: OpenSystem) -> Iterator[Finding]:
@@ -160,14 +161,15 @@ def _local(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> Iter
     )
 
 
-def _second_law(method: AbstractGKLS, steady: SteadyState) -> Iterator[Finding]:
+def _second_law(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> Iterator[Finding]:
     rate = float(steady.entropy_production_rate)
-    scale = float(np.max(np.abs(np.asarray(steady.entropy_production_rates))))
-    if rate < -_SMALL * max(scale, 1e-300):
+    flows = float(np.sum(np.abs(np.asarray(steady.entropy_production_rates))))
+    speed = float(method.prepare_steady(model).generator(model).speed())
+    if rate < -_SMALL * flows and rate < -1e-13 * speed:
         yield Finding(
             "second law",
             f"entropy production at the rate {rate:.3g}: heat seems to flow from cold to hot.",
-            'Davies(), or Local(heat="bare")' if isinstance(method, Local) else "Davies().",
+            'Davies(), or Local(heat="bare").' if isinstance(method, Local) else "Davies().",
         )
 
 

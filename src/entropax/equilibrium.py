@@ -56,7 +56,13 @@ def free_energy(
 
     $S(\rho\|\rho_\beta) = \beta\,(F(\rho) - F(\rho_\beta))$ with $\rho_\beta = e^{-\beta H}/Z$.
     """
-    return mean(hamiltonian, state) - von_neumann(state) / beta
+    return mean(hamiltonian, state) - per_beta(von_neumann(state), beta)
+
+
+def per_beta(entropy: Float[Array, "*shape"], beta: Float[Array, "*shape"]) -> Array:
+    """S/beta, 0 where S is 0 at infinite temperature too."""
+    open_ended = (entropy == 0) & (beta == 0)
+    return entropy / jnp.where(open_ended, 1.0, beta)
 
 
 def ergotropy(state: Inexact[Array, "d d"], hamiltonian: Inexact[Array, "d d"]) -> Float[Array, ""]:

@@ -21,8 +21,9 @@ def from_qutip(quantum: Any) -> Inexact[Array, "..."]:
         vector = np.asarray(quantum.full()).ravel()
         vector = vector if quantum.type == "ket" else vector.conj()
         return jnp.asarray(_real(np.outer(vector, vector.conj())))
-    if quantum.type != "oper":
-        raise ValueError(f"`quantum` must be an operator, a ket or a bra, but is {quantum.type}.")
+    if quantum.type != "oper" or quantum.shape[0] != quantum.shape[1]:
+        found = f"{quantum.type} of shape {quantum.shape}"
+        raise ValueError(f"`quantum` must be a square operator, a ket or a bra, but is {found}.")
     return jnp.asarray(_real(np.asarray(quantum.full())))
 
 
@@ -40,7 +41,7 @@ def to_qutip(matrix: Numbers, dims: Sequence[int] | None = None) -> Any:
         return [to_qutip(one, dims) for one in array]
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise ValueError(f"`matrix` must be square, but has shape {array.shape}.")
-    parts = [array.shape[0]] if dims is None else list(dims)
+    parts = [array.shape[0]] if dims is None else np.atleast_1d(dims).tolist()
     if int(np.prod(parts)) != array.shape[0]:
         raise ValueError(f"`dims` must multiply to {array.shape[0]}, but are {parts}.")
     return qutip.Qobj(array, dims=[parts, parts])

@@ -46,7 +46,8 @@ class RESULTS(eqx.Enumeration):
     )
     unphysical = (
         "Probabilities are negative or do not add up to 1 (to 1e-6): the master equation does not "
-        'hold here (`secular=False` and `memory="finite"` do not guarantee positivity).'
+        'hold here (Redfield and, for window baths, `secular=False` and `memory="finite"` do not '
+        "guarantee positivity)."
     )
     unresolved = (
         "The first law is off by more than 1e-6 of the energies: the steps do not resolve the "

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax.entropy import von_neumann
-from entropax.equilibrium import ergotropy, free_energy, mean
+from entropax.equilibrium import ergotropy, free_energy, mean, per_beta
 from entropax.ledger.base import Verdict, judge, measure, reference, settle
 from entropax.linalg import Logarithm, matfn, modes
 from entropax.method.generators import dephased
@@ -18,8 +18,9 @@ from entropax.model import OpenSystem
 _NEGLIGIBLE = 1e-6
 """Populations below minus this, or whose sum is off by it, are none; so is such a first law."""
 
-_STILL = 1e-14
-"""A flow from a bath at zero temperature below this, of all flows, is none."""
+_STILL, _UNMOVED = 1e-12, 1e-9
+"""Current (of decay times energies) and heat (of energies) of a bath at zero temperature below
+which there is none."""
 
 
 class AbstractFlows(eqx.Module):
@@ -102,6 +103,7 @@ class GKLSLedger(AbstractFlows):
 class _Beginning(NamedTuple):
     energy: Float[Array, ""]
     entropy: Float[Array, ""]
+    width: Float[Array, ""]
 
 
 class GKLSReference(eqx.Module):
@@ -124,7 +126,11 @@ class Measured(eqx.Module):
 @reference.register
 def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
     beta, mu = temperatures(model)
-    start = _Beginning(mean(initial.hamiltonian, initial.state), von_neumann(initial.state))
+    start = _Beginning(
+        mean(initial.hamiltonian, initial.state),
+        von_neumann(initial.state),
+        jnp.ptp(modes(initial.hamiltonian)[0]),
+    )
     return GKLSReference(beta, mu, start)
 
 
@@ -145,7 +151,8 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
     rho = at.state
     log = matfn(Logarithm(), rho)
     heat = at.energy_current - mu * at.particle_current
-    carried = over_temperature(beta, heat)
+    width = jnp.ptp(modes(at.hamiltonian)[0])
+    carried = over_temperature(beta, heat, _STILL * width * at.speed)
     entropy_rates = -jax.vmap(lambda d: mean(log, d))(at.dissipated)
     total = jnp.sum(entropy_rates - carried)
     nonadiabatic = housekeeping = None
@@ -181,10 +188,10 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
     )
 
 
-def over_temperature(beta: Array, energy: Array) -> Array:
-    """beta E; at zero temperature 0 where nothing flows, to rounding, else infinite."""
+def over_temperature(beta: Array, energy: Array, rounding: Array) -> Array:
+    """beta E; at zero temperature 0 where nothing flows, to `rounding`, else infinite."""
     cold = jnp.isinf(beta)
-    still = jnp.abs(energy) <= _STILL * jnp.max(jnp.abs(energy), initial=0.0)
+    still = jnp.abs(energy) <= rounding
     frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))
     return jnp.where(cold, frozen, jnp.where(cold, 0.0, beta) * energy)
 
@@ -201,7 +208,8 @@ def _settle(reference: GKLSReference, found: Measured) -> GKLSLedger:
     chemical = found.particles @ reference.mu
     heat = found.energy - reference.mu * found.particles
     change = moment.system_entropy - start.entropy
-    carried = jax.vmap(lambda q: jnp.sum(over_temperature(reference.beta, q)))(heat)
+    unmoved = _UNMOVED * reference.start.width
+    carried = jax.vmap(lambda q: jnp.sum(over_temperature(reference.beta, q, unmoved)))(heat)
     balance = found.work + chemical + jnp.sum(heat, axis=-1)
     return GKLSLedger(
         **vars(moment),
@@ -210,7 +218,7 @@ def _settle(reference: GKLSReference, found: Measured) -> GKLSLedger:
         particles=found.particles,
         work=found.work,
         chemical_work=chemical,
-        landauer_bound=-change[:, None] / reference.beta,
+        landauer_bound=-per_beta(change[:, None], reference.beta),
         residual=moment.energy - start.energy - balance,
     )
 

@@ -108,6 +108,9 @@ class BlockGenerator(AbstractGenerator):
     def trace(self) -> Float[Array, " n"]:
         return self.pack(jnp.eye(self.whole.hamiltonian.shape[0]))
 
+    def speed(self) -> Float[Array, ""]:
+        return self.whole.speed()
+
     def preconditioner(self) -> Preconditioner:
         own = [
             smooth_inverse(h, jnp.sum(jnp.stack([decay[c] for decay in self.decays]), axis=0))

@@ -231,6 +231,10 @@ class AbstractGenerator(eqx.Module):
     def preconditioner(self) -> Preconditioner:
         """About the inverse of the generator."""
 
+    @abc.abstractmethod
+    def speed(self) -> Float[Array, ""]:
+        """The fastest rate of decay, about."""
+
     def __call__(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
         """The rate of change of y."""
         return self.coherent(y) + jnp.sum(self.dissipated(y), axis=0)
@@ -290,8 +294,14 @@ class MatrixGenerator(AbstractGenerator):
         return jnp.eye(self.hamiltonian.shape[0])
 
     def preconditioner(self) -> Preconditioner:
+        return smooth_inverse(self.hamiltonian, self._decaying())
+
+    def speed(self) -> Float[Array, ""]:
+        return jnp.max(jnp.abs(self._decaying()))
+
+    def _decaying(self) -> Inexact[Array, "d d"]:
         decay = [part.decaying() for part in self.dissipators]
-        return smooth_inverse(self.hamiltonian, sum(decay[1:], decay[0]))
+        return sum(decay[1:], decay[0])
 
 
 class SectorGenerator(AbstractGenerator):
@@ -384,6 +394,9 @@ class SectorGenerator(AbstractGenerator):
     def preconditioner(self) -> Preconditioner:
         own: Array = jnp.diagonal(jax.lax.stop_gradient(jnp.sum(self.dissipators, axis=0)))
         return lambda y: y / jnp.where(own == 0, -1.0, own)
+
+    def speed(self) -> Float[Array, ""]:
+        return jnp.max(jnp.abs(jnp.sum(self.dissipators, axis=0)))
 
 
 def smooth_inverse(

@@ -31,6 +31,8 @@ from entropax.model.open_system import Interval
 DENSE = 1024
 """Up to this many numbers in a state, steady states are solved for by LU decomposition."""
 
+_LOST = 1e-9
+
 _EMPTY = 1e-13
 """Populations below this may be zero."""
 
@@ -123,8 +125,13 @@ class AbstractGKLS(AbstractIntegratedMethod):
     def _begin(self, model: OpenSystem) -> Flow:
         generator = self.generator(model)
         zeros = jnp.zeros(len(model.baths))
-        state = generator.pack(model.system_start.system_state(model))
-        return Flow(state, zeros, zeros, jnp.zeros(()))
+        state = model.system_start.system_state(model)
+        packed = generator.pack(state)
+        if not isinstance(generator, MatrixGenerator):
+            lost = jnp.max(jnp.abs(generator.unpack(packed) - state)) > _LOST
+            told = "`coherences` must be True or None for a start with coherences."
+            packed = eqx.error_if(packed, lost, told)
+        return Flow(packed, zeros, zeros, jnp.zeros(()))
 
     def _driven(
         self,
@@ -208,26 +215,25 @@ class AbstractGKLS(AbstractIntegratedMethod):
         """The picture, and in it the rates as matrices, where these are made once a stretch."""
         small = model.levels**2 <= LINEAR
         now = model.within(stretch[0], stretch)
-        steady = model.hamiltonian_slope(stretch[0], stretch) if model.frame is not None else None
         if model.is_piecewise_constant:
             picture = Picture.of(first.hamiltonian)
-            linear = linear_field(picture, [first], (), steady, stretch) if small else None
-            return picture, linear
+            field = linear_field(picture, [(first, now.turning())], (), stretch)
+            return picture, field if small else None
         picture = Picture(None)
         if self.moves(model) or not small:
             return picture, None
 
-        def beside(operator: Array | None) -> MatrixGenerator:
+        def beside(operator: Array | None) -> tuple[MatrixGenerator, Array | None]:
             """With what is not driven, and one operator more."""
             fixed = model.interaction
             both = operator if fixed is None else fixed if operator is None else fixed + operator
             changed = eqx.tree_at(lambda m: m.interaction, now, both, is_leaf=lambda x: x is None)
             generator = self.generator(changed)
             assert isinstance(generator, MatrixGenerator)
-            return generator
+            return generator, changed.turning()
 
         generators = [beside(None), *(beside(drive.operator) for drive in model.drives)]
-        return picture, linear_field(picture, generators, model.drives, steady, stretch)
+        return picture, linear_field(picture, generators, model.drives, stretch)
 
     def _reference(self, generator: AbstractGenerator) -> Inexact[Array, "d d"]:
         """The steady state of the moment, NaN where it is not unique."""
@@ -246,8 +252,8 @@ class AbstractGKLS(AbstractIntegratedMethod):
         state = generator.unpack(y.y)
         dissipated = generator.dissipated(y.y)
         power = generator.boundary_power(dissipated)
-        if slope is None and model.frame is not None:
-            slope = model.hamiltonian_slope(jnp.zeros(()), (jnp.zeros(()), jnp.zeros(())))
+        if slope is None:
+            slope = model.turning()
         if slope is not None:
             power = power + mean(slope, state)
         matrices = jax.vmap(generator.unpack)(dissipated)
@@ -264,6 +270,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
             particles=y.particles,
             work=y.work,
             stationary=steady,
+            speed=generator.speed(),
             secular=self.secular,
         )
 

@@ -53,6 +53,18 @@ class AbstractLocal(AbstractGKLS):
     def secular(self) -> bool:
         return False
 
+    def require(self, model: OpenSystem) -> None:
+        now = model.before()
+        frame, bare = now.frame, now.bare_hamiltonian()
+        if frame is None or is_traced(frame) or is_traced(bare):
+            return
+        stirred = np.abs(np.asarray(frame @ bare - bare @ frame))
+        if np.max(stirred) > 1e-9 * float(jnp.max(jnp.abs(frame)) * jnp.max(jnp.abs(bare))):
+            raise ValueError(
+                "`frame` must commute with the bare Hamiltonian, but their commutator has an "
+                f"element of {np.max(stirred):.3g}."
+            )
+
     @property
     def simple(self) -> bool:
         return self.structure is not None and self.structure.simple
@@ -66,7 +78,7 @@ class AbstractLocal(AbstractGKLS):
             return None
         generator = self.generator(model)
         assert isinstance(generator, MatrixGenerator)
-        jumps = [np.asarray(op) for part in generator.dissipators for op in _operators(part)]
+        jumps = [jump for part in generator.dissipators for jump in acting(part)]
         hamiltonian = np.asarray(generator.hamiltonian)
         blocks = blocks_of(hamiltonian, jumps)
         targets = () if blocks is None else targets_of(blocks, jumps)
@@ -151,6 +163,7 @@ class Local(AbstractLocal):
     counts: tuple[int, ...] = eqx.field(default=(), static=True)
 
     def require(self, model: OpenSystem) -> None:
+        super().require(model)
         if self.lamb_shift:
             require_shift(model)
         now = model.before()
@@ -218,6 +231,7 @@ class Lindblad(AbstractLocal):
     """
 
     def require(self, model: OpenSystem) -> None:
+        super().require(model)
         for index, coupling in enumerate(model.couplings):
             if isinstance(coupling, Coupling):
                 raise ValueError(
@@ -250,9 +264,11 @@ def _require_turning(
     return hamiltonian
 
 
-def _operators(part: AbstractDissipator) -> Array:
+def acting(part: AbstractDissipator) -> list[np.ndarray]:
+    """The jumps of a dissipator, zero where their rates are."""
     assert isinstance(part, JumpDissipator), "labelled"
-    return part.operators
+    both = zip(part.rates, part.operators, strict=True)
+    return [np.asarray(operator) * float(rate > 0) for rate, operator in both]
 
 
 def _groups(energies: np.ndarray) -> np.ndarray:

@@ -118,36 +118,37 @@ def action_field(
 
 def linear_field(
     picture: Picture,
-    generators: Sequence[MatrixGenerator],
+    generators: Sequence[tuple[MatrixGenerator, Inexact[Array, "d d"] | None]],
     drives: Sequence[Drive],
-    steady_slope: Inexact[Array, "d d"] | None,
     stretch: tuple[Array, Array],
 ) -> Field:
     r"""The same by one matrix, $M_0 + \sum_i f_i(t) M_i$, over the numbers of a state.
 
-    `generators`: with no drive, then with each of the `drives` alone at strength 1;
-    `steady_slope`: dH/dt beside that of the drives.
+    `generators`: with no drive, then with each of the `drives` alone at strength 1; beside each,
+    dH/dt at that strength, of a rotating frame, or None.
     """
-    size = generators[0].hamiltonian.shape[0]
+    size = generators[0][0].hamiltonian.shape[0]
     units = jnp.eye(size * size).reshape(-1, size, size)
 
-    def rows(generator: MatrixGenerator) -> Float[Array, "out n"]:
+    def rows(
+        generator: MatrixGenerator, slope: Inexact[Array, "d d"] | None
+    ) -> Float[Array, "out n"]:
         free = picture.without(generator)
 
         def one(unit: Array) -> Array:
             state = free.pack(picture.to_given(unit))
-            flow = flow_of(free, state, steady_slope)
+            flow = flow_of(free, state, slope)
             change = picture.from_given(free.unpack(flow.y))
             return jnp.concatenate([change.ravel(), flow.energy, flow.particles, flow.work[None]])
 
         return jax.vmap(one)(units).T
 
-    first = rows(generators[0])
-    table = jnp.stack([first, *(rows(g) - first for g in generators[1:])])
+    first = rows(*generators[0])
+    table = jnp.stack([first, *(rows(*g) - first for g in generators[1:])])
     means = [picture.from_given(drive.operator).ravel() for drive in drives]
     powers = jnp.stack(means) if means else jnp.zeros((0, size * size))
     everything = jnp.concatenate([table.reshape(-1, size * size), powers])
-    baths = generators[0].baths
+    baths = generators[0][0].baths
 
     def field(time: Array, integrated: Flow, args: None) -> Flow:
         del args

@@ -1,5 +1,6 @@
 r"""Rates of a system's transitions through ideal baths, and the shifts that belong to them."""
 
+import itertools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -15,7 +16,6 @@ from entropax.model import Coupling, OpenSystem, ThermalBath
 from entropax.model.spectra import (
     AbstractSpectrum,
     CustomSpectrum,
-    FlatSpectrum,
     PowerSpectrum,
     TabulatedSpectrum,
 )
@@ -59,7 +59,9 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
             operator = vectors.conj().T @ channel.operator @ vectors
             given = _frequencies(energies)
             rate = _checked(index, bath, channel, operator, given)
-            shift = strength**2 * _shift(channel, given) if lamb_shift else None
+            shift = None
+            if lamb_shift:
+                shift = strength**2 * _shift(index, bath, channel, given)
             found.append(
                 Transitions(number, operator, given, strength**2 * rate, shift, channel.particles)
             )
@@ -68,8 +70,9 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
 
 def _frequencies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
     given = energies[None, :] - energies[:, None]
-    # within a degenerate level no energy is exchanged, to rounding
-    return jnp.where(jnp.abs(given) <= unresolved(energies), 0.0, given)
+    # within a degenerate level no energy is exchanged, to rounding; it moves as the energies do
+    alike = jnp.abs(given) <= unresolved(energies)
+    return jnp.where(alike, given - jax.lax.stop_gradient(given), given)
 
 
 def _checked(
@@ -94,18 +97,21 @@ def _faults(bath: ThermalBath, given: Array, rate: Array) -> dict[str, Array]:
     }
 
 
-def _message(index: int, bath: ThermalBath, kind: str, place: str = "") -> str:
-    name = type(bath.spectrum).__name__
-    of = f"`spectrum` ({name}) of the bath of `couplings[{index}]`"
-    if kind == "undefined":
-        return (
-            f"{of} must have a finite rate at every transition{place}. At zero frequency, where "
-            "the operator has elements within one energy, it must give J(0) = 0, or the bath a "
-            "`zero_frequency_rate`; a table must hold all frequencies."
-        )
+def _message(index: int, bath: ThermalBath, kind: str, given: float | None = None) -> str:
+    of = f"`spectrum` ({type(bath.spectrum).__name__}) of the bath of `couplings[{index}]`"
+    place = "" if given is None else f" at {given:g}"
     if kind == "negative":
-        return f"{of} must not be negative{place}."
-    return f"{of} must obey detailed balance, gamma(-w) = exp(-beta w) gamma(w){place}."
+        return f"{of} must not be negative, but is{place}."
+    if kind == "unbalanced":
+        rule = "obey detailed balance, gamma(-w) = exp(-beta w) gamma(w)"
+        return f"{of} must {rule}, but does not{place}."
+    text = f"{of} must have a finite rate at every transition, but has not{place}."
+    if given is None or given == 0:
+        text += (
+            " At zero frequency, where the operator has elements within one energy, J(0) must be "
+            "0, or the bath must have a `zero_frequency_rate`."
+        )
+    return text if given == 0 else f"{text} A table must hold all frequencies."
 
 
 def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
@@ -130,7 +136,7 @@ def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
             asked = jnp.asarray(given)
             for kind, bad in _faults(bath, asked, channel.rate(asked)).items():
                 if np.any(np.asarray(bad)):
-                    place = f", but does not at {given[np.argmax(np.asarray(bad))]:g}"
+                    place = float(given[np.argmax(np.asarray(bad))])
                     raise ValueError(_message(index, bath, kind, place))
 
 
@@ -142,46 +148,81 @@ def _is_free(spectrum: AbstractSpectrum | PowerSpectrum | None) -> bool:
 def require_shift(model: OpenSystem) -> None:
     """`ValueError` where the integral of the Lamb shift does not exist."""
     for number, bath in enumerate(model.baths):
-        if bath.spectrum is not None and not bath.spectrum.decays:
-            name = type(bath.spectrum).__name__
-            hint = " (FlatSpectrum and spectra without a cutoff have none)"
+        spectrum = bath.spectrum
+        if spectrum is None:
+            continue
+        name = type(spectrum).__name__
+        if not spectrum.decays:
             raise ValueError(
                 f"`spectrum` of bath {number} must decay at high frequencies for "
-                f"`lamb_shift=True`{hint if name == FlatSpectrum.__name__ else ''}, "
-                f"but is {name}."
+                f"`lamb_shift=True` (FlatSpectrum and spectra without a cutoff do not), but is "
+                f"{name}."
+            )
+        if bath.statistics == "fermi" and spectrum.is_odd:
+            raise ValueError(
+                f"`spectrum` of bath {number} must be one of all energies for `lamb_shift=True` "
+                f"with fermions, but is {name}, of positive ones."
             )
 
 
-def _shift(channel: Channel, given: Float[Array, "d d"]) -> Float[Array, "d d"]:
+def _shift(
+    index: int, bath: ThermalBath, channel: Channel, given: Float[Array, "d d"]
+) -> Float[Array, "d d"]:
     r"""$S(\omega) = P\!\int \frac{d\nu}{2\pi} \frac{\gamma(\nu)}{\omega-\nu}
     = \int_0^\infty \frac{du}{2\pi}\,[\gamma(\omega-u) - \gamma(\omega+u)]/u$.
 
-    Double-exponential quadrature, apart below and above $u = |\omega|$, where $\gamma$ may bend.
+    Double-exponential quadrature between the u where $\gamma$ may bend, and a second one with half
+    the nodes that must agree.
     """
-    flat = given.ravel()
 
     def integrand(u: Array, omega: Array) -> Array:
         return (channel.rate(omega - u) - channel.rate(omega + u)) / u
 
-    def one(omega: Array) -> Array:
-        edge = jnp.where(jnp.abs(omega) > 0, jnp.abs(omega), 1.0)
-        inner = edge * (_INNER[1] @ integrand(edge * _INNER[0], omega))
-        outer = edge * (_OUTER[1] @ integrand(edge * (1.0 + _OUTER[0]), omega))
-        return (inner + outer) / (2.0 * jnp.pi)
+    def one(omega: Array) -> tuple[Array, Array]:
+        distance = jnp.abs(omega - jnp.stack(channel.bends))
+        edges = jnp.sort(jnp.append(distance, 0.0))
+        scale = jnp.where(edges[-1] > 0, edges[-1], 1.0)
+        # a last stretch of finite length, then the rest
+        edges = jnp.append(edges, edges[-1] + scale)
+        total = jnp.zeros(2)
+        for low, high in itertools.pairwise(edges):
+            u = low + (high - low) * _INNER.nodes
+            values = integrand(jnp.maximum(u, jnp.finfo(jnp.float64).tiny), omega)
+            total = total + (high - low) * (_INNER.weights @ jnp.where(u > 0, values, 0.0))
+        values = integrand(edges[-1] + scale * _OUTER.nodes, omega)
+        total = (total + scale * (_OUTER.weights @ values)) / (2.0 * jnp.pi)
+        return total[0], jax.lax.stop_gradient(jnp.abs(total[0] - total[1]))
 
-    return jax.lax.map(one, flat).reshape(given.shape)
+    found, apart = jax.lax.map(one, given.ravel())
+    size = jnp.max(jnp.abs(jax.lax.stop_gradient(found)))
+    told = (
+        f"`spectrum` ({type(bath.spectrum).__name__}) of the bath of `couplings[{index}]` must be "
+        "smooth on the scale of the transitions for `lamb_shift=True`: it is not resolved."
+    )
+    return eqx.error_if(found, ~(jnp.max(apart) <= 1e-6 * size), told).reshape(given.shape)
 
 
-def _double_exponential(nodes: int = 160) -> tuple[tuple, tuple]:
-    """Nodes and weights for (0, 1), tanh-sinh, and for (0, inf), exp-sinh (Takahasi, Mori 1974)."""
+class _Quadrature(NamedTuple):
+    """Nodes, and two rows of weights: of all of them, and of every other one."""
+
+    nodes: np.ndarray
+    weights: np.ndarray
+
+
+def _double_exponential(nodes: int = 161) -> tuple[_Quadrature, _Quadrature]:
+    """For (0, 1), tanh-sinh, and for (0, inf), exp-sinh (Takahasi, Mori 1974)."""
     t, step = np.linspace(-3.2, 3.2, nodes, retstep=True)
-    x = 0.5 * np.pi * np.sinh(t)
-    slope = 0.5 * np.pi * np.cosh(t)
+    x, slope = 0.5 * np.pi * np.sinh(t), 0.5 * np.pi * np.cosh(t)
     share = 1.0 / (1.0 + np.exp(-2.0 * x))
-    inner = share, step * slope * 2.0 * share * (1.0 - share)
-    t, step = np.linspace(-4.0, 4.0, 2 * nodes, retstep=True)
+    inner = _Quadrature(share, _and_half(step * slope * 2.0 * share * (1.0 - share)))
+    t, step = np.linspace(-4.0, 4.0, 2 * nodes - 1, retstep=True)
     outer = np.exp(0.5 * np.pi * np.sinh(t))
-    return inner, (outer, step * 0.5 * np.pi * np.cosh(t) * outer)
+    return inner, _Quadrature(outer, _and_half(step * 0.5 * np.pi * np.cosh(t) * outer))
+
+
+def _and_half(weights: np.ndarray) -> np.ndarray:
+    every_other = np.where(np.arange(weights.size) % 2 == 0, 2.0, 0.0)
+    return np.stack([weights, weights * every_other])
 
 
 _INNER, _OUTER = _double_exponential()

@@ -151,8 +151,8 @@ class SystemState(eqx.Module):
     `state`: $\rho$; `hamiltonian`: whose mean is the internal energy; `rate`: $d\rho/dt$, and
     `dissipated`, $D_\alpha(\rho)$, one a bath; `energy_current` and `particle_current` out of each
     bath; `power`: done on the system. `energy`, `particles`, `work`: their integrals. `stationary`:
-    the steady state of the moment, or None where it was not asked for. `secular`: the equation
-    keeps coherences between energies apart from populations.
+    the steady state of the moment, or None where it was not asked for. `speed`: the fastest
+    decay. `secular`: the equation keeps coherences between energies apart from populations.
     """
 
     state: Inexact[Array, "d d"]
@@ -166,4 +166,5 @@ class SystemState(eqx.Module):
     particles: Float[Array, " baths"]
     work: Float[Array, ""]
     stationary: Inexact[Array, "d d"] | None
+    speed: Float[Array, ""]
     secular: bool = eqx.field(static=True)

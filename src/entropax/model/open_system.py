@@ -233,10 +233,15 @@ class OpenSystem(eqx.Module):
         total = jnp.diag(self.slopes(time, stretch))
         for drive in self.drives:
             total = total + drive.protocol.slope(time, stretch) * drive.operator
-        if self.frame is not None and self.interaction is not None:
-            turning = self.frame @ self.interaction
-            total = total - 1j * (turning - turning.conj().T)
-        return total
+        turning = self.within(time, stretch).turning()
+        return total if turning is None else total + turning
+
+    def turning(self) -> Inexact[Array, "d d"] | None:
+        """$-i[G, V]$ of an undriven model, the slope of an interaction that rotates."""
+        if self.frame is None or self.interaction is None:
+            return None
+        product = self.frame @ self.interaction
+        return -1j * (product - product.conj().T)
 
     def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
         """The times, checked against the domains and values of the protocols."""

@@ -24,6 +24,11 @@ class AbstractSpectrum(eqx.Module):
     def decays(self) -> bool:
         """Whether it falls off fast enough at high frequencies for the Lamb shift to exist."""
 
+    @property
+    def is_odd(self) -> bool:
+        """Whether it is meant for positive frequencies, and negative below: for bosons alone."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
         r"""$J(\omega)$, elementwise."""
@@ -74,6 +79,10 @@ class OhmicSpectrum(AbstractSpectrum):
     def decays(self) -> bool:
         return self.cutoff is not None
 
+    @property
+    def is_odd(self) -> bool:
+        return True
+
     def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
         bare = self.strength * frequency
         return bare if self.cutoff is None else bare * jnp.exp(-frequency / self.cutoff)
@@ -99,6 +108,10 @@ class SuperOhmicSpectrum(AbstractSpectrum):
         exponent = finite_array("exponent", exponent, ndim=0)
         self.exponent = check("exponent", exponent, "above 1", lambda xp, s: s > 1)
 
+    @property
+    def is_odd(self) -> bool:
+        return True
+
     def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
         scaled = frequency / self.cutoff
         zero = scaled <= 0
@@ -122,6 +135,10 @@ class DrudeLorentzSpectrum(AbstractSpectrum):
     def __init__(self, strength: Numbers, cutoff: Numbers):
         self.strength = _non_negative("strength", strength)
         self.cutoff = _positive("cutoff", cutoff)
+
+    @property
+    def is_odd(self) -> bool:
+        return True
 
     def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
         width = frequency**2 + self.cutoff**2

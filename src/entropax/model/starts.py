@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, check, finite_array, hermitian_matrix
+from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced
 from entropax.equilibrium import gibbs_state
 from entropax.linalg import modes
 from entropax.model.thermal import ThermalBath
@@ -291,6 +291,13 @@ def _system_state(system: Numbers) -> Inexact[Array, "..."]:
     if np.ndim(system) == 1:
         return distribution("system", system, 1)
     rho = hermitian_matrix("system", system)
+    if not is_traced(rho):
+        trace, lowest = np.trace(rho).real, np.min(np.linalg.eigvalsh(rho), initial=0.0)
+        if abs(trace - 1) >= 1e-9:
+            raise ValueError(f"`system` must be of unit trace, but has trace {trace}.")
+        if lowest <= -1e-9:
+            raise ValueError(f"`system` must be positive, but has the eigenvalue {lowest}.")
+        return rho
     rho = check("system", rho, "of unit trace", lambda xp, x: xp.abs(xp.trace(x).real - 1) < 1e-9)
     return check("system", rho, "positive", lambda xp, x: xp.linalg.eigvalsh(x) > -1e-9)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
@@ -21,12 +22,14 @@ class Channel(NamedTuple):
     r"""One way in which a bath acts: jumps are the parts of `operator` that hand it energy.
 
     `rate(w)`: $\gamma(\omega)$ of operator elements of modulus one, $\omega$ the energy *given to
-    the bath*, of either sign; `particles`: given to the bath with each jump.
+    the bath*, of either sign; `particles`: given to the bath with each jump; `bends`: where the
+    rate may bend.
     """
 
     operator: Inexact[Array, "d d"]
     rate: Callable[[Float[Array, ""]], Float[Array, ""]]
     particles: int
+    bends: tuple[Float[Array, ""], ...]
 
 
 class ThermalBath(eqx.Module):
@@ -88,17 +91,27 @@ class ThermalBath(eqx.Module):
 
     def rate(self, given: Float[Array, ""]) -> Float[Array, ""]:
         r"""$\gamma(\omega)$ of a bath of bosons, $\omega$ the energy given to it, elementwise."""
+        if self.zero_frequency_rate is not None:
+            # whatever the spectrum is not asked for must not spoil derivatives
+            zero = given == 0
+            other = jax.lax.stop_gradient(jnp.max(jnp.abs(given)))
+            elsewhere = jnp.where(zero, jnp.where(other > 0, other, 1.0), given)
+            return jnp.where(zero, self.zero_frequency_rate, self._limit(elsewhere))
+        return self._limit(given)
+
+    def _limit(self, given: Float[Array, ""]) -> Float[Array, ""]:
+        """The same without a rate given for zero frequency."""
         shape = self._shape()
         if isinstance(shape, PowerSpectrum):
-            return self._at_zero(given, shape(given))
+            return shape(given)
         size, sign = jnp.abs(given), jnp.sign(given)
         if not self.conserves_particles:
-            return self._at_zero(given, shape.per_frequency(size) * _thermal(self.beta, given))
+            return shape.per_frequency(size) * _thermal(self.beta, given)
         above = size - self.mu
         ratio = shape(size) * masked_inverse(above, above > 0)
         found = ratio * _thermal(self.beta, sign * above)
         quiet = jnp.where(shape(size) == 0, 0.0, jnp.inf)
-        return self._at_zero(given, jnp.where(given == 0, quiet, found))
+        return jnp.where(given == 0, quiet, found)
 
     def emptying(self, energy: Float[Array, ""]) -> Float[Array, ""]:
         r"""$J(\omega)\,(1 - f)$ of a bath of fermions, $\omega$ the energy given to it."""
@@ -127,28 +140,29 @@ class ThermalBath(eqx.Module):
 
     def channels(self, operator: Inexact[Array, "d d"]) -> tuple[Channel, ...]:
         """What a coupling through `operator` does (see `Coupling` for fermions)."""
+        zero = jnp.zeros(())
         if self.statistics == "fermi":
             lowering = jnp.triu(operator, 1)
+            raising = lowering.conj().T
             return (
-                Channel(lowering, self.emptying, 1),
-                Channel(lowering.conj().T, lambda given: self.filling(-given), -1),
+                Channel(lowering, self.emptying, 1, (zero, self.mu)),
+                Channel(raising, lambda given: self.filling(-given), -1, (zero, -self.mu)),
             )
         if not self.conserves_particles:
-            return (Channel(operator, self.rate, 0),)
-        return (
-            Channel(operator, lambda given: jnp.where(given > 0, self.rate(given), 0.0), 1),
-            Channel(operator, lambda given: jnp.where(given > 0, 0.0, self.rate(given)), -1),
-        )
+            return (Channel(operator, self.rate, 0, (zero,)),)
+
+        def giving(given: Array) -> Array:
+            return jnp.where(given > 0, self.rate(given), 0.0)
+
+        def taking(given: Array) -> Array:
+            return jnp.where(given > 0, 0.0, self.rate(given))
+
+        return Channel(operator, giving, 1, (zero,)), Channel(operator, taking, -1, (zero,))
 
     def _shape(self) -> AbstractSpectrum | PowerSpectrum:
         if self.spectrum is None:
             raise ValueError("`spectrum` must be given for a bath of a Coupling, but is None.")
         return self.spectrum
-
-    def _at_zero(self, given: Array, found: Array) -> Array:
-        if self.zero_frequency_rate is None:
-            return found
-        return jnp.where(given == 0, self.zero_frequency_rate, found)
 
 
 def _thermal(beta: Array, energy: Array) -> Array:
