@@ -576,7 +576,7 @@ def test_gradient_where_levels_meet() -> None:
 
 
 def test_couplings_that_do_nothing_conserve() -> None:
-    """A bath of strength 0, a jump of rate 0: as if they were not there, also when solved by action."""
+    """A bath of strength 0, a jump of rate 0: as if they were not there."""
     chain = forgotten(5)
     last = np.kron(np.eye(32), twin.SX)
     couplings = [

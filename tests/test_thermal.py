@@ -147,9 +147,7 @@ def test_lamb_shift_of_cold_fermions_and_of_peaks() -> None:
     for beta, mu, cited in ((50.0, 0.5, -0.0060991813), (1000.0, 0.97, -0.0476421)):  # QUADPACK
         found = shift(ex.ThermalBath(beta, bell, "fermi", mu))
         np.testing.assert_allclose(found, cited, rtol=2e-6)
-    peak = ex.CustomSpectrum(
-        lambda w: 1e-3 * w / ((w**2 - 4) ** 2 + 4e-4 * w**2), decays=True
-    )
+    peak = ex.CustomSpectrum(lambda w: 1e-3 * w / ((w**2 - 4) ** 2 + 4e-4 * w**2), decays=True)
     with pytest.raises(RuntimeError, match="it is not resolved"):
         shift(ex.ThermalBath(1.0, peak))
     odd = ex.ThermalBath(1.0, OHMIC_CUT, "fermi")
@@ -257,7 +255,10 @@ BAD = {
         lambda: model(start=ex.Joint(np.full((2, 2), 0.25))),
         "`start` must be a Product or a Gibbs where baths are ideal",
     ),
-    "no state": (lambda: model(start=ex.Product(np.eye(2))), "`system` must be of unit trace, but has trace 2.0"),
+    "no state": (
+        lambda: model(start=ex.Product(np.eye(2))),
+        "`system` must be of unit trace, but has trace 2.0",
+    ),
     "negative state": (
         lambda: model(start=ex.Product(np.diag([1.5, -0.5]))),
         "`system` must be positive, but has the eigenvalue -0.5",
