@@ -35,4 +35,11 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     assert found["test_exact"]["ratio"] > 0.0
     assert found["test_batch[default]"]["ratio"] > 0.0
     assert found["test_gradient"].keys() >= {"first_call", "over_own_value", "over_textbook_sigma"}
+    assert found["test_steady_states[None]"].keys() >= {"first_call", "ours", "ratio"}
+    assert found["test_steady_states[False]"]["ratio"] > 0.0
+    assert found["test_chain[global-XX]"]["ratio"] > 0.0
+    assert found["test_chain[local-XXX]"]["ratio"] > 0.0
+    assert found["test_driven[1e-06]"].keys() >= {"ratio", "over_dynamiqs", "error", "qutip_error"}
+    assert found["test_driven_batch[1e-09]"].keys() >= {"ratio", "over_dynamiqs"}
+    assert found["test_engine_gradient"]["over_own_value"] > 0.0
     assert 0.0 < found["test_memory"]["peak_gigabytes"] < 3.0
