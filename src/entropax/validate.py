@@ -5,7 +5,6 @@ independent program.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,23 +20,10 @@ from entropax.method.kernels import finite_memory, long_memory
 from entropax.model import Coupling, Junction, Lead, OpenSystem, Product, RandomBands, WindowBath
 from entropax.solve import solve
 from entropax.studies.base import Options
+from entropax.studies.base import Row as Row
 from entropax.studies.esposito2010 import fig1
+from entropax.studies.machines.cited import rows as of_machines
 from entropax.studies.strasberg2020 import identities
-
-
-class Row(NamedTuple):
-    """One comparison: `allowed` is the largest |found - cited|, relative for numbers above 1."""
-
-    quantity: str
-    source: str
-    cited: float
-    found: float
-    allowed: float
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the difference is within what is allowed (False for NaN)."""
-        return abs(self.found - self.cited) <= self.allowed * max(1.0, abs(self.cited))
 
 
 def rows() -> Iterator[Row]:
@@ -54,6 +40,7 @@ def rows() -> Iterator[Row]:
     yield from _observational_entropy()
     yield from _random_matrix_reservoir()
     yield from _identities()
+    yield from of_machines()
 
 
 def _biased(modes: int, width: float) -> Junction:

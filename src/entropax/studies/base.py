@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,3 +50,18 @@ class Study:
     plot: Callable[[Any], "Figure"]
     claims: Callable[[Any], list[Claim]]
     arrays: Callable[[Any], Mapping[str, Any]]
+
+
+class Row(NamedTuple):
+    """One comparison: `allowed` is the largest |found - cited|, relative for numbers above 1."""
+
+    quantity: str
+    source: str
+    cited: float
+    found: float
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is within what is allowed (False for NaN)."""
+        return abs(self.found - self.cited) <= self.allowed * max(1.0, abs(self.cited))

@@ -43,27 +43,28 @@ def power(scaled, carnot):
     return -found.chemical_power, -found.chemical_power / found.heat_currents[0]
 
 
+@jax.jit
+def optimum(eta):
+    """P/T_h, efficiency and x of the best level, where the gradient of power vanishes."""
+
+    def loss(scaled, args):
+        del args
+        return -power(scaled, eta)[0] / eta**2
+
+    begin = jnp.array([2.4 - 0.7 * eta, 2.4 + 0.9 * eta])
+    descent = optimistix.BFGS(rtol=1e-8, atol=1e-8)
+    near = optimistix.minimise(loss, descent, begin, max_steps=500, throw=False).value
+    newton = optimistix.Newton(rtol=1e-12, atol=1e-12)
+    slope = jax.grad(loss)
+    best = optimistix.root_find(slope, newton, near, max_steps=20, throw=False)
+    return *power(best.value, eta), best.value
+
+
 def _run(options: Options) -> Optimum:
     carnot = jnp.append(
         jnp.linspace(SMALLEST, 0.95, options.times_or(POINTS)), jnp.array(list(CITED))
     )
-
-    @jax.jit
-    @jax.vmap
-    def one(eta):
-        def loss(scaled, args):
-            del args
-            return -power(scaled, eta)[0] / eta**2
-
-        begin = jnp.array([2.4 - 0.7 * eta, 2.4 + 0.9 * eta])
-        descent = optimistix.BFGS(rtol=1e-8, atol=1e-8)
-        near = optimistix.minimise(loss, descent, begin, max_steps=500, throw=False).value
-        newton = optimistix.Newton(rtol=1e-12, atol=1e-12)
-        slope = jax.grad(loss)
-        best = optimistix.root_find(slope, newton, near, max_steps=20, throw=False)
-        return *power(best.value, eta), best.value
-
-    return Optimum(np.asarray(carnot), *map(np.asarray, one(carnot)))
+    return Optimum(np.asarray(carnot), *map(np.asarray, jax.vmap(optimum)(carnot)))
 
 
 def _claims(found: Optimum) -> list[Claim]:
