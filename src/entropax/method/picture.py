@@ -10,6 +10,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax.equilibrium import mean
@@ -122,49 +123,56 @@ def linear_field(
     drives: Sequence[Drive],
     stretch: tuple[Array, Array],
 ) -> Field:
-    r"""The same by one matrix, $M_0 + \sum_i f_i(t) M_i$, over the numbers of a state.
+    r"""The same by a matrix over the numbers of a state, and a commutator for each drive.
 
     `generators`: with no drive, then with each of the `drives` alone at strength 1; beside each,
-    dH/dt at that strength, of a rotating frame, or None.
+    dH/dt at that strength, of a rotating frame, or None. Flows of energy are linear in the
+    strengths, as the energy is.
     """
     size = generators[0][0].hamiltonian.shape[0]
     units = jnp.eye(size * size).reshape(-1, size, size)
 
     def rows(
         generator: MatrixGenerator, slope: Inexact[Array, "d d"] | None
-    ) -> Float[Array, "out n"]:
+    ) -> tuple[Float[Array, "n n"], Float[Array, "flows n"]]:
         free = picture.without(generator)
 
-        def one(unit: Array) -> Array:
-            state = free.pack(picture.to_given(unit))
-            flow = flow_of(free, state, slope)
-            change = picture.from_given(free.unpack(flow.y))
-            return jnp.concatenate([change.ravel(), flow.energy, flow.particles, flow.work[None]])
+        def one(unit: Array) -> tuple[Array, Array]:
+            flow = flow_of(free, free.pack(picture.to_given(unit)), slope)
+            change = picture.from_given(free.unpack(flow.y)).ravel()
+            return change, jnp.concatenate([flow.energy, flow.particles, flow.work[None]])
 
-        return jax.vmap(one)(units).T
+        change, flows = jax.vmap(one)(units)
+        return change.T, flows.T
 
-    first = rows(*generators[0])
-    table = jnp.stack([first, *(rows(*g) - first for g in generators[1:])])
+    change, first = rows(*generators[0])
+    table = jnp.stack([first, *(rows(*g)[1] - first for g in generators[1:])])
     means = [picture.from_given(drive.operator).ravel() for drive in drives]
     powers = jnp.stack(means) if means else jnp.zeros((0, size * size))
-    everything = jnp.concatenate([table.reshape(-1, size * size), powers])
+    everything = jnp.concatenate([change, table.reshape(-1, size * size), powers])
+    ends = np.cumsum([size * size, table.shape[0] * table.shape[1]])
     baths = generators[0][0].baths
 
     def field(time: Array, integrated: Flow, args: None) -> Flow:
         del args
         since = time - stretch[0]
-        found = everything @ picture.turned(integrated.y, since).ravel()
-        flows, driven = jnp.split(found, [table.shape[0] * table.shape[1]])
-        factors = jnp.stack(
-            [jnp.ones(()), *(drive.protocol.within(time, stretch) for drive in drives)]
-        )
-        total = factors @ flows.reshape(table.shape[:2])
-        change, energy, particles, work = jnp.split(
-            total, [size * size, size * size + baths, size * size + 2 * baths]
-        )
+        z = picture.turned(integrated.y, since)
+        change, flows, means = jnp.split(everything @ z.ravel(), ends)
+        change = change.reshape(size, size)
+        strengths = [drive.protocol.within(time, stretch) for drive in drives]
+        total = jnp.stack([jnp.ones(()), *strengths]) @ flows.reshape(table.shape[:2])
+        energy, particles, work = jnp.split(total, [baths, 2 * baths])
         work = work[0]
-        for index, drive in enumerate(drives):
-            work = work + drive.protocol.slope(time, stretch) * driven[index]
-        return Flow(picture.turned(change.reshape(size, size), -since), energy, particles, work)
+        for drive, strength, driven in zip(drives, strengths, means, strict=True):
+            change = change + strength * commutator_form(drive.operator, z)
+            work = work + drive.protocol.slope(time, stretch) * driven
+        return Flow(picture.turned(change, -since), energy, particles, work)
 
     return field
+
+
+def commutator_form(operator: Inexact[Array, "d d"], z: Float[Array, "d d"]) -> Array:
+    r"""The form of $-i[V, \rho]$: with V = A + iB it is $X^T A - A X^T + B X - X B$."""
+    even, odd = operator.real, jnp.imag(operator)
+    form = z.T @ even - even @ z.T
+    return form + odd @ z - z @ odd if jnp.iscomplexobj(operator) else form
