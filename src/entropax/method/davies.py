@@ -21,8 +21,8 @@ from entropax.method.generators import (
 from entropax.method.gkls import AbstractGKLS, numbered_jumps, spectrum_of
 from entropax.method.kernels import unresolved
 from entropax.method.premises import certainly_apart, samples
-from entropax.method.rates import Transitions, require_rates, require_shift, transitions
-from entropax.method.redfield import require_no_frame
+from entropax.method.rates import Transitions, transitions
+from entropax.method.redfield import require_global
 from entropax.model import OpenSystem
 
 Pairs = tuple[tuple[int, int], ...]
@@ -67,11 +67,7 @@ class Davies(AbstractGKLS):
         return True
 
     def require(self, model: OpenSystem) -> None:
-        require_no_frame(self, model)
-        if self.lamb_shift:
-            require_shift(model)
-        now = model.before()
-        require_rates(now, now.total_hamiltonian())
+        require_global(self, model)
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "Davies":
         super().prepare(model, ts)

@@ -99,16 +99,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         known = open_system(self, model, ideal=True)
-        ts = known.require_defined(nonnegative(ts))
-        order = jnp.argsort(ts)
-        back, ts = jnp.argsort(order), ts[order]
-        y = self._begin(known.before())
-        if not known.is_driven or ts.shape[0] == 0:
-            whole = jnp.zeros(()), jnp.max(ts, initial=0.0)
-            found = self._stretch(known, y, whole, ts, reduce, meter)[1]
-        else:
-            found = self._driven(known, y, ts, reduce, meter)
-        return jax.tree.map(lambda x: x[back], found)
+        return self.in_order(known, ts, self._begin(known.before()), reduce, meter)
 
     def stationary(self, model: OpenSystem) -> tuple[SystemState, Stationary]:
         """The steady state of an undriven model, and whether it is unique and was found."""

@@ -1,5 +1,6 @@
 """Integration of master equations: one solver call a stretch, stretches between breaks in turn."""
 
+import abc
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check
 from entropax.method.base import AbstractMethod
+from entropax.model import OpenSystem
 from entropax.model.open_system import Interval
 
 Carry = TypeVar("Carry")
@@ -33,6 +35,48 @@ class AbstractIntegratedMethod(AbstractMethod):
         for name in ("rtol", "atol"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be positive, but is {getattr(self, name)!r}.")
+
+    def in_order(
+        self,
+        model: OpenSystem,
+        ts: Float[Array, " times"],
+        begin: PyTree[Array],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        """`reduce` at times in any order, of what begins as `begin`."""
+        ts = model.require_defined(nonnegative(ts))
+        order = jnp.argsort(ts)
+        back, ts = jnp.argsort(order), ts[order]
+        if not model.is_driven or ts.shape[0] == 0:
+            whole = jnp.zeros(()), jnp.max(ts, initial=0.0)
+            found = self._stretch(model, begin, whole, ts, reduce, meter)[1]
+        else:
+            found = self._driven(model, begin, ts, reduce, meter)
+        return jax.tree.map(lambda x: x[back], found)
+
+    @abc.abstractmethod
+    def _stretch(
+        self,
+        model: OpenSystem,
+        y: Any,
+        stretch: Interval,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> tuple[Any, PyTree[Array]]:
+        """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
+
+    @abc.abstractmethod
+    def _driven(
+        self,
+        model: OpenSystem,
+        y: Any,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        """`reduce` at ascending times of a driven model."""
 
     def integrate(
         self,

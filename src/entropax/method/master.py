@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
@@ -123,16 +122,8 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         known = open_system(self, model)
-        ts = known.require_defined(nonnegative(ts))
-        order = jnp.argsort(ts)
-        back, ts = jnp.argsort(order), ts[order]
         y = self._begin(known, self._start(known))
-        if not known.is_driven or ts.shape[0] == 0:  # diffrax wants a time
-            whole = jnp.zeros(()), jnp.max(ts, initial=0.0)
-            return jax.tree.map(
-                lambda x: x[back], self._stretch(known, y, whole, ts, reduce, meter)[1]
-            )
-        return jax.tree.map(lambda x: x[back], self._driven(known, y, ts, reduce, meter))
+        return self.in_order(known, ts, y, reduce, meter)
 
     def _driven(
         self,

@@ -32,11 +32,7 @@ class Redfield(AbstractGKLS):
         return False
 
     def require(self, model: OpenSystem) -> None:
-        require_no_frame(self, model)
-        if self.lamb_shift:
-            require_shift(model)
-        now = model.before()
-        require_rates(now, now.total_hamiltonian())
+        require_global(self, model)
 
     def generator(self, model: OpenSystem) -> AbstractGenerator:
         spectrum = spectrum_of(model)
@@ -52,10 +48,14 @@ class Redfield(AbstractGKLS):
         )
 
 
-def require_no_frame(method: AbstractGKLS, model: OpenSystem) -> None:
-    """`ValueError` for a rotating frame."""
+def require_global(method: AbstractGKLS, model: OpenSystem) -> None:
+    """`ValueError` where jumps between the eigenstates of all of H_S have no rates."""
     if model.frame is not None:
         raise ValueError(
             f"`frame` must be None for {type(method).__name__}, whose dissipators see the drive; "
             "Local and Lindblad know frames."
         )
+    if method.lamb_shift:
+        require_shift(model)
+    now = model.before()
+    require_rates(now, now.total_hamiltonian())

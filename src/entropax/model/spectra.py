@@ -175,11 +175,10 @@ class TabulatedSpectrum(AbstractSpectrum):
         return jnp.interp(frequency, self.frequencies, self.values, left=jnp.nan, right=jnp.nan)
 
 
-class CustomSpectrum(AbstractSpectrum):
-    r"""$J$ as any function of $\omega$, an `eqx.Module` where it has parameters.
+class _AbstractGiven(eqx.Module):
+    """A function of frequency, an `eqx.Module` where it has parameters.
 
-    Other functions are told apart by identity: a new `lambda` compiles anew. `decays`: say so
-    where the Lamb shift is wanted.
+    Other functions are told apart by identity: a new `lambda` compiles anew.
     """
 
     function: Callable[[Array], Array]
@@ -189,36 +188,29 @@ class CustomSpectrum(AbstractSpectrum):
         self.function = as_pytree(function)
         self.is_cut = decays
 
+    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.asarray(self.function(frequency))
+
     @property
     def decays(self) -> bool:
         """As it was said to."""
         return self.is_cut
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
-        return jnp.asarray(self.function(frequency))
+
+class CustomSpectrum(_AbstractGiven, AbstractSpectrum):
+    r"""$J$ as any function of $\omega$.
+
+    **Arguments:** `function`: an `eqx.Module` where it has parameters to differentiate; `decays`:
+    whether it has a cutoff, so that a Lamb shift exists.
+    """
 
 
-class PowerSpectrum(eqx.Module):
+class PowerSpectrum(_AbstractGiven):
     r"""The rates $\gamma(\omega)$ themselves, of both signs; $\omega$ is given to the bath.
 
     They must obey $\gamma(-\omega) = e^{-\beta\omega}\gamma(\omega)$ with the bath's beta, to 1e-9,
     which is checked at every transition that uses them. **Arguments:** as of `CustomSpectrum`.
     """
-
-    function: Callable[[Array], Array]
-    is_cut: bool = eqx.field(static=True)
-
-    def __init__(self, function: Callable[[Array], Array], *, decays: bool = False):
-        self.function = as_pytree(function)
-        self.is_cut = decays
-
-    @property
-    def decays(self) -> bool:
-        """As it was said to."""
-        return self.is_cut
-
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
-        return jnp.asarray(self.function(frequency))
 
 
 def spectrum(value: Any) -> AbstractSpectrum | PowerSpectrum:
@@ -228,7 +220,7 @@ def spectrum(value: Any) -> AbstractSpectrum | PowerSpectrum:
     if isinstance(value, type) or not callable(value):
         raise ValueError(f"`spectrum` must be a spectrum or a function, but is {value!r}.")
     function: Callable[[Array], Any] = value
-    return CustomSpectrum(function)
+    return CustomSpectrum(function)  # pyright: ignore[reportCallIssue]
 
 
 def _non_negative(name: str, value: Numbers) -> Float[Array, ""]:
