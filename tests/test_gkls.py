@@ -619,3 +619,86 @@ def test_coherences_are_not_lost_unsaid() -> None:
     )
     with pytest.raises(RuntimeError, match="`coherences` must be True or None for a start with"):
         ex.solve(model, [0.0], ex.Davies(coherences=False))
+
+
+def test_quanta_are_counted_where_mu_is_given() -> None:
+    """Whether or not it is traced, and 0 gives the same dynamics."""
+
+    def currents(mu):
+        bath = ex.ThermalBath(1.0, OHMIC, mu=mu)
+        cold = ex.ThermalBath(2.0, DRUDE)
+        model = ex.OpenSystem(
+            energies=(0.0, 1.0),
+            couplings=[ex.Coupling(twin.SX, bath), ex.Coupling(twin.SX, cold)],
+            start=ex.Product(system=0),
+        )
+        found = ex.steady_state(model, ex.Davies(coherences=False))
+        return found.particle_currents, found.heat_currents
+
+    known, traced, uncounted = currents(0.0), jax.jit(currents)(0.0), currents(None)
+    np.testing.assert_allclose(known[0], traced[0], rtol=1e-13)
+    np.testing.assert_allclose(known[1], uncounted[1], rtol=1e-13)
+    np.testing.assert_array_equal(uncounted[0], 0.0)
+    np.testing.assert_allclose(known[0], [float(known[1][0]), 0.0], rtol=1e-12)  # quanta of 1
+
+
+def test_jumps_beside_a_coupling() -> None:
+    """Dephasing by a bath of infinite temperature; parts of secular equations are not claimed."""
+    hot = ex.ThermalBath(0.0)
+    model = ex.OpenSystem(
+        energies=(0.0, 1.0),
+        couplings=[
+            ex.Coupling(twin.SX, ex.ThermalBath(1.0, OHMIC)),
+            ex.Jump(twin.SZ, hot, rate=0.2),
+        ],
+        start=ex.Product(np.array([[0.5, 0.4], [0.4, 0.5]])),
+    )
+    found = ex.solve(model, TIMES, ex.Davies()).ledger
+    rate = 0.3 * np.exp(-0.2)  # J(1), and coth for both directions
+    decay = 0.5 * rate / np.tanh(0.5) + 2.0 * 0.2
+    np.testing.assert_allclose(
+        np.abs(found.state[:, 0, 1]), 0.4 * np.exp(-decay * np.array(TIMES)), rtol=1e-7
+    )
+    np.testing.assert_allclose(found.heat_currents[:, 1], 0.0, atol=1e-12)
+    assert found.population_rate is None
+    assert found.coherence_rate is None
+    assert np.all(np.asarray(found.entropy_production_rates) > -1e-10)
+
+
+def test_no_times_and_couplings_that_are_zero() -> None:
+    bath = ex.ThermalBath(1.0, OHMIC)
+    model = ex.OpenSystem(
+        energies=(0.0, 1.0),
+        couplings=[ex.Coupling(np.zeros((2, 2)), bath), ex.Coupling(twin.SX, bath)],
+        start=ex.Product(system=0),
+    )
+    assert ex.solve(model, [], ex.Davies()).ledger.heat.shape == (0, 1)
+    states = [ex.steady_state(model, m).state for m in (ex.Davies(), ex.Local(), ex.Redfield())]
+    np.testing.assert_allclose(states[0], states[1], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(states[0], states[2], rtol=0, atol=1e-13)
+
+
+def test_audit_is_quiet_where_nothing_is_wrong() -> None:
+    """Qubits of nearly one gap at baths of their own; one bath in equilibrium."""
+    apart = ex.OpenSystem(
+        energies=np.array([0.0, 1.001, 1.0, 2.001]),
+        couplings=[
+            ex.Coupling(twin.on_site(twin.SX, site, 2), ex.ThermalBath(1.0 + site, OHMIC))
+            for site in range(2)
+        ],
+        start=ex.Product(system=0),
+    )
+    assert ex.audit(apart, ex.Davies()) == ()
+    names = {f.name for f in ex.audit(ex.machines.heat_valve(coupling=0.01), ex.Davies())}
+    assert "second law" not in names
+    jumps = [ex.Jump(twin.LOWER, BATH_OF_ONE, 1.0), ex.Jump(twin.LOWER.T, BATH_OF_ONE, 0.5)]
+    wrong = ex.OpenSystem(energies=(0.0, 1.0), couplings=jumps, start=ex.Product(system=0))
+    assert [f.name for f in ex.audit(wrong, ex.Lindblad())] == ["detailed balance"]
+    near = ex.machines.heat_valve((1.0, 1.0), coupling=0.01)
+    assert "nearly degenerate frequencies" in {f.name for f in ex.audit(near, ex.Davies())}
+    strong = {f.name for f in ex.audit(ex.machines.heat_valve(), ex.Local())}
+    assert strong == {"local equation on coupled sites", "second law"}
+    assert "not completely positive" in {f.name for f in ex.audit(near, ex.Redfield())}
+
+
+BATH_OF_ONE = ex.ThermalBath(1.0)

@@ -156,9 +156,6 @@ def test_lamb_shift_of_cold_fermions_and_of_peaks() -> None:
         ex.steady_state(dot, ex.Davies(lamb_shift=True))
 
 
-OHMIC_CUT = ex.OhmicSpectrum(0.3, 5.0)
-
-
 def test_thermal_state_and_its_energies(rng) -> None:
     h = rng.normal(size=(4, 4))
     h = (h + h.T) / 2
@@ -180,6 +177,7 @@ def test_thermal_state_and_its_energies(rng) -> None:
 
 
 BATH = ex.ThermalBath(1.0, ex.FlatSpectrum(0.1))
+OHMIC_CUT = ex.OhmicSpectrum(0.3, 5.0)
 START = ex.Gibbs(beta=1.0)
 
 
@@ -322,6 +320,47 @@ BAD = {
         "`spectrum` of bath 0 must decay at high frequencies",
     ),
     "heat": (lambda: ex.Local(heat="x"), '`heat` must be "full" or "bare"'),
+    "local shift of coupled sites": (
+        lambda: ex.steady_state(
+            model(
+                couplings=[ex.Coupling(SX, ex.ThermalBath(1.0, OHMIC_CUT))], interaction=0.1 * SX
+            ),
+            ex.Local(lamb_shift=True),
+        ),
+        "`lamb_shift` must be False for Local where sites interact",
+    ),
+    "populations and jumps": (
+        lambda: ex.solve(
+            model(couplings=[ex.Jump(LOWER, BATH)]), [0.0], ex.Davies(coherences=False)
+        ),
+        "`coherences` must be True or None for a model with a Jump",
+    ),
+    "populations and drives": (
+        lambda: ex.solve(model(drives=[ex.Drive(SX, jnp.sin)]), [0.0], ex.Davies(coherences=False)),
+        "`coherences` must be True or None where a drive mixes levels",
+    ),
+    "half a particle": (
+        lambda: ex.Jump(LOWER, BATH, particles=0.5),
+        "`particles` must be an integer, but is 0.5",
+    ),
+    "one drive": (
+        lambda: model(drives=ex.Drive(SX, jnp.sin)),
+        "`drives` must be a sequence, but is one Drive",
+    ),
+    "fermions below the band": (
+        lambda: ex.steady_state(
+            model(
+                energies=(0.0, -1.0),
+                couplings=[ex.Coupling(LOWER, ex.ThermalBath(1.0, OHMIC_CUT, "fermi"))],
+            ),
+            ex.Davies(),
+        ),
+        r"`spectrum` \(OhmicSpectrum\) .* must not be negative",
+    ),
+    "rate of fermions": (
+        lambda: ex.ThermalBath(1.0, OHMIC_CUT, "fermi").rate(jnp.array(1.0)),
+        '`statistics` must be "bose" for this rate',
+    ),
     "sites": (lambda: ex.machines.spin_chain(1), "`sites` must be at least 2, but is 1"),
 }
 

@@ -12,9 +12,8 @@ from entropax._checks import is_traced
 from entropax.linalg import from_real, to_real
 from entropax.method import AbstractGKLS, Davies, Local, Redfield
 from entropax.method.base import open_system
-from entropax.method.generators import MatrixGenerator
 from entropax.method.gkls import bare_spectrum, numbered_jumps, spectrum_of
-from entropax.method.rates import transitions
+from entropax.method.rates import frequency_groups, transitions
 from entropax.method.symmetry import conserved
 from entropax.model import Jump, OpenSystem
 from entropax.solve import RESULTS
@@ -38,7 +37,7 @@ class Finding(NamedTuple):
 
 NAMES = (
     "not unique",
-    "bath without effect",
+    "no energy exchanged",
     "local equation on coupled sites",
     "second law",
     "nearly degenerate frequencies",
@@ -54,7 +53,7 @@ def audit(model: OpenSystem, method: AbstractGKLS) -> tuple[Finding, ...]:
 
     - "not unique": operators commute with $H_S$ and all jumps, so that the steady state depends on
       the start (a dark state, a symmetry, a part that no bath reaches).
-    - "bath without effect": a coupling that commutes with $H_S$ exchanges no energy.
+    - "no energy exchanged": a coupling that commutes with $H_S$ exchanges no energy.
     - "local equation on coupled sites": `Local` where parts interact, beside `Davies`.
     - "second law": the steady rate of entropy production is negative.
     - "nearly degenerate frequencies": `Davies` drops terms that rotate slower than the rates.
@@ -116,11 +115,11 @@ def _acting(model: OpenSystem, bare: bool) -> Iterator[np.ndarray]:
     """What couplings and jumps do at rates that are not zero, each frequency apart."""
     energies, vectors = bare_spectrum(model) if bare else spectrum_of(model)
     v = np.asarray(vectors)
+    groups = frequency_groups(np.asarray(energies))
     for part in transitions(model, (energies, vectors), lamb_shift=False):
-        given = np.round(np.asarray(part.given), 9)
         inside = np.where(np.asarray(part.rate) > 0, np.asarray(part.operator), 0.0)
-        for frequency in np.unique(given[np.abs(inside) > 0]):
-            yield v @ np.where(given == frequency, inside, 0.0) @ v.conj().T
+        for group in np.unique(groups[np.abs(inside) > 0]):
+            yield v @ np.where(groups == group, inside, 0.0) @ v.conj().T
     for _, jump in numbered_jumps(model):
         yield np.asarray(jump.operator) * float(jump.rate > 0)
 
@@ -134,10 +133,10 @@ def _idle(model: OpenSystem) -> Iterator[Finding]:
             np.abs(operator), initial=1e-300
         ):
             yield Finding(
-                "bath without effect",
-                f"the operator of `couplings[{index}]` commutes with the Hamiltonian: it dephases "
-                "and exchanges no energy.",
-                "couple through an operator with elements between different energies.",
+                "no energy exchanged",
+                f"the operator of `couplings[{index}]` commutes with the Hamiltonian: it dephases.",
+                "none, where dephasing is meant; else an operator with elements between different "
+                "energies.",
             )
 
 
@@ -174,24 +173,23 @@ def _second_law(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) ->
 
 
 def _secular(model: OpenSystem) -> Iterator[Finding]:
-    total = np.asarray(model.total_hamiltonian())
-    energies = np.linalg.eigvalsh(total)
-    generator = Davies(coherences=True) if model.levels <= _FULL else None
-    if generator is None:
-        return
-    whole = generator.generator(model)
-    assert isinstance(whole, MatrixGenerator)
-    rate = max(float(np.max(np.abs(np.asarray(part.decaying())))) for part in whole.dissipators)
-    given = (energies[None, :] - energies[:, None]).ravel()
-    steps = np.diff(np.sort(given))
-    apart = steps[steps > _SMALL * np.ptp(energies)]
-    if apart.size and np.min(apart) < rate:
-        yield Finding(
-            "nearly degenerate frequencies",
-            f"frequencies as close as {np.min(apart):.3g} are kept apart, with decay at rates up "
-            f"to {rate:.3g}: the secular step drops terms that do not average out.",
-            "Redfield(), which keeps them, or weaker couplings.",
-        )
+    """Frequencies of one operator that lie closer than its jumps are fast."""
+    spectrum = spectrum_of(model)
+    groups = frequency_groups(np.asarray(spectrum[0]))
+    for part in transitions(model, spectrum, lamb_shift=False):
+        size = np.abs(np.asarray(part.operator)) ** 2 * np.asarray(part.rate)
+        present = size > _SMALL * np.max(size, initial=0.0)
+        rate = float(np.max(np.sum(size, axis=0), initial=0.0))
+        _, first = np.unique(groups[present], return_index=True)
+        steps = np.diff(np.sort(np.asarray(part.given)[present][first]))
+        if steps.size and np.min(steps) < rate:
+            yield Finding(
+                "nearly degenerate frequencies",
+                f"a coupling to bath {part.bath} has frequencies as close as {np.min(steps):.3g}, "
+                f"with jumps at rates up to {rate:.3g}: the secular step drops terms that do not "
+                "average out.",
+                "Redfield(), which keeps them, or weaker couplings.",
+            )
 
 
 def _balance(model: OpenSystem) -> Iterator[Finding]:

@@ -168,7 +168,7 @@ def solve(
 
     Differentiable, forward and reverse, in every number of the model and in `ts` (forward through
     an ODE solver with `adjoint=diffrax.ForwardMode()`); `jax.vmap` over any of them equals a loop.
-    One compilation serves all calls of equal shapes.
+    One compilation serves all calls of equal shapes (and, for `Davies`, equal degeneracies).
 
     Raises `ValueError` for times that are not finite, or a model that `method` does not know.
     """

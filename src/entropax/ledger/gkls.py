@@ -49,7 +49,8 @@ class AbstractFlows(eqx.Module):
     entropy_rate: Float[Array, "*times"]
     r"""$dS/dt$."""
     entropy_production_rate: Float[Array, "*times"]
-    r"""$dS/dt - \sum_\alpha\beta_\alpha J_\alpha$, non-negative for `Davies` (Spohn 1978)."""
+    r"""$dS/dt - \sum_\alpha\beta_\alpha J_\alpha$, non-negative for `Davies` of
+    couplings, and of jumps in detailed balance (Spohn 1978)."""
     entropy_production_rates: Float[Array, "*times baths"]
     r"""$-\mathrm{tr} D_\alpha(\rho)\ln\rho - \beta_\alpha J_\alpha$ of each bath; they add up."""
     nonadiabatic_rate: Float[Array, "*times"] | None
@@ -230,7 +231,8 @@ def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Ver
     sound = jnp.all(jnp.isfinite(ledger.state), axis=axes)
     sound &= jnp.all(jnp.isfinite(found.energy), axis=1) & jnp.isfinite(ledger.work)
     physical = is_state(ledger)
-    scale = jnp.max(jnp.abs(ledger.energy), initial=0.0) + jnp.max(jnp.abs(ledger.heat))
+    scale = jnp.max(jnp.abs(ledger.energy), initial=0.0)
+    scale = scale + jnp.max(jnp.abs(ledger.heat), initial=0.0)
     closed = ~(jnp.abs(ledger.residual) > _NEGLIGIBLE * jnp.maximum(scale, 1e-300))
     good = jnp.ones_like(sound)
     return Verdict(sound, physical, closed, good, good)

@@ -18,17 +18,19 @@ from entropax.method.generators import (
     given_jumps,
     lamb_shift,
 )
-from entropax.method.gkls import AbstractGKLS, numbered_jumps, spectrum_of
+from entropax.method.gkls import (
+    LARGEST,
+    AbstractGKLS,
+    numbered_jumps,
+    require_global,
+    spectrum_of,
+)
 from entropax.method.kernels import unresolved
 from entropax.method.premises import certainly_apart, samples
 from entropax.method.rates import Transitions, transitions
-from entropax.method.redfield import require_global
 from entropax.model import OpenSystem
 
 Pairs = tuple[tuple[int, int], ...]
-
-LARGEST = 40
-"""Levels up to which all coherences can be followed: tensors hold d^4 numbers a bath."""
 
 
 class Davies(AbstractGKLS):
@@ -48,7 +50,7 @@ class Davies(AbstractGKLS):
     - `coherences`: follow coherences between all levels; None for: only where the start has some,
       or where the energies are traced (by `jit` or `grad`), so that nothing is known. False:
       populations alone, of levels no two of which have one energy.
-    - `lamb_shift`: add $\sum_\omega S(\omega) A_\omega^\dagger A_\omega$ to $H_S$,
+    - `lamb_shift`: add $\sum_\omega S(\omega) A_\omega^\dagger A_\omega$ to the commutator alone,
       $S(\omega) = P\!\int d\nu\,\gamma(\nu)/(\omega-\nu)/2\pi$; for spectra with a cutoff.
     - `housekeeping`: find the steady state of the moment at every time, to part the entropy
       production; None for: up to 16 levels.
@@ -62,9 +64,8 @@ class Davies(AbstractGKLS):
     coherences: bool | None = eqx.field(default=None, static=True)
     pairs: Pairs | None = eqx.field(default=None, static=True)
 
-    @property
-    def secular(self) -> bool:
-        return True
+    def secular(self, model: OpenSystem) -> bool:
+        return not numbered_jumps(model)
 
     def require(self, model: OpenSystem) -> None:
         require_global(self, model)
@@ -72,12 +73,17 @@ class Davies(AbstractGKLS):
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "Davies":
         super().prepare(model, ts)
         assert isinstance(model, OpenSystem)
+        fixed = model.hamiltonian is None and model.interaction is None and not model.drives
         if self.coherences is False:
-            return dataclasses.replace(self, pairs=_populations(model))
+            if model.is_driven and not fixed:
+                raise ValueError(
+                    "`coherences` must be True or None where a drive mixes levels: with False "
+                    "nothing but `energies` and strengths may be driven."
+                )
+            return self._with_populations(model)
         if numbered_jumps(model) or self.coherences:
             return self._with_all(model)
         if model.is_driven:
-            fixed = model.hamiltonian is None and model.interaction is None and not model.drives
             start = model.system_start.system_state(model.before())
             alone = fixed and _is_diagonal(start)
             alone = alone and (_feeds_none(model) or certainly_apart(samples(model, ts)))
@@ -92,12 +98,19 @@ class Davies(AbstractGKLS):
         return self._with_all(model)
 
     def prepare_steady(self, model: OpenSystem) -> "Davies":
+        if self.coherences is False:
+            return self._with_populations(model)
         if numbered_jumps(model) or self.coherences:
             return self._with_all(model)
-        pairs = None if self.coherences is False else _pairs_of(model)
-        if pairs is None and (self.coherences is False or model.levels > LARGEST):
-            pairs = _populations(model)
+        pairs = _pairs_of(model)
+        if pairs is None and model.levels > LARGEST:
+            return self._with_populations(model)
         return dataclasses.replace(self, pairs=pairs)
+
+    def _with_populations(self, model: OpenSystem) -> "Davies":
+        if numbered_jumps(model):
+            raise ValueError("`coherences` must be True or None for a model with a Jump.")
+        return dataclasses.replace(self, pairs=_populations(model))
 
     def _with_all(self, model: OpenSystem) -> "Davies":
         if model.levels > LARGEST:

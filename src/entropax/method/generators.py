@@ -300,8 +300,10 @@ class MatrixGenerator(AbstractGenerator):
         return jnp.max(jnp.abs(self._decaying()))
 
     def _decaying(self) -> Inexact[Array, "d d"]:
-        decay = [part.decaying() for part in self.dissipators]
-        return sum(decay[1:], decay[0])
+        total = jnp.zeros(self.hamiltonian.shape)
+        for part in self.dissipators:
+            total = total + part.decaying()
+        return total
 
 
 class SectorGenerator(AbstractGenerator):

@@ -24,6 +24,7 @@ from entropax.method.picture import (
     flow_of,
     linear_field,
 )
+from entropax.method.rates import require_rates, require_shift
 from entropax.method.states import SystemState
 from entropax.model import Jump, OpenSystem
 from entropax.model.open_system import Interval
@@ -36,6 +37,9 @@ _LOST = 1e-9
 _EMPTY = 1e-13
 """Populations below this may be zero."""
 
+LARGEST = 40
+"""Levels up to which all coherences of a secular equation can be followed: d^4 numbers a bath."""
+
 SMALL = 16
 """Up to this many levels the steady state of the moment is found at every time unasked."""
 
@@ -47,13 +51,12 @@ class AbstractGKLS(AbstractIntegratedMethod):
     housekeeping: bool | None = eqx.field(default=None, static=True)
 
     @property
-    def simple(self) -> bool:
-        """Whether nothing is known to be conserved."""
+    def conserves_nothing(self) -> bool:
+        """Whether it is known that no operator commutes with H and all jumps."""
         return False
 
-    @property
     @abc.abstractmethod
-    def secular(self) -> bool:
+    def secular(self, model: OpenSystem) -> bool:
         """Whether populations and coherences between different energies evolve apart."""
 
     @abc.abstractmethod
@@ -104,7 +107,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
     def stationary(self, model: OpenSystem) -> tuple[SystemState, Stationary]:
         """The steady state of an undriven model, and whether it is unique and was found."""
         generator = self.steady_generator(model)
-        found = steady_of(generator, simple=self.simple)
+        found = steady_of(generator, conserves_nothing=self.conserves_nothing)
         zeros = jnp.zeros(len(model.baths))
         y = Flow(found.x, zeros, zeros, jnp.zeros(()))
         return self._state(model, generator, y, generator.unpack(found.x)), found
@@ -262,19 +265,19 @@ class AbstractGKLS(AbstractIntegratedMethod):
             work=y.work,
             stationary=steady,
             speed=generator.speed(),
-            secular=self.secular,
+            secular=self.secular(model),
         )
 
 
-def steady_of(generator: AbstractGenerator, *, simple: bool = False) -> Stationary:
-    """The steady state's form; `simple`: nothing is known to be conserved."""
+def steady_of(generator: AbstractGenerator, *, conserves_nothing: bool = False) -> Stationary:
+    """The steady state's form; `conserves_nothing`: that is known."""
     trace = generator.trace()
     if trace.size <= DENSE:
         found = stationary(generator.matrix(), trace.ravel())
         return found._replace(x=found.x.reshape(trace.shape))
 
     def full(y: Array) -> Array:
-        return simple & (jnp.min(modes(generator.unpack(y))[0]) > _EMPTY)
+        return conserves_nothing & (jnp.min(modes(generator.unpack(y))[0]) > _EMPTY)
 
     return stationary_by_action(generator, generator.preconditioner(), trace, certainly=full)
 
@@ -299,3 +302,16 @@ def numbered_jumps(model: OpenSystem) -> list[tuple[int, Jump]]:
     """The hand-written jumps of a model, each with the number of its bath."""
     both = zip(model.bath_of_coupling, model.couplings, strict=True)
     return [(number, jump) for number, jump in both if isinstance(jump, Jump)]
+
+
+def require_global(method: AbstractGKLS, model: OpenSystem) -> None:
+    """`ValueError` where jumps between the eigenstates of all of H_S have no rates."""
+    if model.frame is not None:
+        raise ValueError(
+            f"`frame` must be None for {type(method).__name__}, whose dissipators see the drive; "
+            "Local and Lindblad know frames."
+        )
+    if method.lamb_shift:
+        require_shift(model)
+    now = model.before()
+    require_rates(now, now.total_hamiltonian())

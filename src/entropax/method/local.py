@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Inexact, Int
 
 from entropax._checks import is_traced
 from entropax.method.blocks import BlockGenerator, targets_of
-from entropax.method.davies import LARGEST
 from entropax.method.generators import (
     AbstractDissipator,
     AbstractGenerator,
@@ -22,9 +21,14 @@ from entropax.method.generators import (
     given_jumps,
     lamb_shift,
 )
-from entropax.method.gkls import DENSE, AbstractGKLS, bare_spectrum, numbered_jumps
-from entropax.method.kernels import unresolved
-from entropax.method.rates import Transitions, require_rates, require_shift, transitions
+from entropax.method.gkls import DENSE, LARGEST, AbstractGKLS, bare_spectrum, numbered_jumps
+from entropax.method.rates import (
+    Transitions,
+    frequency_groups,
+    require_rates,
+    require_shift,
+    transitions,
+)
 from entropax.method.symmetry import Blocks, blocks_of, conserved
 from entropax.model import Coupling, OpenSystem
 from entropax.model.open_system import Interval
@@ -36,7 +40,7 @@ class Structure(NamedTuple):
 
     blocks: Blocks | None
     targets: tuple[tuple[int, ...], ...]
-    simple: bool
+    conserves_nothing: bool
 
 
 class AbstractLocal(AbstractGKLS):
@@ -49,8 +53,8 @@ class AbstractLocal(AbstractGKLS):
         if self.heat not in ("full", "bare"):
             raise ValueError(f'`heat` must be "full" or "bare", but is {self.heat!r}.')
 
-    @property
-    def secular(self) -> bool:
+    def secular(self, model: OpenSystem) -> bool:
+        del model
         return False
 
     def require(self, model: OpenSystem) -> None:
@@ -66,8 +70,8 @@ class AbstractLocal(AbstractGKLS):
             )
 
     @property
-    def simple(self) -> bool:
-        return self.structure is not None and self.structure.simple
+    def conserves_nothing(self) -> bool:
+        return self.structure is not None and self.structure.conserves_nothing
 
     def prepare_steady(self, model: OpenSystem) -> Self:
         return dataclasses.replace(self, structure=self._structure(model))
@@ -165,6 +169,11 @@ class Local(AbstractLocal):
     def require(self, model: OpenSystem) -> None:
         super().require(model)
         if self.lamb_shift:
+            if model.interaction is not None or model.drives:
+                raise ValueError(
+                    "`lamb_shift` must be False for Local where sites interact or are driven: the "
+                    "shift of the bare levels does not conserve the energy of all."
+                )
             require_shift(model)
         now = model.before()
         require_rates(now, now.bare_hamiltonian())
@@ -192,7 +201,7 @@ class Local(AbstractLocal):
                 )
             return self
         energies, vectors = map(np.asarray, bare_spectrum(model))
-        groups = _groups(energies)
+        groups = frequency_groups(energies)
         for coupling, number in zip(model.couplings, model.bath_of_coupling, strict=True):
             if not isinstance(coupling, Coupling):
                 continue
@@ -215,7 +224,7 @@ class Local(AbstractLocal):
             own = [SecularDissipator(some, spectrum) for some in each if some]
         else:
             both = zip(parts, self.labels, self.counts, strict=True)
-            own = [_jumps(part, labels, count, vectors) for part, labels, count in both]
+            own = [_jumps(part, labels, count, vectors) for part, labels, count in both if count]
         shift = None
         if self.lamb_shift:
             shift = vectors @ lamb_shift(parts, energies) @ vectors.conj().T
@@ -269,16 +278,6 @@ def acting(part: AbstractDissipator) -> list[np.ndarray]:
     assert isinstance(part, JumpDissipator), "labelled"
     both = zip(part.rates, part.operators, strict=True)
     return [np.asarray(operator) * float(rate > 0) for rate, operator in both]
-
-
-def _groups(energies: np.ndarray) -> np.ndarray:
-    """A number for each frequency, at the pairs of eigenstates that have it."""
-    given = energies[None, :] - energies[:, None]
-    order = np.argsort(given, axis=None)
-    steps = np.diff(given.ravel()[order]) > float(unresolved(jnp.asarray(energies)))
-    groups = np.empty(given.size, int)
-    groups[order] = np.concatenate([[0], np.cumsum(steps)])
-    return groups.reshape(given.shape)
 
 
 def _jumps(

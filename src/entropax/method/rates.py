@@ -14,7 +14,6 @@ from entropax.linalg import Spectrum
 from entropax.method.kernels import unresolved
 from entropax.model import Coupling, OpenSystem, ThermalBath
 from entropax.model.spectra import (
-    AbstractSpectrum,
     CustomSpectrum,
     PowerSpectrum,
     TabulatedSpectrum,
@@ -75,6 +74,16 @@ def _frequencies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
     return jnp.where(alike, given - jax.lax.stop_gradient(given), given)
 
 
+def frequency_groups(energies: np.ndarray) -> np.ndarray:
+    """A number for each frequency, at the pairs of eigenstates that have it."""
+    given = energies[None, :] - energies[:, None]
+    order = np.argsort(given, axis=None)
+    steps = np.diff(given.ravel()[order]) > float(unresolved(jnp.asarray(energies)))
+    groups = np.empty(given.size, int)
+    groups[order] = np.concatenate([[0], np.cumsum(steps)])
+    return groups.reshape(given.shape)
+
+
 def _checked(
     index: int, bath: ThermalBath, channel: Channel, operator: Array, given: Array
 ) -> Float[Array, "d d"]:
@@ -131,7 +140,7 @@ def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
             size = np.abs(operator)
             present = size > _PRESENT * np.max(size, initial=0.0)
             given = np.asarray(_frequencies(jnp.asarray(energies)))[present]
-            if not given.size or not (_is_free(bath.spectrum) or np.any(given == 0)):
+            if not given.size or not (_is_free(bath) or np.any(given == 0)):
                 continue
             asked = jnp.asarray(given)
             for kind, bad in _faults(bath, asked, channel.rate(asked)).items():
@@ -140,9 +149,12 @@ def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
                     raise ValueError(_message(index, bath, kind, place))
 
 
-def _is_free(spectrum: AbstractSpectrum | PowerSpectrum | None) -> bool:
+def _is_free(bath: ThermalBath) -> bool:
     """Whether rates are more than what was checked when the spectrum was built."""
-    return isinstance(spectrum, PowerSpectrum | CustomSpectrum | TabulatedSpectrum)
+    spectrum = bath.spectrum
+    assert spectrum is not None, "checked when the coupling was built"
+    given = isinstance(spectrum, PowerSpectrum | CustomSpectrum | TabulatedSpectrum)
+    return given or (bath.statistics == "fermi" and spectrum.is_odd)
 
 
 def require_shift(model: OpenSystem) -> None:

@@ -6,8 +6,8 @@ from entropax.method.generators import (
     ProductDissipator,
     given_jumps,
 )
-from entropax.method.gkls import AbstractGKLS, numbered_jumps, spectrum_of
-from entropax.method.rates import require_rates, require_shift, transitions
+from entropax.method.gkls import AbstractGKLS, numbered_jumps, require_global, spectrum_of
+from entropax.method.rates import transitions
 from entropax.model import OpenSystem
 
 
@@ -27,8 +27,8 @@ class Redfield(AbstractGKLS):
     Cost: O(d^3) a step and bath.
     """
 
-    @property
-    def secular(self) -> bool:
+    def secular(self, model: OpenSystem) -> bool:
+        del model
         return False
 
     def require(self, model: OpenSystem) -> None:
@@ -46,16 +46,3 @@ class Redfield(AbstractGKLS):
             boundary_operator=None,
             baths=len(model.baths),
         )
-
-
-def require_global(method: AbstractGKLS, model: OpenSystem) -> None:
-    """`ValueError` where jumps between the eigenstates of all of H_S have no rates."""
-    if model.frame is not None:
-        raise ValueError(
-            f"`frame` must be None for {type(method).__name__}, whose dissipators see the drive; "
-            "Local and Lindblad know frames."
-        )
-    if method.lamb_shift:
-        require_shift(model)
-    now = model.before()
-    require_rates(now, now.total_hamiltonian())

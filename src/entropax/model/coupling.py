@@ -1,5 +1,6 @@
 """What acts on a small system: couplings to baths, hand-written jumps, driven operators."""
 
+import operator as operator_module
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -94,7 +95,10 @@ class Jump(eqx.Module):
         self.bath = bath
         rate = finite_array("rate", rate, ndim=0)
         self.rate = check("rate", rate, "non-negative", lambda xp, g: g >= 0)
-        self.particles = int(particles)
+        try:
+            self.particles = operator_module.index(particles)
+        except TypeError:
+            raise ValueError(f"`particles` must be an integer, but is {particles!r}.") from None
 
 
 class Drive(eqx.Module):

@@ -117,7 +117,7 @@ def absorption_refrigerator(
     The interaction $g(|110\rangle\langle 001| + h.c.)$ of the cold, hot and room qubits trades a
     quantum of the room's, $\omega_r = \omega_c + \omega_h$, for one of each of the others. Under
     `Local` currents are as 1 : 3 : -4 for these gaps, so the coefficient of performance is
-    $\omega_c/\omega_h$ exactly.
+    $\omega_c/\omega_h$ exactly; right while g is small beside the rates (else `Redfield`).
 
     **Arguments:** `gaps`: cold, hot; `temperatures`, `rates`: cold, hot, room; `coupling`: g.
     """

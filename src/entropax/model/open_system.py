@@ -139,6 +139,8 @@ class OpenSystem(eqx.Module):
         return matrix
 
     def _drives(self, drives: Sequence[Drive]) -> tuple[Drive, ...]:
+        if isinstance(drives, Drive):
+            raise ValueError("`drives` must be a sequence, but is one Drive: `(drive,)`.")
         for index, drive in enumerate(drives):
             self._require_ideal("drives")
             if not isinstance(drive, Drive):

@@ -198,7 +198,7 @@ class _AbstractGiven(eqx.Module):
 
 
 class CustomSpectrum(_AbstractGiven, AbstractSpectrum):
-    r"""$J$ as any function of $\omega$.
+    r"""$J$ as any function of $\omega$, elementwise on arrays, of `jax.numpy`.
 
     **Arguments:** `function`: an `eqx.Module` where it has parameters to differentiate; `decays`:
     whether it has a cutoff, so that a Lamb shift exists.

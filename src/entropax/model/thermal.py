@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, check, finite_array, is_traced, real_array
+from entropax._checks import Numbers, check, finite_array, real_array
 from entropax.equilibrium import fermi, log_odds
 from entropax.linalg import masked_inverse
 from entropax.model.spectra import AbstractSpectrum, PowerSpectrum
@@ -48,7 +47,8 @@ class ThermalBath(eqx.Module):
     - `spectrum`: $J$: a spectrum of `entropax` or a function of frequency; `PowerSpectrum` for
       rates given themselves. None for the bath of a hand-written `Jump`.
     - `statistics`: "bose" or "fermi".
-    - `mu`: chemical potential; not above 0 for bosons, whose quanta may have any energy above 0.
+    - `mu`: chemical potential, 0 where left out; not above 0 for bosons, whose quanta may have any
+      energy above 0, and are counted in particle currents where it is given.
     - `zero_frequency_rate`: $\gamma(0)$ where the spectrum's limit, $J'(0)/\beta$ for bosons, is
       not wanted or does not exist.
     """
@@ -58,14 +58,14 @@ class ThermalBath(eqx.Module):
     mu: Float[Array, ""]
     zero_frequency_rate: Float[Array, ""] | None
     statistics: Literal["bose", "fermi"] = eqx.field(static=True)
-    conserves_particles: bool = eqx.field(static=True)
+    exchanges_particles: bool = eqx.field(static=True)
 
     def __init__(
         self,
         beta: Numbers,
         spectrum: AbstractSpectrum | PowerSpectrum | Callable[[Array], Array] | None = None,
         statistics: Literal["bose", "fermi"] = "bose",
-        mu: Numbers = 0.0,
+        mu: Numbers | None = None,
         *,
         zero_frequency_rate: Numbers | None = None,
     ):
@@ -74,15 +74,14 @@ class ThermalBath(eqx.Module):
         self.statistics = statistics
         self.spectrum = None if spectrum is None else as_spectrum(spectrum)
         beta = real_array("beta", beta, ndim=0)
-        mu = finite_array("mu", mu, ndim=0)
+        self.exchanges_particles = statistics == "fermi" or mu is not None
+        mu = finite_array("mu", 0.0 if mu is None else mu, ndim=0)
         if statistics == "bose" and spectrum is not None:
             beta = check("beta", beta, "positive for bosons", lambda xp, b: b > 0)
             mu = check("mu", mu, "at most 0 for bosons", lambda xp, m: m <= 0)
         if isinstance(self.spectrum, PowerSpectrum) and statistics == "fermi":
             raise ValueError("`spectrum` must be J for fermions, but is a PowerSpectrum.")
         self.beta, self.mu = beta, mu
-        known = not is_traced(mu) and float(np.asarray(mu)) == 0.0
-        self.conserves_particles = statistics == "fermi" or not known
         if zero_frequency_rate is not None:
             rate = finite_array("zero_frequency_rate", zero_frequency_rate, ndim=0)
             rule = "non-negative"
@@ -91,6 +90,7 @@ class ThermalBath(eqx.Module):
 
     def rate(self, given: Float[Array, ""]) -> Float[Array, ""]:
         r"""$\gamma(\omega)$ of a bath of bosons, $\omega$ the energy given to it, elementwise."""
+        self._require("bose")
         if self.zero_frequency_rate is not None:
             # whatever the spectrum is not asked for must not spoil derivatives
             zero = given == 0
@@ -105,20 +105,24 @@ class ThermalBath(eqx.Module):
         if isinstance(shape, PowerSpectrum):
             return shape(given)
         size, sign = jnp.abs(given), jnp.sign(given)
-        if not self.conserves_particles:
+        if not self.exchanges_particles:
             return shape.per_frequency(size) * _thermal(self.beta, given)
         above = size - self.mu
         ratio = shape(size) * masked_inverse(above, above > 0)
         found = ratio * _thermal(self.beta, sign * above)
         quiet = jnp.where(shape(size) == 0, 0.0, jnp.inf)
-        return jnp.where(given == 0, quiet, found)
+        found = jnp.where(given == 0, quiet, found)
+        smooth = shape.per_frequency(size) * _thermal(self.beta, given)
+        return jnp.where(self.mu == 0, smooth, found)
 
     def emptying(self, energy: Float[Array, ""]) -> Float[Array, ""]:
         r"""$J(\omega)\,(1 - f)$ of a bath of fermions, $\omega$ the energy given to it."""
+        self._require("fermi")
         return self._shape()(energy) * fermi(-log_odds(energy, self.beta, self.mu))
 
     def filling(self, energy: Float[Array, ""]) -> Float[Array, ""]:
         r"""$J(\omega)\,f$ of a bath of fermions, $\omega$ the energy taken from it."""
+        self._require("fermi")
         return self._shape()(energy) * fermi(log_odds(energy, self.beta, self.mu))
 
     def imbalance(self, given: Float[Array, ""]) -> Float[Array, ""]:
@@ -148,7 +152,7 @@ class ThermalBath(eqx.Module):
                 Channel(lowering, self.emptying, 1, (zero, self.mu)),
                 Channel(raising, lambda given: self.filling(-given), -1, (zero, -self.mu)),
             )
-        if not self.conserves_particles:
+        if not self.exchanges_particles:
             return (Channel(operator, self.rate, 0, (zero,)),)
 
         def giving(given: Array) -> Array:
@@ -158,6 +162,10 @@ class ThermalBath(eqx.Module):
             return jnp.where(given > 0, 0.0, self.rate(given))
 
         return Channel(operator, giving, 1, (zero,)), Channel(operator, taking, -1, (zero,))
+
+    def _require(self, statistics: str) -> None:
+        if self.statistics != statistics:
+            raise ValueError(f'`statistics` must be "{statistics}" for this rate.')
 
     def _shape(self) -> AbstractSpectrum | PowerSpectrum:
         if self.spectrum is None:
