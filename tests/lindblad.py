@@ -1,6 +1,7 @@
 """Master equations with ideal baths by plain NumPy: jump operators, Liouvillians, exponentials."""
 
 import numpy as np
+import scipy.integrate
 import scipy.linalg
 
 Array = np.ndarray
@@ -34,7 +35,7 @@ def exchange(strength: float, site: int, sites: int) -> Array:
 
 def bose_rate(w: float, beta: float, density) -> float:
     """gamma of the energy w given to a bath of bosons."""
-    n = 1.0 / np.expm1(beta * abs(w))
+    n = np.exp(-beta * abs(w)) / -np.expm1(-beta * abs(w))
     return density(abs(w)) * (n + (w > 0))
 
 
@@ -71,6 +72,16 @@ def redfield(hamiltonian: Array, operator: Array, rate, rho: Array) -> Array:
     back = weighted.conj().T
     gained = weighted @ rho @ operator + operator @ rho @ back
     return gained - operator @ weighted @ rho - rho @ back @ operator
+
+
+def principal_value(rate, w: float) -> float:
+    """P int dv/2pi gamma(v) / (w - v), by QUADPACK."""
+    width = 8.0
+    edges = w - width, w + width
+    total = -scipy.integrate.quad(rate, *edges, weight="cauchy", wvar=w, limit=400)[0]
+    for far in ((-np.inf, edges[0]), (edges[1], np.inf)):
+        total += scipy.integrate.quad(lambda v: rate(v) / (w - v), *far, limit=400)[0]
+    return total / (2.0 * np.pi)
 
 
 def liouvillian(action, size: int) -> Array:

@@ -1,5 +1,7 @@
 """Davies, local and Redfield equations against plain twins, closed forms and each other."""
 
+import functools
+
 import diffrax
 import equinox as eqx
 import jax
@@ -8,10 +10,11 @@ import lindblad as twin
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.linalg
 from helpers import check_derivative, random_hermitian
 
 import entropax as ex
-from entropax.method.blocks import BlockGenerator, targets_of
+from entropax.method.blocks import BlockGenerator
 from entropax.method.generators import MatrixGenerator, SectorGenerator
 from entropax.method.symmetry import blocks_of, conserved
 
@@ -216,6 +219,51 @@ def test_populations_alone_are_the_same() -> None:
         ex.solve(model, TIMES, ex.Davies(coherences=False))
 
 
+@pytest.mark.parametrize("kind", ["random", "level"])
+def test_lamb_shift_moves_states(kind: str) -> None:
+    """Whole matrices, what commutes with a degenerate level, and Redfield, with the shift."""
+    case = CASES[kind]
+    shifts = [functools.cache(lambda w, r=rate: twin.principal_value(r, w)) for rate in RATES]
+    shift = sum(
+        moved(w) * a.conj().T @ a
+        for operator, moved in zip(case.operators, shifts, strict=True)
+        for w, a in twin.parts(case.h, operator)
+    )
+    jumps = [*case.jumps[0], *case.jumps[1]]
+
+    def davies(h: np.ndarray) -> np.ndarray:
+        return twin.generator(h, jumps)
+
+    vectors = np.linalg.eigh(case.h)[1]
+    inside = twin.random_state(np.random.default_rng(3), 4)
+    same = np.ones((2, 2)) if kind == "level" else np.eye(2)
+    inside = inside * scipy.linalg.block_diag(1.0, same, 1.0)
+    level = vectors @ inside @ vectors.conj().T
+    for start, expected in ((case.rho, MatrixGenerator), (level, SectorGenerator)):
+        model = case.model(ex.Product(start))
+        method = ex.Davies(lamb_shift=True)
+        assert isinstance(method.prepare(model, jnp.array(TIMES)).generator(model), expected)
+        ledger = ex.solve(model, TIMES, method).ledger
+        states = [twin.propagate(davies(case.h + shift), start, t) for t in TIMES]
+        np.testing.assert_allclose(ledger.state, states, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(ledger.residual, 0.0, atol=1e-8)
+        without = [twin.propagate(davies(case.h), start, t) for t in TIMES]
+        moved = np.max(np.abs(np.array(states) - without))
+        # populations alone do not see it
+        assert moved > 1e-3 or (kind == "random" and expected is SectorGenerator)
+
+    def redfield(rho: np.ndarray) -> np.ndarray:
+        total = -1j * (case.h @ rho - rho @ case.h)
+        for operator, rate, moved in zip(case.operators, RATES, shifts, strict=True):
+            both = lambda w, r=rate, s=moved: r(w) + 2j * s(w)  # noqa: E731
+            total = total + twin.redfield(case.h, operator, both, rho)
+        return total
+
+    found = ex.Redfield(lamb_shift=True).generator(case.model()).matrix()
+    ours = twin.complex_map(np.asarray(found))
+    np.testing.assert_allclose(ours, twin.liouvillian(redfield, 4), rtol=0, atol=1e-7)
+
+
 def test_forms_of_generators_agree() -> None:
     """On a chain: sector against tensor, blocks against whole matrices, jumps against tensors."""
     chain = ex.machines.spin_chain(3)
@@ -229,9 +277,9 @@ def test_forms_of_generators_agree() -> None:
     operators = [np.asarray(op) for part in jumps.dissipators for op in part.operators]
     h = np.asarray(jumps.hamiltonian)
     found = blocks_of(h, operators)
-    assert sorted(map(len, found)) == [1, 1, 3, 3]
+    assert sorted(map(len, found.members)) == [1, 1, 3, 3]
     assert conserved(h, operators) == []
-    blocks = BlockGenerator(jumps, found, targets_of(found, operators))
+    blocks = BlockGenerator(jumps, found)
     state = ex.steady_state(chain, ex.Local()).state + 0.1 * jnp.diag(jnp.arange(8.0))
     commuting = sector.unpack(sector.pack(state))
     for few, many, rho in (

@@ -12,8 +12,8 @@ from entropax._checks import is_traced
 from entropax.linalg import from_real, to_real
 from entropax.method import AbstractGKLS, Davies, Local, Redfield
 from entropax.method.base import open_system
-from entropax.method.gkls import bare_spectrum, numbered_jumps, spectrum_of
-from entropax.method.rates import frequency_groups, transitions
+from entropax.method.frequencies import bare_spectrum, frequency_groups, total_spectrum
+from entropax.method.rates import transitions
 from entropax.method.symmetry import conserved
 from entropax.model import Jump, OpenSystem
 from entropax.solve import RESULTS
@@ -33,19 +33,6 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.found} Remedy: {self.remedy}"
-
-
-NAMES = (
-    "not unique",
-    "no energy exchanged",
-    "local equation on coupled sites",
-    "second law",
-    "nearly degenerate frequencies",
-    "detailed balance",
-    "negative populations",
-    "not completely positive",
-)
-"""The names of all findings."""
 
 
 def audit(model: OpenSystem, method: AbstractGKLS) -> tuple[Finding, ...]:
@@ -113,14 +100,14 @@ def _commuting(model: OpenSystem) -> np.ndarray:
 
 def _acting(model: OpenSystem, bare: bool) -> Iterator[np.ndarray]:
     """What couplings and jumps do at rates that are not zero, each frequency apart."""
-    energies, vectors = bare_spectrum(model) if bare else spectrum_of(model)
+    energies, vectors = bare_spectrum(model) if bare else total_spectrum(model)
     v = np.asarray(vectors)
     groups = frequency_groups(np.asarray(energies))
     for part in transitions(model, (energies, vectors), lamb_shift=False):
         inside = np.where(np.asarray(part.rate) > 0, np.asarray(part.operator), 0.0)
         for group in np.unique(groups[np.abs(inside) > 0]):
             yield v @ np.where(groups == group, inside, 0.0) @ v.conj().T
-    for _, jump in numbered_jumps(model):
+    for _, jump in model.jumps:
         yield np.asarray(jump.operator) * float(jump.rate > 0)
 
 
@@ -174,7 +161,7 @@ def _second_law(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) ->
 
 def _secular(model: OpenSystem) -> Iterator[Finding]:
     """Frequencies of one operator that lie closer than its jumps are fast."""
-    spectrum = spectrum_of(model)
+    spectrum = total_spectrum(model)
     groups = frequency_groups(np.asarray(spectrum[0]))
     for part in transitions(model, spectrum, lamb_shift=False):
         size = np.abs(np.asarray(part.operator)) ** 2 * np.asarray(part.rate)

@@ -7,7 +7,18 @@ import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Bool
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+
+def over_temperature(
+    beta: Float[Array, " baths"], energy: Float[Array, "*times baths"], rounding: ArrayLike
+) -> Float[Array, "*times baths"]:
+    """beta E; at zero temperature 0 where no more than `rounding` flows, else infinite."""
+    cold = jnp.isinf(beta)
+    still = jnp.abs(energy) <= rounding
+    frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))
+    return jnp.where(cold, frozen, jnp.where(cold, 0.0, beta) * energy)
 
 
 class Verdict(NamedTuple):

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax.entropy import von_neumann
 from entropax.equilibrium import ergotropy, free_energy, mean, per_beta
-from entropax.ledger.base import Verdict, judge, measure, reference, settle
-from entropax.linalg import Logarithm, matfn, modes
-from entropax.method.generators import dephased
+from entropax.ledger.base import Verdict, judge, measure, over_temperature, reference, settle
+from entropax.linalg import Logarithm, Spectrum, matfn, modes
+from entropax.method.frequencies import alike
 from entropax.method.states import SystemState
 from entropax.model import OpenSystem
 
@@ -95,11 +95,6 @@ class GKLSLedger(AbstractFlows):
         """The same as `entropy_production`: ideal baths keep their temperatures."""
         return self.entropy_production
 
-    @property
-    def system_state(self) -> Inexact[Array, "times d d"]:
-        """The same as `state`."""
-        return self.state
-
 
 class _Beginning(NamedTuple):
     energy: Float[Array, ""]
@@ -163,8 +158,8 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
     population = coherence = None
     if at.secular:
         spectrum = modes(at.hamiltonian)
-        change = dephased(jnp.sum(at.dissipated, axis=0), spectrum)
-        diagonal = -mean(matfn(Logarithm(), dephased(rho, spectrum)), change)
+        change = _dephased(jnp.sum(at.dissipated, axis=0), spectrum)
+        diagonal = -mean(matfn(Logarithm(), _dephased(rho, spectrum)), change)
         population = diagonal - jnp.sum(carried)
         coherence = jnp.sum(entropy_rates) - diagonal
     energy = mean(at.hamiltonian, rho)
@@ -189,12 +184,10 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
     )
 
 
-def over_temperature(beta: Array, energy: Array, rounding: Array) -> Array:
-    """beta E; at zero temperature 0 where nothing flows, to `rounding`, else infinite."""
-    cold = jnp.isinf(beta)
-    still = jnp.abs(energy) <= rounding
-    frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))
-    return jnp.where(cold, frozen, jnp.where(cold, 0.0, beta) * energy)
+def _dephased(state: Inexact[Array, "d d"], spectrum: Spectrum) -> Inexact[Array, "d d"]:
+    r"""$\sum_\epsilon P_\epsilon \rho P_\epsilon$, between eigenstates."""
+    energies, vectors = spectrum
+    return jnp.where(alike(energies), vectors.conj().T @ state @ vectors, 0.0)
 
 
 def _log_or_nan(state: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
@@ -210,7 +203,7 @@ def _settle(reference: GKLSReference, found: Measured) -> GKLSLedger:
     heat = found.energy - reference.mu * found.particles
     change = moment.system_entropy - start.entropy
     unmoved = _UNMOVED * reference.start.width
-    carried = jax.vmap(lambda q: jnp.sum(over_temperature(reference.beta, q, unmoved)))(heat)
+    carried = jnp.sum(over_temperature(reference.beta, heat, unmoved), axis=-1)
     balance = found.work + chemical + jnp.sum(heat, axis=-1)
     return GKLSLedger(
         **vars(moment),

@@ -15,7 +15,8 @@ from jaxtyping import Array, Float
 from entropax.entropy import marginal, observational
 from entropax.ledger.windows import WindowLedger
 from entropax.method import EMME, AbstractMethod, Schrodinger
-from entropax.method.kernels import offsets, same_energy
+from entropax.method.frequencies import alike
+from entropax.method.kernels import offsets
 from entropax.method.premises import Sample, samples
 from entropax.model import OpenSystem, Product
 from entropax.model.open_system import joint_volumes
@@ -112,7 +113,7 @@ def _markov(case: _Case) -> str | None:
     method = case.method
     if not (isinstance(method, EMME) and method.memory == "infinite" and method.secular):
         return "`EMME()` with infinite memory, secular"
-    if any(int(jnp.sum(same_energy(now))) > now.levels for now, _ in case.samples):
+    if any(int(jnp.sum(alike(now.spectrum()[0]))) > now.levels for now, _ in case.samples):
         return "levels of the system of which no two have one energy"
     return None
 

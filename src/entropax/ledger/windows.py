@@ -19,7 +19,7 @@ from entropax.entropy import (
     von_neumann,
 )
 from entropax.equilibrium import Canonical, match_canonical
-from entropax.ledger.base import Verdict, judge, measure, reference, settle
+from entropax.ledger.base import Verdict, judge, measure, over_temperature, reference, settle
 from entropax.method.states import Observed, WindowState
 from entropax.model import OpenSystem, Product
 
@@ -237,8 +237,10 @@ def _settle(reference: WindowReference, state: WindowState) -> WindowLedger:
         entropy_production_rate=of_baths(_rate(model, state)),
         entropy_production_local=of_baths(observed + baths),
         clausius=of_baths(observed + thermal),
-        entropy_production_fixed=system - jnp.sum(_over_temperature(beta, heat), axis=-1),
-        entropy_production_weak=system - _over_temperature(beta[0], drawn) if alone else None,
+        entropy_production_fixed=system - jnp.sum(over_temperature(beta, heat, _STILL), axis=-1),
+        entropy_production_weak=system - over_temperature(beta[0], drawn, _STILL)
+        if alone
+        else None,
         observational_entropy=of_baths(found.observational_entropy),
         system_entropy=found.system_entropy,
         system_observational_entropy=found.system_observational_entropy,
@@ -291,9 +293,3 @@ def _settle_observed(start: Observed | None, found: Observed | None) -> Observat
         bath_entropy=found.bath_entropy,
         residual=entropy - found.joint_entropy - found.terms.total,
     )
-
-
-def _over_temperature(beta: Array, energy: Array) -> Array:
-    """beta E; at zero temperature 0 where nothing flows, to rounding, else infinite."""
-    cold, still = jnp.isinf(beta), jnp.abs(energy) < _STILL
-    return jnp.where(cold, jnp.where(still, 0.0, beta * jnp.sign(energy)), beta * energy)

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax.linalg import from_real, to_real
+from entropax.method.dissipators import JumpDissipator
 from entropax.method.generators import (
     AbstractGenerator,
-    JumpDissipator,
     MatrixGenerator,
     Preconditioner,
     smooth_inverse,
@@ -31,14 +31,12 @@ class BlockGenerator(AbstractGenerator):
     rates: tuple[Float[Array, ""], ...]
     operators: tuple[Inexact[Array, "target origin"], ...]
     moves: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
+    members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
 
-    def __init__(
-        self, whole: MatrixGenerator, blocks: Blocks, targets: tuple[tuple[int, ...], ...]
-    ):
-        self.whole, self.blocks, self.baths = whole, blocks, whole.baths
-        index = [np.ix_(block, block) for block in blocks]
+    def __init__(self, whole: MatrixGenerator, blocks: Blocks):
+        self.whole, self.members, self.baths = whole, blocks.members, whole.baths
+        index = [np.ix_(block, block) for block in self.members]
         self.hamiltonians = tuple(whole.hamiltonian[place] for place in index)
         decays = [[jnp.zeros(h.shape) for h in self.hamiltonians] for _ in range(whole.baths)]
         moves, rates, operators, number = [], [], [], 0
@@ -47,17 +45,19 @@ class BlockGenerator(AbstractGenerator):
             for c, place in enumerate(index):
                 decays[part.bath][c] = decays[part.bath][c] + part.decay[place]
             for rate, operator in zip(part.rates, part.operators, strict=True):
-                for origin, target in enumerate(targets[number]):
+                for origin, target in enumerate(blocks.targets[number]):
                     if target >= 0:
                         moves.append((part.bath, origin, target))
                         rates.append(rate)
-                        operators.append(operator[np.ix_(blocks[target], blocks[origin])])
+                        operators.append(
+                            operator[np.ix_(self.members[target], self.members[origin])]
+                        )
                 number += 1
         self.decays = tuple(map(tuple, decays))
         self.moves, self.rates, self.operators = tuple(moves), tuple(rates), tuple(operators)
 
     def _split(self, y: Float[Array, " n"]) -> list[Float[Array, "m m"]]:
-        sizes = [len(block) for block in self.blocks]
+        sizes = [len(block) for block in self.members]
         ends = np.cumsum([size**2 for size in sizes])
         parts = jnp.split(y, ends[:-1])
         return [part.reshape(size, size) for part, size in zip(parts, sizes, strict=True)]
@@ -66,11 +66,11 @@ class BlockGenerator(AbstractGenerator):
         return jnp.concatenate([part.ravel() for part in parts])
 
     def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, " n"]:
-        return self._joined([to_real(state)[np.ix_(block, block)] for block in self.blocks])
+        return self._joined([to_real(state)[np.ix_(block, block)] for block in self.members])
 
     def unpack(self, y: Float[Array, " n"]) -> Complex[Array, "d d"]:
         packed = jnp.zeros(self.whole.hamiltonian.shape)
-        for block, part in zip(self.blocks, self._split(y), strict=True):
+        for block, part in zip(self.members, self._split(y), strict=True):
             packed = packed.at[np.ix_(block, block)].set(part)
         return from_real(packed)
 
@@ -119,14 +119,3 @@ class BlockGenerator(AbstractGenerator):
         return lambda y: self._joined(
             [invert(part) for invert, part in zip(own, self._split(y), strict=True)]
         )
-
-
-def targets_of(blocks: Blocks, jumps: list[np.ndarray]) -> tuple[tuple[int, ...], ...]:
-    """For each jump, the block that it takes each block to; -1 where it annihilates it."""
-    found = []
-    for jump in jumps:
-        reaches = np.array(
-            [[np.any(np.abs(jump[np.ix_(t, c)]) > 0) for t in blocks] for c in blocks]
-        )
-        found.append(tuple(int(np.argmax(row)) if row.any() else -1 for row in reaches))
-    return tuple(found)

@@ -9,23 +9,10 @@ from jaxtyping import Array, Float
 
 from entropax._checks import is_traced
 from entropax.linalg import Spectrum
-from entropax.method.generators import (
-    AbstractDissipator,
-    AbstractGenerator,
-    MatrixGenerator,
-    SectorGenerator,
-    SecularDissipator,
-    given_jumps,
-    lamb_shift,
-)
-from entropax.method.gkls import (
-    LARGEST,
-    AbstractGKLS,
-    numbered_jumps,
-    require_global,
-    spectrum_of,
-)
-from entropax.method.kernels import unresolved
+from entropax.method.dissipators import given_jumps, lamb_shift, secular_dissipators
+from entropax.method.frequencies import alike, total_spectrum
+from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
+from entropax.method.gkls import LARGEST, AbstractGKLS, require_global
 from entropax.method.premises import certainly_apart, samples
 from entropax.method.rates import Transitions, transitions
 from entropax.model import OpenSystem
@@ -65,7 +52,7 @@ class Davies(AbstractGKLS):
     pairs: Pairs | None = eqx.field(default=None, static=True)
 
     def secular(self, model: OpenSystem) -> bool:
-        return not numbered_jumps(model)
+        return not model.jumps
 
     def require(self, model: OpenSystem) -> None:
         require_global(self, model)
@@ -81,17 +68,13 @@ class Davies(AbstractGKLS):
                     "nothing but `energies` and strengths may be driven."
                 )
             return self._with_populations(model)
-        if numbered_jumps(model) or self.coherences:
+        if model.jumps or self.coherences:
             return self._with_all(model)
         if model.is_driven:
             start = model.system_start.system_state(model.before())
             alone = fixed and _is_diagonal(start)
             alone = alone and (_feeds_none(model) or certainly_apart(samples(model, ts)))
-            return (
-                dataclasses.replace(self, pairs=_populations(model))
-                if alone
-                else (self._with_all(model))
-            )
+            return self._with_populations(model) if alone else self._with_all(model)
         pairs = _pairs_of(model)
         if pairs is not None and _inside(model, pairs):
             return dataclasses.replace(self, pairs=pairs)
@@ -100,7 +83,7 @@ class Davies(AbstractGKLS):
     def prepare_steady(self, model: OpenSystem) -> "Davies":
         if self.coherences is False:
             return self._with_populations(model)
-        if numbered_jumps(model) or self.coherences:
+        if model.jumps or self.coherences:
             return self._with_all(model)
         pairs = _pairs_of(model)
         if pairs is None and model.levels > LARGEST:
@@ -108,7 +91,7 @@ class Davies(AbstractGKLS):
         return dataclasses.replace(self, pairs=pairs)
 
     def _with_populations(self, model: OpenSystem) -> "Davies":
-        if numbered_jumps(model):
+        if model.jumps:
             raise ValueError("`coherences` must be True or None for a model with a Jump.")
         return dataclasses.replace(self, pairs=_populations(model))
 
@@ -121,7 +104,7 @@ class Davies(AbstractGKLS):
         return dataclasses.replace(self, pairs=None)
 
     def generator(self, model: OpenSystem) -> AbstractGenerator:
-        spectrum = spectrum_of(model)
+        spectrum = total_spectrum(model)
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
         baths = len(model.baths)
         if self.pairs is not None:
@@ -136,19 +119,11 @@ class Davies(AbstractGKLS):
             shifted = total + vectors @ shift @ vectors.conj().T
         return MatrixGenerator(
             hamiltonian=shifted,
-            dissipators=(
-                *_secular(parts, spectrum, baths),
-                *given_jumps(numbered_jumps(model)),
-            ),
+            dissipators=(*secular_dissipators(parts, spectrum), *given_jumps(model)),
             heat_operator=total,
             boundary_operator=None,
             baths=baths,
         )
-
-
-def _secular(parts: list[Transitions], spectrum: Spectrum, baths: int) -> list[AbstractDissipator]:
-    each = [[part for part in parts if part.bath == number] for number in range(baths)]
-    return [SecularDissipator(own, spectrum) for own in each if own]
 
 
 def _populations(model: OpenSystem) -> Pairs:
@@ -174,13 +149,12 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 
 def _pairs_of(model: OpenSystem) -> Pairs | None:
-    """Pairs of eigenstates of one energy, in the order of `spectrum_of`; None where not known."""
+    """Pairs of eigenstates of one energy, ordered as in `total_spectrum`; None where unknown."""
     total = model.total_hamiltonian()
     if is_traced(total):
         return None
-    energies = spectrum_of(model)[0]
-    alike = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
-    return tuple((int(i), int(j)) for i, j in np.argwhere(np.asarray(alike)))
+    energies = total_spectrum(model)[0]
+    return tuple((int(i), int(j)) for i, j in np.argwhere(np.asarray(alike(energies))))
 
 
 def _inside(model: OpenSystem, pairs: Pairs) -> bool:
@@ -188,7 +162,7 @@ def _inside(model: OpenSystem, pairs: Pairs) -> bool:
     state = model.system_start.system_state(model)
     if is_traced(state):
         return False
-    vectors = np.asarray(spectrum_of(model)[1])
+    vectors = np.asarray(total_spectrum(model)[1])
     inside = vectors.conj().T @ np.asarray(state) @ vectors
     inside[tuple(np.array(pairs).T)] = 0.0
     return bool(np.all(np.abs(inside) < 1e-14))
@@ -205,11 +179,10 @@ def _require_closed(parts: list[Transitions], spectrum: Spectrum, pairs: Pairs) 
     energies, vectors = spectrum
     known = np.zeros((energies.shape[0],) * 2, bool)
     known[tuple(np.array(pairs).T)] = True
-    alike = jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
     fed = jnp.zeros(known.shape)
     for part in parts:
         size = jnp.where(part.rate > 0, jnp.abs(part.operator), 0.0)
         fed = fed + size @ size.T + size.T @ size
     small = 1e-12 * jnp.max(fed)
     told = "`coherences` must be True or None where jumps reach several levels of one energy."
-    return eqx.error_if(energies, jnp.any(alike & ~known & (fed > small)), told), vectors
+    return eqx.error_if(energies, jnp.any(alike(energies) & ~known & (fed > small)), told), vectors

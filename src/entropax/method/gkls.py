@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from entropax.equilibrium import mean
-from entropax.linalg import Spectrum, Stationary, modes, stationary, stationary_by_action
+from entropax.linalg import Stationary, modes, stationary, stationary_by_action
 from entropax.method.base import open_system
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
@@ -26,7 +26,7 @@ from entropax.method.picture import (
 )
 from entropax.method.rates import require_rates, require_shift
 from entropax.method.states import SystemState
-from entropax.model import Jump, OpenSystem
+from entropax.model import OpenSystem
 from entropax.model.open_system import Interval
 
 DENSE = 1024
@@ -211,8 +211,9 @@ class AbstractGKLS(AbstractIntegratedMethod):
         now = model.within(stretch[0], stretch)
         if model.is_piecewise_constant:
             picture = Picture.of(first.hamiltonian)
-            field = linear_field(picture, [(first, now.turning())], (), stretch)
-            return picture, field if small else None
+            if not small:
+                return picture, None
+            return picture, linear_field(picture, [(first, now.turning())], (), stretch)
         picture = Picture(None)
         if self.moves(model) or not small:
             return picture, None
@@ -243,23 +244,15 @@ class AbstractGKLS(AbstractIntegratedMethod):
         slope: Inexact[Array, "d d"] | None = None,
     ) -> SystemState:
         """`model`: undriven, that of the moment."""
-        state = generator.unpack(y.y)
-        dissipated = generator.dissipated(y.y)
-        power = generator.boundary_power(dissipated)
-        if slope is None:
-            slope = model.turning()
-        if slope is not None:
-            power = power + mean(slope, state)
-        matrices = jax.vmap(generator.unpack)(dissipated)
-        coherent = generator.unpack(generator.coherent(y.y))
+        now = flow_of(generator, y.y, model.turning() if slope is None else slope)
         return SystemState(
-            state=state,
+            state=generator.unpack(y.y),
             hamiltonian=model.total_hamiltonian(),
-            rate=coherent + jnp.sum(matrices, axis=0),
-            dissipated=matrices,
-            energy_current=generator.energy_given(dissipated),
-            particle_current=generator.particles_taken(y.y),
-            power=power,
+            rate=generator.unpack(now.y),
+            dissipated=jax.vmap(generator.unpack)(generator.dissipated(y.y)),
+            energy_current=now.energy,
+            particle_current=now.particles,
+            power=now.work,
             energy=y.energy,
             particles=y.particles,
             work=y.work,
@@ -280,28 +273,6 @@ def steady_of(generator: AbstractGenerator, *, conserves_nothing: bool = False) 
         return conserves_nothing & (jnp.min(modes(generator.unpack(y))[0]) > _EMPTY)
 
     return stationary_by_action(generator, generator.preconditioner(), trace, certainly=full)
-
-
-def spectrum_of(model: OpenSystem) -> Spectrum:
-    """Energies and eigenstates of an undriven model; where it is given by energies, these."""
-    if model.hamiltonian is None and model.interaction is None:
-        assert isinstance(model.energies, jax.Array), "the energies of one time, by `within`"
-        return model.energies, jnp.eye(model.levels)
-    return modes(model.total_hamiltonian())
-
-
-def bare_spectrum(model: OpenSystem) -> Spectrum:
-    """The same of the bare Hamiltonian."""
-    if model.hamiltonian is None:
-        assert isinstance(model.energies, jax.Array), "the energies of one time, by `within`"
-        return model.energies, jnp.eye(model.levels)
-    return modes(model.hamiltonian)
-
-
-def numbered_jumps(model: OpenSystem) -> list[tuple[int, Jump]]:
-    """The hand-written jumps of a model, each with the number of its bath."""
-    both = zip(model.bath_of_coupling, model.couplings, strict=True)
-    return [(number, jump) for number, jump in both if isinstance(jump, Jump)]
 
 
 def require_global(method: AbstractGKLS, model: OpenSystem) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from jax.scipy.special import sici
 from jaxtyping import Array, Complex, Float, Inexact
 
+from entropax.method.frequencies import alike
 from entropax.model import OpenSystem
 from entropax.model.matrices import mean_product
 
@@ -112,27 +113,6 @@ def offsets(model: OpenSystem, number: int) -> Float[Array, "d d w w"]:
     return (gain - loss[:, :, None, None]) / bath.width
 
 
-def same_frequency(model: OpenSystem) -> Float[Array, "d d d d"]:
-    """1 where transitions (k, q) and (k', q') have one frequency, to 1e-9 of the largest."""
-    energies = model.spectrum()[0]
-    frequency = energies[None, :] - energies[:, None]
-    gap = jnp.abs(frequency[:, :, None, None] - frequency[None, None, :, :])
-    return (gap <= unresolved(energies)).astype(float)
-
-
-def same_energy(model: OpenSystem) -> Float[Array, "d d"]:
-    """1 where two levels have one energy, to 1e-9 of the largest difference."""
-    energies = model.spectrum()[0]
-    gap = jnp.abs(energies[:, None] - energies[None, :])
-    return (gap <= unresolved(energies)).astype(float)
-
-
-def unresolved(energies: Array) -> Array:
-    """Below this a difference counts as none: 1e-9 of the largest, or what rounding leaves."""
-    rounding = 64 * 2.0**-52 * energies.shape[0] * jnp.max(jnp.abs(energies))
-    return jnp.maximum(1e-9 * (jnp.max(energies) - jnp.min(energies)), rounding)
-
-
 def population_kernel(
     transfer: Transfer, memory: Complex[Array, "d d w w"]
 ) -> tuple[Float[Array, "d d w w"], Float[Array, "d w"]]:
@@ -164,7 +144,7 @@ def state_kernel(
 
 def first_order_shift(model: OpenSystem, number: int, *, secular: bool) -> Inexact[Array, "d d w"]:
     r"""$\delta H(E) = \sum_\alpha \lambda_\alpha \langle B_\alpha\rangle_E S_\alpha$ (Eq. 8)."""
-    kept = same_energy(model) if secular else jnp.ones((model.levels, model.levels))
+    kept = alike(model.spectrum()[0]) if secular else jnp.ones((model.levels, model.levels))
     bath = model.baths[number]
     total = jnp.zeros((model.levels, model.levels, bath.windows))
     for coupling, owner in zip(model.couplings, model.bath_of_coupling, strict=True):

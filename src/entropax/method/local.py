@@ -11,24 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact, Int
 
 from entropax._checks import is_traced
-from entropax.method.blocks import BlockGenerator, targets_of
-from entropax.method.generators import (
+from entropax.method.blocks import BlockGenerator
+from entropax.method.dissipators import (
     AbstractDissipator,
-    AbstractGenerator,
     JumpDissipator,
-    MatrixGenerator,
-    SecularDissipator,
     given_jumps,
     lamb_shift,
+    secular_dissipators,
 )
-from entropax.method.gkls import DENSE, LARGEST, AbstractGKLS, bare_spectrum, numbered_jumps
-from entropax.method.rates import (
-    Transitions,
-    frequency_groups,
-    require_rates,
-    require_shift,
-    transitions,
-)
+from entropax.method.frequencies import bare_spectrum, frequency_groups
+from entropax.method.generators import AbstractGenerator, MatrixGenerator
+from entropax.method.gkls import DENSE, LARGEST, AbstractGKLS
+from entropax.method.rates import Transitions, require_rates, require_shift, transitions
 from entropax.method.symmetry import Blocks, blocks_of, conserved
 from entropax.model import Coupling, OpenSystem
 from entropax.model.open_system import Interval
@@ -36,10 +30,9 @@ from entropax.protocol import AbstractProtocol
 
 
 class Structure(NamedTuple):
-    """Blocks that stay apart, where each jump takes them, and whether nothing is conserved."""
+    """Blocks that stay apart, and whether nothing is conserved."""
 
     blocks: Blocks | None
-    targets: tuple[tuple[int, ...], ...]
     conserves_nothing: bool
 
 
@@ -84,16 +77,14 @@ class AbstractLocal(AbstractGKLS):
         assert isinstance(generator, MatrixGenerator)
         jumps = [jump for part in generator.dissipators for jump in acting(part)]
         hamiltonian = np.asarray(generator.hamiltonian)
-        blocks = blocks_of(hamiltonian, jumps)
-        targets = () if blocks is None else targets_of(blocks, jumps)
-        return Structure(blocks, targets, not conserved(hamiltonian, jumps))
+        return Structure(blocks_of(hamiltonian, jumps), not conserved(hamiltonian, jumps))
 
     def steady_generator(self, model: OpenSystem) -> AbstractGenerator:
         whole = self.generator(model)
         if self.structure is None or self.structure.blocks is None:
             return whole
         assert isinstance(whole, MatrixGenerator)
-        return BlockGenerator(whole, self.structure.blocks, self.structure.targets)
+        return BlockGenerator(whole, self.structure.blocks)
 
     def moves(self, model: OpenSystem) -> bool:
         strengths = [c.strength for c in model.couplings if isinstance(c, Coupling)]
@@ -128,7 +119,7 @@ class AbstractLocal(AbstractGKLS):
         total, bare = model.total_hamiltonian(), model.bare_hamiltonian()
         turning = total if model.frame is None else total - model.frame
         full = self.heat == "full"
-        jumps = given_jumps(numbered_jumps(model))
+        jumps = given_jumps(model)
         hamiltonian = turning if shift is None else turning + shift
         if model.frame is not None:
             hamiltonian = _require_turning(model, [*dissipators, *jumps], hamiltonian)
@@ -220,8 +211,7 @@ class Local(AbstractLocal):
         energies, vectors = spectrum
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
         if self.labels is None:
-            each = [[p for p in parts if p.bath == number] for number in range(len(model.baths))]
-            own = [SecularDissipator(some, spectrum) for some in each if some]
+            own = secular_dissipators(parts, spectrum)
         else:
             both = zip(parts, self.labels, self.counts, strict=True)
             own = [_jumps(part, labels, count, vectors) for part, labels, count in both if count]

@@ -12,6 +12,7 @@ from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from entropax.entropy import marginal
 from entropax.method.base import open_system
+from entropax.method.frequencies import alike, same_frequency
 from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
 from entropax.method.kernels import (
     Transfer,
@@ -20,8 +21,6 @@ from entropax.method.kernels import (
     long_memory,
     offsets,
     population_kernel,
-    same_energy,
-    same_frequency,
     state_kernel,
     transfers,
 )
@@ -233,7 +232,9 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
 
         def terms(model: OpenSystem, time: Array) -> list[Kernels]:
             found = []
-            pairs = same_frequency(model) if self.secular else jnp.ones((model.levels,) * 4)
+            pairs = jnp.ones((model.levels,) * 4)
+            if self.secular:
+                pairs = same_frequency(model.spectrum()[0]).astype(float)
             for part in parts:
                 memory = self._memory(model, part.bath, time)
                 if self.coherences:
@@ -326,7 +327,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
 
 def _require_apart(model: OpenSystem, populations: Array) -> Array:
     """Populations, where they are all that there is to follow."""
-    apart = jnp.sum(same_energy(model)) < model.levels + 0.5
+    apart = jnp.sum(alike(model.spectrum()[0])) == model.levels
     told = "`coherences` must be True or None where levels of the system have one energy."
     return eqx.error_if(populations, ~apart, told)
 

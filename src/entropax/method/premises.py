@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from entropax._checks import is_traced
-from entropax.method.kernels import long_memory, offsets, same_energy
+from entropax.method.frequencies import alike
+from entropax.method.kernels import long_memory, offsets
 from entropax.model import OpenSystem
 
 
@@ -51,7 +52,7 @@ def name_dead_transitions(model: OpenSystem, samples: list[Sample]) -> None:
             with jax.ensure_compile_time_eval():
                 # transitions without a change of energy are shifts' and dephasing's affair
                 operator = now.in_eigenbasis(coupling.operator)
-                operator = jnp.abs(operator) * (1.0 - same_energy(now))
+                operator = jnp.abs(operator) * ~alike(now.spectrum()[0])
                 weight = long_memory(offsets(now, number)).real
             if is_traced(operator) or is_traced(weight):
                 break
@@ -88,7 +89,7 @@ def certainly_apart(samples: list[Sample]) -> bool:
     """Whether no two levels have one energy, known before the program runs."""
     for now, _ in samples:
         with jax.ensure_compile_time_eval():
-            alike = same_energy(now)
-        if is_traced(alike) or int(np.sum(np.asarray(alike))) > now.levels:
+            level = alike(now.spectrum()[0])
+        if is_traced(level) or int(np.sum(np.asarray(level))) > now.levels:
             return False
     return bool(samples)

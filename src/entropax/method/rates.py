@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import is_traced
 from entropax.linalg import Spectrum
-from entropax.method.kernels import unresolved
+from entropax.method.frequencies import transition_energies
 from entropax.model import Coupling, OpenSystem, ThermalBath
 from entropax.model.spectra import (
     CustomSpectrum,
@@ -56,7 +56,7 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
         assert not isinstance(strength, AbstractProtocol), "the strength of one time, by `within`"
         for channel in bath.channels(coupling.operator):
             operator = vectors.conj().T @ channel.operator @ vectors
-            given = _frequencies(energies)
+            given = transition_energies(energies)
             rate = _checked(index, bath, channel, operator, given)
             shift = None
             if lamb_shift:
@@ -65,23 +65,6 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
                 Transitions(number, operator, given, strength**2 * rate, shift, channel.particles)
             )
     return found
-
-
-def _frequencies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
-    given = energies[None, :] - energies[:, None]
-    # within a degenerate level no energy is exchanged, to rounding; it moves as the energies do
-    alike = jnp.abs(given) <= unresolved(energies)
-    return jnp.where(alike, given - jax.lax.stop_gradient(given), given)
-
-
-def frequency_groups(energies: np.ndarray) -> np.ndarray:
-    """A number for each frequency, at the pairs of eigenstates that have it."""
-    given = energies[None, :] - energies[:, None]
-    order = np.argsort(given, axis=None)
-    steps = np.diff(given.ravel()[order]) > float(unresolved(jnp.asarray(energies)))
-    groups = np.empty(given.size, int)
-    groups[order] = np.concatenate([[0], np.cumsum(steps)])
-    return groups.reshape(given.shape)
 
 
 def _checked(
@@ -139,7 +122,7 @@ def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
             operator = vectors.conj().T @ np.asarray(channel.operator) @ vectors
             size = np.abs(operator)
             present = size > _PRESENT * np.max(size, initial=0.0)
-            given = np.asarray(_frequencies(jnp.asarray(energies)))[present]
+            given = np.asarray(transition_energies(jnp.asarray(energies)))[present]
             if not given.size or not (_is_free(bath) or np.any(given == 0)):
                 continue
             asked = jnp.asarray(given)

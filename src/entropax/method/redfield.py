@@ -1,12 +1,9 @@
 """The Bloch-Redfield equation: Born and Markov, without the secular step."""
 
-from entropax.method.generators import (
-    AbstractGenerator,
-    MatrixGenerator,
-    ProductDissipator,
-    given_jumps,
-)
-from entropax.method.gkls import AbstractGKLS, numbered_jumps, require_global, spectrum_of
+from entropax.method.dissipators import ProductDissipator, given_jumps
+from entropax.method.frequencies import total_spectrum
+from entropax.method.generators import AbstractGenerator, MatrixGenerator
+from entropax.method.gkls import AbstractGKLS, require_global
 from entropax.method.rates import transitions
 from entropax.model import OpenSystem
 
@@ -35,13 +32,13 @@ class Redfield(AbstractGKLS):
         require_global(self, model)
 
     def generator(self, model: OpenSystem) -> AbstractGenerator:
-        spectrum = spectrum_of(model)
+        spectrum = total_spectrum(model)
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
         own = [ProductDissipator(part, spectrum[1]) for part in parts]
         total = model.total_hamiltonian()
         return MatrixGenerator(
             hamiltonian=total,
-            dissipators=(*own, *given_jumps(numbered_jumps(model))),
+            dissipators=(*own, *given_jumps(model)),
             heat_operator=total,
             boundary_operator=None,
             baths=len(model.baths),

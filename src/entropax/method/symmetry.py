@@ -1,13 +1,20 @@
 """What a generator conserves: operators that commute with all of it, blocks that it keeps apart."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 _ZERO = 1e-9
 
-Blocks = tuple[tuple[int, ...], ...]
-"""Basis states of each block."""
+
+class Blocks(NamedTuple):
+    """Basis states of each block, and for each jump the block that it takes each block to, -1 where
+    it annihilates it.
+    """
+
+    members: tuple[tuple[int, ...], ...]
+    targets: tuple[tuple[int, ...], ...]
 
 
 def conserved(hamiltonian: np.ndarray, operators: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -54,15 +61,18 @@ def blocks_of(hamiltonian: np.ndarray, jumps: Sequence[np.ndarray]) -> Blocks | 
     A state without coherences between blocks then stays so, and a unique steady state has none.
     """
     label = _components(np.abs(hamiltonian) > 0)
-    blocks = tuple(tuple(map(int, np.flatnonzero(label == c))) for c in range(label.max() + 1))
-    if len(blocks) == 1:
+    member = label[None, :] == np.arange(label.max() + 1)[:, None]
+    if len(member) == 1:
         return None
-    member = np.array([label == c for c in range(len(blocks))], dtype=float)
+    targets = []
     for jump in jumps:
-        reaches = member @ (np.abs(jump) > 0) @ member.T > 0
+        reaches = member.astype(float) @ (np.abs(jump) > 0) @ member.T > 0
         if np.any(np.sum(reaches, axis=0) > 1):
             return None
-    return blocks
+        place = np.where(np.any(reaches, axis=0), np.argmax(reaches, axis=0), -1)
+        targets.append(tuple(map(int, place)))
+    members = tuple(tuple(map(int, np.flatnonzero(row))) for row in member)
+    return Blocks(members, tuple(targets))
 
 
 def _components(linked: np.ndarray) -> np.ndarray:

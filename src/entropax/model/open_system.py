@@ -268,6 +268,12 @@ class OpenSystem(eqx.Module):
         return tuple(c.bath for c in self.couplings if c.bath is not None)
 
     @property
+    def jumps(self) -> tuple[tuple[int, Jump], ...]:
+        """The hand-written jumps, each with the number of its bath."""
+        both = zip(self.bath_of_coupling, self.couplings, strict=True)
+        return tuple((number, jump) for number, jump in both if isinstance(jump, Jump))
+
+    @property
     def joint_start(self) -> AbstractJointStart:
         """The start, where baths are made of windows."""
         assert isinstance(self.start, AbstractJointStart), "checked when the model was built"

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Bool, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, real_array
 from entropax.equilibrium import fermi, log_odds
@@ -125,22 +125,18 @@ class ThermalBath(eqx.Module):
         self._require("fermi")
         return self._shape()(energy) * fermi(log_odds(energy, self.beta, self.mu))
 
-    def imbalance(self, given: Float[Array, ""]) -> Float[Array, ""]:
-        r"""How far rates are from $\gamma(-\omega) = e^{-\beta\omega}\gamma(\omega)$, relatively.
+    def breaks_balance(self, given: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+        r"""Whether $\gamma(-\omega) \ne e^{-\beta\omega}\gamma(\omega)$, to 1e-9.
 
         Detailed balance is built in where rates come from J, and must be looked at where they are
         given.
         """
         if not isinstance(self.spectrum, PowerSpectrum):
-            return jnp.zeros_like(given)
+            return jnp.zeros(given.shape, bool)
         size = jnp.abs(given)
         down, up = self.spectrum(size), self.spectrum(-size)
         scale = jnp.maximum(jnp.abs(down), jnp.finfo(jnp.float64).tiny)
-        return jnp.abs(up - jnp.exp(-self.beta * size) * down) / scale
-
-    def breaks_balance(self, given: Float[Array, ""]) -> Array:
-        """Whether given rates break detailed balance, to 1e-9."""
-        return self.imbalance(given) > _BALANCED
+        return jnp.abs(up - jnp.exp(-self.beta * size) * down) > _BALANCED * scale
 
     def channels(self, operator: Inexact[Array, "d d"]) -> tuple[Channel, ...]:
         """What a coupling through `operator` does (see `Coupling` for fermions)."""
