@@ -75,6 +75,7 @@ FLOORS = (
     ("steady",),
     ("audit",),
     ("qutip",),
+    ("objectives",),
     ("control",),
     ("ensemble",),
     ("plot",),

@@ -6,8 +6,20 @@ from entropax._precision import enable_float64 as _enable_float64
 
 _enable_float64()
 
-from entropax import entropy as entropy, equilibrium as equilibrium, linalg as linalg
+from entropax import (
+    entropy as entropy,
+    equilibrium as equilibrium,
+    linalg as linalg,
+    objectives as objectives,
+)
 from entropax.audit import Finding as Finding, audit as audit
+from entropax.control import (
+    OptimisationError as OptimisationError,
+    Constrained as Constrained,
+    Optimised as Optimised,
+    optimise as optimise,
+    optimise_with_constraint as optimise_with_constraint,
+)
 from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
@@ -25,8 +37,10 @@ from entropax.method import (
     Exact as Exact,
     Lindblad as Lindblad,
     Local as Local,
+    Magnus as Magnus,
     Redfield as Redfield,
     Schrodinger as Schrodinger,
+    SplitStep as SplitStep,
     microcanonical_master_equation as microcanonical_master_equation,
 )
 from entropax.model import (
@@ -60,6 +74,11 @@ from entropax.model import (
 )
 from entropax.protocol import (
     AbstractProtocol as AbstractProtocol,
+    Bounded as Bounded,
+    Constant as Constant,
+    CubicSpline as CubicSpline,
+    Fourier as Fourier,
+    Held as Held,
     PiecewiseConstant as PiecewiseConstant,
     PiecewiseLinear as PiecewiseLinear,
 )

@@ -1,4 +1,7 @@
-"""A progress bar for compiled loops, drawn by rich."""
+"""Progress bars, drawn by rich: of compiled loops, and of loops in Python."""
+
+import contextlib
+from collections.abc import Callable, Generator
 
 import diffrax
 import jax
@@ -28,17 +31,37 @@ _live: Progress | None = None
 """One bar for the process: callbacks of a compiled program can carry no object of a call."""
 
 
-def _begin() -> None:
-    global _live
-    if _live is not None:  # what an interrupted run left
-        _live.stop()
-    _live = Progress(
+@contextlib.contextmanager
+def bar(name: str, total: int, *, shown: bool) -> Generator[Callable[[int, str], None]]:
+    """A function `show(done, text)` that draws a bar with `name` and the text beside it."""
+    if not shown:
+        yield lambda done, text: None
+        return
+    with _progress(TextColumn("{task.description}")) as progress:
+        task = progress.add_task(name, total=total)
+
+        def show(done: int, text: str) -> None:
+            progress.update(task, completed=done, description=f"{name} {text}")
+
+        yield show
+
+
+def _progress(*columns: TextColumn) -> Progress:
+    return Progress(
         TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
         BarColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        *columns,
         console=Console(stderr=True),
     )
+
+
+def _begin() -> None:
+    global _live
+    if _live is not None:  # what an interrupted run left
+        _live.stop()
+    _live = _progress()
     _live.add_task("", total=1.0)
     _live.start()
 

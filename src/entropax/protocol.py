@@ -1,31 +1,41 @@
-"""Parametrised functions of time: how an energy is driven."""
+"""Parametrised functions of time: how energies, couplings and drives change."""
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import lineax as lx
 from jaxtyping import Array, Float
 
-from entropax._checks import Numbers, as_pytree, check, finite_array
+from entropax._checks import Numbers, as_pytree, check, check_against, finite_array
 
 Time = Float[Array, ""]
+
+Interval = tuple[Time, Time]
+"""First and last time of a stretch without a break."""
 
 
 class AbstractProtocol(eqx.Module):
     """A number that depends on time, right-continuous where it jumps.
 
     Between neighbouring `breaks` it is smooth; methods treat each such stretch apart, so that a
-    break need not be one of the times asked for.
+    break need not be one of the times asked for. `held` names the fields that stay as they are
+    where its parameters are optimised.
     """
 
-    is_piecewise_constant: eqx.AbstractClassVar[bool]
+    held: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def __call__(self, time: Time) -> Float[Array, ""]:
         """The value at `time`, after the jump where there is one."""
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        """Whether it is constant between breaks."""
+        return False
 
     @property
     def breaks(self) -> Float[Array, " breaks"]:
@@ -33,11 +43,11 @@ class AbstractProtocol(eqx.Module):
         return jnp.zeros(0)
 
     @property
-    def domain(self) -> tuple[Time, Time]:
+    def domain(self) -> Interval:
         """First and last time at which it is defined."""
         return jnp.array(-jnp.inf), jnp.array(jnp.inf)
 
-    def within(self, time: Time, stretch: tuple[Time, Time]) -> Float[Array, ""]:
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         """The value at `time` as seen from inside a stretch that holds no break.
 
         At the stretch's end this is the limit from the left.
@@ -45,9 +55,26 @@ class AbstractProtocol(eqx.Module):
         del stretch
         return self(time)
 
-    def slope(self, time: Time, stretch: tuple[Time, Time]) -> Float[Array, ""]:
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         """The time derivative inside a stretch that holds no break."""
         return jax.jvp(lambda t: self.within(t, stretch), (time,), (jnp.ones_like(time),))[1]
+
+
+class Constant(AbstractProtocol):
+    """One `value` at all times: a number that is optimised where a protocol is asked for."""
+
+    value: Float[Array, ""]
+
+    def __init__(self, value: Numbers):
+        self.value = finite_array("value", value, ndim=0)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        del time
+        return self.value
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        return True
 
 
 class PiecewiseConstant(AbstractProtocol):
@@ -59,7 +86,7 @@ class PiecewiseConstant(AbstractProtocol):
 
     times: Float[Array, " jumps"]
     values: Float[Array, " jumps+1"]
-    is_piecewise_constant = True
+    held = ("times",)
 
     def __init__(self, times: Numbers, values: Numbers):
         self.times = _break_times(times)
@@ -71,27 +98,39 @@ class PiecewiseConstant(AbstractProtocol):
                 f"but has {self.values.shape[0]}."
             )
 
+    @classmethod
+    def ramp(cls, start: Numbers, end: Numbers, *, duration: Numbers, pieces: int) -> "Held[Self]":
+        """Equal stairs from `start` to `end`, at which it is held before and after."""
+        nodes = _nodes(duration, pieces)
+        line = PiecewiseLinear(nodes, _line(start, end, pieces))
+        middle = 0.5 * (nodes[1:] + nodes[:-1])
+        return Held(cls(nodes[1:-1], jax.vmap(line)(middle)), start, end, duration)
+
     def __call__(self, time: Time) -> Float[Array, ""]:
         return self.values[jnp.searchsorted(self.times, time, side="right")]
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        return True
 
     @property
     def breaks(self) -> Float[Array, " breaks"]:
         return self.times
 
-    def within(self, time: Time, stretch: tuple[Time, Time]) -> Float[Array, ""]:
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         del time
         return self(0.5 * (stretch[0] + stretch[1]))
 
 
-class PiecewiseLinear(AbstractProtocol):
-    """Straight lines through (`times`, `values`), defined from the first to the last of them.
+class AbstractThroughPoints(AbstractProtocol):
+    """A curve through (`times`, `values`), defined from the first to the last of them.
 
     **Arguments:** `times`: ascending, not negative, two or more; `values`: as many.
     """
 
     times: Float[Array, " nodes"]
     values: Float[Array, " nodes"]
-    is_piecewise_constant = False
+    held = ("times",)
 
     def __init__(self, times: Numbers, values: Numbers):
         self.times = _break_times(times)
@@ -103,23 +142,105 @@ class PiecewiseLinear(AbstractProtocol):
                 f"but has {self.values.shape[0]}."
             )
 
-    def __call__(self, time: Time) -> Float[Array, ""]:
-        return jnp.interp(time, self.times, self.values)
+    @classmethod
+    def ramp(cls, start: Numbers, end: Numbers, *, duration: Numbers, pieces: int) -> "Held[Self]":
+        """A straight line from `start` to `end`, of `pieces` that may then be bent.
+
+        Before and after it is held at `start` and `end`, so that an optimised protocol may jump
+        at both ends.
+        """
+        own = cls(_nodes(duration, pieces), _line(start, end, pieces))
+        return Held(own, start, end, duration)
 
     @property
     def breaks(self) -> Float[Array, " breaks"]:
         return self.times[1:-1]
 
     @property
-    def domain(self) -> tuple[Time, Time]:
+    def domain(self) -> Interval:
         return self.times[0], self.times[-1]
 
-    def slope(self, time: Time, stretch: tuple[Time, Time]) -> Float[Array, ""]:
+    def _piece(self, stretch: Interval) -> Array:
+        """Which piece a stretch lies in."""
+        middle = 0.5 * (stretch[0] + stretch[1])
+        place = jnp.searchsorted(self.times, middle, side="right") - 1
+        return jnp.clip(place, 0, self.times.shape[0] - 2)
+
+
+class PiecewiseLinear(AbstractThroughPoints):
+    """Straight lines between points."""
+
+    def __init__(self, times: Numbers, values: Numbers):
+        super().__init__(times, values)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return jnp.interp(time, self.times, self.values)
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         del time
-        place = jnp.searchsorted(self.times, 0.5 * (stretch[0] + stretch[1]), side="right") - 1
-        place = jnp.clip(place, 0, self.times.shape[0] - 2)
+        place = self._piece(stretch)
         rise, run = jnp.diff(self.values), jnp.diff(self.times)
         return rise[place] / run[place]
+
+
+class CubicSpline(AbstractThroughPoints):
+    """The natural cubic spline through points: twice differentiable, straight at both ends."""
+
+    def __init__(self, times: Numbers, values: Numbers):
+        super().__init__(times, values)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return self.within(time, (time, time))
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        piece, run = self._piece(stretch), jnp.diff(self.times)
+        bend = self._bends()
+        h = run[piece]
+        left = (self.times[piece + 1] - jnp.clip(time, self.times[0], self.times[-1])) / h
+        right = 1.0 - left
+        straight = left * self.values[piece] + right * self.values[piece + 1]
+        curved = (left**3 - left) * bend[piece] + (right**3 - right) * bend[piece + 1]
+        return straight + h**2 / 6.0 * curved
+
+    def _bends(self) -> Float[Array, " nodes"]:
+        """Second derivatives at the points."""
+        run = jnp.diff(self.times)
+        if run.shape[0] == 1:
+            return jnp.zeros(2)
+        rise = jnp.diff(self.values) / run
+        matrix = lx.TridiagonalLinearOperator(
+            (run[1:] + run[:-1]) / 3.0, run[1:-1] / 6, run[1:-1] / 6
+        )
+        inner = lx.linear_solve(matrix, jnp.diff(rise), lx.Tridiagonal()).value
+        return jnp.pad(inner, 1)
+
+
+class Fourier(AbstractProtocol):
+    r"""$c + \sum_n [a_n \cos(2\pi n t/T) + b_n \sin(2\pi n t/T)]$, n from 1.
+
+    **Arguments:** `constant`: c; `cosines`, `sines`: $a_n$ and $b_n$, as many of each; `period`: T.
+    """
+
+    constant: Float[Array, ""]
+    cosines: Float[Array, " terms"]
+    sines: Float[Array, " terms"]
+    period: Float[Array, ""]
+    held = ("period",)
+
+    def __init__(self, constant: Numbers, cosines: Numbers, sines: Numbers, period: Numbers):
+        self.constant = finite_array("constant", constant, ndim=0)
+        self.cosines = finite_array("cosines", cosines, ndim=1)
+        self.sines = finite_array("sines", sines, ndim=1)
+        if self.sines.shape != self.cosines.shape:
+            raise ValueError(
+                f"`sines` must have as many entries as `cosines` ({self.cosines.shape[0]}), "
+                f"but has {self.sines.shape[0]}."
+            )
+        self.period = _positive("period", period)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        turns = jnp.arange(1, self.cosines.shape[0] + 1) * (2.0 * jnp.pi / self.period) * time
+        return self.constant + self.cosines @ jnp.cos(turns) + self.sines @ jnp.sin(turns)
 
 
 class Smooth(AbstractProtocol):
@@ -129,7 +250,6 @@ class Smooth(AbstractProtocol):
     """
 
     function: Callable[[Array], Array]
-    is_piecewise_constant = False
 
     def __init__(self, function: Callable[[Array], Array]):
         self.function = as_pytree(function)
@@ -138,17 +258,137 @@ class Smooth(AbstractProtocol):
         return jnp.asarray(self.function(time))
 
 
-def protocol(name: str, value: Any) -> AbstractProtocol:
+ProtocolT = TypeVar("ProtocolT", bound=AbstractProtocol)
+
+
+class Held(AbstractProtocol, Generic[ProtocolT]):
+    """A protocol from time 0 to `duration`, held at `start` before and at `end` from then on.
+
+    At both ends it may jump, which is where optimal protocols do.
+
+    **Arguments:** `protocol`: an `AbstractProtocol` or any function of time, defined from 0 to
+    `duration`; `start`, `end`: numbers, which stay where the rest is optimised.
+    """
+
+    protocol: ProtocolT
+    start: Float[Array, ""]
+    end: Float[Array, ""]
+    duration: Float[Array, ""]
+    held = ("start", "end", "duration")
+
+    def __init__(
+        self,
+        protocol: ProtocolT | Callable[[Array], Any],
+        start: Numbers,
+        end: Numbers,
+        duration: Numbers,
+    ):
+        self.protocol = cast(ProtocolT, as_protocol("protocol", protocol))
+        self.start = finite_array("start", start, ndim=0)
+        self.end = finite_array("end", end, ndim=0)
+        given, domain = _positive("duration", duration), self.protocol.domain
+        rule = "within the times at which `protocol` is defined"
+        self.duration = check_against("duration", given, rule, lambda: covers(domain, given))
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return self.within(time, (time, time))
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        return self.protocol.is_piecewise_constant
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        return jnp.append(jnp.minimum(self.protocol.breaks, self.duration), self.duration)
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        middle = 0.5 * (stretch[0] + stretch[1])
+        inside = self.protocol.within(jnp.clip(time, 0.0, self.duration), stretch)
+        later = jnp.where(middle < self.duration, inside, self.end)
+        return jnp.where(middle < 0.0, self.start, later)
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        middle = 0.5 * (stretch[0] + stretch[1])
+        inside = (middle >= 0.0) & (middle < self.duration)
+        return jnp.where(inside, self.protocol.slope(time, stretch), 0.0)
+
+
+class Bounded(AbstractProtocol):
+    r"""$l + (h-l)/(1+e^{-x(t)})$: any protocol x, brought between two bounds at all times.
+
+    **Arguments:** `protocol`: x, an `AbstractProtocol` or any function of time; `low`, `high`: l
+    and h, which stay where the rest is optimised.
+    """
+
+    protocol: AbstractProtocol
+    low: Float[Array, ""]
+    high: Float[Array, ""]
+    held = ("low", "high")
+
+    def __init__(self, protocol: Callable[[Array], Any], low: Numbers, high: Numbers):
+        self.protocol = as_protocol("protocol", protocol)
+        self.low = finite_array("low", low, ndim=0)
+        high = finite_array("high", high, ndim=0)
+        self.high = check_against("high", high, "above `low`", lambda: high > self.low)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return self._bring(self.protocol(time))
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        return self.protocol.is_piecewise_constant
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        return self.protocol.breaks
+
+    @property
+    def domain(self) -> Interval:
+        return self.protocol.domain
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        return self._bring(self.protocol.within(time, stretch))
+
+    def _bring(self, x: Float[Array, ""]) -> Float[Array, ""]:
+        return self.low + (self.high - self.low) * jax.nn.sigmoid(x)
+
+
+def as_protocol(name: str, value: Any) -> AbstractProtocol:
     """`value` as a protocol: one, or a function of time that returns a number."""
     if isinstance(value, AbstractProtocol):
         return value
-    shape = eqx.filter_eval_shape(value, jnp.zeros(())).shape
+    if not callable(value):
+        raise ValueError(f"`{name}` must be a function of time, but is {value!r}.")
+    function: Any = value
+    shape = eqx.filter_eval_shape(function, jnp.zeros(())).shape
     if shape != ():
         raise ValueError(f"`{name}` must return a number at each time, but returns shape {shape}.")
-    return Smooth(value)
+    return Smooth(function)
+
+
+def covers(domain: Interval, last: Array) -> Array:
+    """Whether a protocol is defined from 0 to all of the times."""
+    # the end of a protocol may be a sum that rounding has taken apart from the time asked for
+    first, end = domain
+    return jnp.all((last <= end + 1e-12 * jnp.abs(end)) & (first <= 0.0))
 
 
 def _break_times(times: Numbers) -> Float[Array, " times"]:
     array = finite_array("times", times, ndim=1)
     array = check("times", array, "non-negative", lambda xp, t: t >= 0)
     return check("times", array, "ascending", lambda xp, t: xp.diff(t, prepend=-1.0) > 0)
+
+
+def _positive(name: str, value: Numbers) -> Float[Array, ""]:
+    return check(name, finite_array(name, value, ndim=0), "positive", lambda xp, x: x > 0)
+
+
+def _nodes(duration: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
+    if not isinstance(pieces, int) or isinstance(pieces, bool) or pieces < 1:
+        raise ValueError(f"`pieces` must be a positive integer, but is {pieces!r}.")
+    return _positive("duration", duration) * (jnp.arange(pieces + 1) / pieces)
+
+
+def _line(start: Numbers, end: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
+    first, last = finite_array("start", start, ndim=0), finite_array("end", end, ndim=0)
+    return first + (last - first) * (jnp.arange(pieces + 1) / pieces)

@@ -17,6 +17,9 @@ from entropax.model import FermionNetwork, Junction
 
 FermionModel = Junction | FermionNetwork
 
+_NEGLIGIBLE = 1e-6
+"""A first law that is off by this much of the energies does not close."""
+
 
 class EntropyTerms(eqx.Module):
     r"""What entropy production is made of (Usui Eqs. 8-11, 14, 23).
@@ -67,7 +70,8 @@ class FermionLedger(eqx.Module):
     heat: Float[Array, "times baths"]
     r"""$Q_\nu = -(\Delta E_\nu - \mu_\nu(0) \Delta N_\nu)$, out of the bath into the system."""
     work: Float[Array, " times"]
-    """Work done by a driving agent: zero, as nothing here is driven."""
+    r"""$\int \sum_i \dot u_i \langle\partial H/\partial u_i\rangle\,dt$ over all that is driven,
+    jumps included; 0 where nothing is."""
     chemical_work: Float[Array, " times"]
     r"""$-\sum_\nu \mu_\nu(0) \Delta N_\nu$, done on the system by particles that enter it."""
     system_entropy: Float[Array, " times"]
@@ -85,7 +89,7 @@ class FermionLedger(eqx.Module):
 
     @property
     def total_energy(self) -> Float[Array, " times"]:
-        """Energy of everything: conserved."""
+        """Energy of everything: grows by `work`."""
         return self.system_energy + self.interaction_energy + jnp.sum(self.energy, axis=-1)
 
     @property
@@ -111,6 +115,7 @@ class Measurement(eqx.Module):
     system_occupation: Array
     system_energy: Array
     interaction_energy: Array
+    work: Array
     environment_entropy: Array
     bath_entropy: Array
     mode_entropy: Array
@@ -132,6 +137,7 @@ class Reference(eqx.Module):
     equilibria: tuple[Equilibrium, ...]
     start: Measurement
     joint_entropy: Float[Array, ""]
+    is_driven: bool = eqx.field(static=True)
 
 
 @reference.register
@@ -154,7 +160,7 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
         for e, n, thermal_start in zip(energies, initial.occupations, given, strict=True)
     )
     start = _measure(energies, equilibria, equilibria, initial)
-    return Reference(energies, equilibria, start, initial.joint_entropy())
+    return Reference(energies, equilibria, start, initial.joint_entropy(), model.is_driven)
 
 
 @measure.register
@@ -178,6 +184,7 @@ def _measure(
         system_occupation=jnp.trace(state.system).real,
         system_energy=state.system_energy,
         interaction_energy=state.interaction_energy,
+        work=state.work,
         environment_entropy=state.environment_entropy(),
         bath_entropy=jnp.stack(state.bath_entropies()),
         mode_entropy=jnp.stack([jnp.sum(binary_entropy(x)) for x in n]),
@@ -239,7 +246,7 @@ def _settle(reference: Reference, state: Measurement) -> FermionLedger:
         energy=state.energy,
         particles=state.particles,
         heat=heat,
-        work=jnp.zeros_like(sigma),
+        work=state.work,
         chemical_work=chemical_work,
         system_entropy=state.system_entropy,
         system_occupation=state.system_occupation,
@@ -263,14 +270,19 @@ def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array
 
 @judge.register
 def _judge(reference: Reference, state: Measurement, ledger: FermionLedger) -> Verdict:
-    del ledger
     sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
     sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
-    good = jnp.ones_like(sound)
+    good = closed = jnp.ones_like(sound)
+    if reference.is_driven:
+        start, energies = reference.start, jnp.sum(jnp.abs(ledger.energy), axis=-1)
+        before = start.system_energy + start.interaction_energy + jnp.sum(start.energy)
+        gap = ledger.total_energy - before - ledger.work
+        scale = energies + jnp.abs(ledger.system_energy) + jnp.abs(ledger.work)
+        closed = ~(jnp.abs(gap) > _NEGLIGIBLE * jnp.maximum(scale, 1e-300))
     return Verdict(
         sound,
         good,
-        good,
+        closed,
         jnp.all(state.converged & reference.start.converged, axis=-1),
         jnp.all(state.determined, axis=-1),
     )
@@ -286,12 +298,14 @@ def global_equilibrium(model: FermionModel) -> Equilibrium:
     if not isinstance(model, Junction | FermionNetwork):
         found = type(model).__name__
         raise ValueError(f"`model` must be a Junction or a FermionNetwork, but is {found}.")
+    if model.is_driven:
+        raise ValueError("`model` must not be driven; ask for `model.before()`.")
     if isinstance(model, Junction):
         e, n = model.mode_energies, model.mode_occupations
-        spectrum = arrowhead_eigenvalues(model.level, e, model.mode_couplings)
+        spectrum = arrowhead_eigenvalues(model.fixed_level, e, model.mode_couplings)
         return match(
             spectrum,
-            model.level * model.occupation + pairwise_sum(e * n),
+            model.fixed_level * model.occupation + pairwise_sum(e * n),
             model.occupation + pairwise_sum(n),
         )
     h, c = model.hamiltonian, model.initial_correlation

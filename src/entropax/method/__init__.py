@@ -10,9 +10,11 @@ from entropax.method.exact import Exact as Exact
 from entropax.method.frozen import BornMarkovSecular as BornMarkovSecular
 from entropax.method.gkls import AbstractGKLS as AbstractGKLS
 from entropax.method.local import Lindblad as Lindblad, Local as Local
+from entropax.method.magnus import Magnus as Magnus
 from entropax.method.master import AbstractMasterEquation as AbstractMasterEquation
 from entropax.method.redfield import Redfield as Redfield
 from entropax.method.schrodinger import Schrodinger as Schrodinger
+from entropax.method.splitstep import SplitStep as SplitStep
 from entropax.method.states import (
     AbstractFermionState as AbstractFermionState,
     DenseState as DenseState,

@@ -2,12 +2,53 @@
 
 from collections.abc import Callable
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax.linalg import Exponential, eigh, matfn, modes
 from entropax.method.states import DenseState
 from entropax.model import FermionNetwork
+
+
+class DenseView(eqx.Module):
+    """What a correlation matrix is to the ledger; `vectors`: eigenmodes of each bath."""
+
+    vectors: tuple[Inexact[Array, "modes modes"], ...]
+
+    def __init__(self, network: FermionNetwork):
+        blocks = [_block(network.hamiltonian, bath) for bath in network.baths]
+        self.vectors = tuple(modes(block)[1] for block in blocks)
+
+    def state(
+        self,
+        network: FermionNetwork,
+        correlation: Inexact[Array, "sites sites"],
+        work: Float[Array, ""],
+    ) -> DenseState:
+        """`network`: undriven, that of the moment."""
+        # <c_i^dag c_j> h_ij, so energies are sums of elementwise products
+        flow = (network.hamiltonian * correlation).real
+        own = [jnp.sum(_block(flow, part)) for part in (network.system, *network.baths)]
+        # mode k of a bath: sum_ij v_ik^* C*_ij v_jk, as C is the transpose of <c_j^dag c_i>
+        occupations = tuple(
+            jnp.sum(v * (_block(correlation, bath) @ v.conj()), axis=0).real
+            for bath, v in zip(network.baths, self.vectors, strict=True)
+        )
+        return DenseState(
+            system=_block(correlation, network.system),
+            occupations=occupations,
+            system_energy=own[0],
+            interaction_energy=jnp.sum(flow) - sum(own),
+            work=work,
+            correlation=correlation,
+            baths=network.baths,
+        )
+
+
+def _block(matrix: Inexact[Array, "sites sites"], sites: tuple[int, ...]) -> Array:
+    index = jnp.array(sites)
+    return matrix[index[:, None], index[None, :]]
 
 
 def dense_states(
@@ -18,36 +59,11 @@ def dense_states(
     Cost: one eigenproblem of h, then O(sites^3) a time. Differentiable twice in h, the start and
     time, at degenerate spectra too.
     """
-    h = network.hamiltonian
-    spectrum = eigh(h)
-    initial = network.initial_correlation
-    parts = [jnp.array(sites) for sites in (network.system, *network.baths)]
-    # a bath's eigenmodes, once for all times
-    vectors = [modes(h[bath[:, None], bath[None, :]])[1] for bath in parts[1:]]
-
-    def view(correlation: Inexact[Array, "sites sites"]) -> DenseState:
-        def block(sites: Array) -> Array:
-            return correlation[sites[:, None], sites[None, :]]
-
-        # <c_i^dag c_j> h_ij, so energies are sums of elementwise products
-        flow = (h * correlation).real
-        own = [jnp.sum(flow[sites[:, None], sites[None, :]]) for sites in parts]
-        # mode k of a bath: sum_ij v_ik^* C*_ij v_jk, as C is the transpose of <c_j^dag c_i>
-        occupations = tuple(
-            jnp.sum(v * (block(bath) @ v.conj()), axis=0).real
-            for bath, v in zip(parts[1:], vectors, strict=True)
-        )
-        return DenseState(
-            system=block(parts[0]),
-            occupations=occupations,
-            system_energy=own[0],
-            interaction_energy=jnp.sum(flow) - sum(own),
-            correlation=correlation,
-            baths=network.baths,
-        )
+    h, initial, view = network.hamiltonian, network.initial_correlation, DenseView(network)
+    spectrum, zero = eigh(h), jnp.zeros(())
 
     def at(time: Float[Array, ""]) -> DenseState:
         u = matfn(Exponential(-1j * time), h, spectrum=spectrum)
-        return view(u.conj() @ initial @ u.T)
+        return view.state(network, u.conj() @ initial @ u.T, zero)
 
-    return view(initial), at
+    return view.state(network, initial, zero), at

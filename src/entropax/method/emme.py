@@ -13,7 +13,9 @@ from entropax.linalg import Exponential, eigh, matfn_times
 from entropax.method.base import scan_times
 from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.model import OpenSystem
-from entropax.model.open_system import BEFORE, Interval, joint_volumes
+from entropax.model.driven import BEFORE
+from entropax.model.open_system import joint_volumes
+from entropax.protocol import Interval
 
 SMALL, SMALL_OF_ONE = 48, 256
 """Up to this many populations the exponential of the generator is used instead of a solver; of one

@@ -13,6 +13,7 @@ from entropax.method.dense import dense_states
 from entropax.method.star import star_states
 from entropax.method.states import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
+from entropax.model.driven import AbstractControlled
 
 
 class Exact(AbstractMethod):
@@ -22,6 +23,16 @@ class Exact(AbstractMethod):
     in the ledger. A `FermionNetwork` goes by dense matrices, O(sites^3) a time. Times are reduced
     one by one; reverse-mode derivatives recompute each time's state instead of storing it.
     """
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "Exact":
+        del ts
+        if isinstance(model, AbstractControlled) and model.is_driven:
+            first = next(iter(model.protocols))
+            other = "SplitStep" if isinstance(model, Junction) else "Magnus"
+            raise ValueError(
+                f"`{first}` must not be driven for the method Exact; take {other}(steps=...)."
+            )
+        return self
 
     def initial(self, model: eqx.Module) -> AbstractFermionState:
         return _states(model, 0.0)[0]

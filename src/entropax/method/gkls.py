@@ -27,7 +27,7 @@ from entropax.method.picture import (
 from entropax.method.rates import require_rates, require_shift
 from entropax.method.states import SystemState
 from entropax.model import OpenSystem
-from entropax.model.open_system import Interval
+from entropax.protocol import Interval
 
 DENSE = 1024
 """Up to this many numbers in a state, steady states are solved for by LU decomposition."""

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from entropax._checks import check
 from entropax.method.base import AbstractMethod
 from entropax.model import OpenSystem
-from entropax.model.open_system import Interval
+from entropax.protocol import Interval
 
 Carry = TypeVar("Carry")
 

@@ -25,8 +25,7 @@ from entropax.method.gkls import DENSE, LARGEST, AbstractGKLS
 from entropax.method.rates import Transitions, require_rates, require_shift, transitions
 from entropax.method.symmetry import Blocks, blocks_of, conserved
 from entropax.model import Coupling, OpenSystem
-from entropax.model.open_system import Interval
-from entropax.protocol import AbstractProtocol
+from entropax.protocol import AbstractProtocol, Interval
 
 
 class Structure(NamedTuple):

@@ -32,7 +32,7 @@ from entropax.method.premises import (
 )
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
-from entropax.model.open_system import Interval
+from entropax.protocol import Interval
 
 
 class Integrated(NamedTuple):

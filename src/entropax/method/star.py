@@ -45,7 +45,7 @@ def star_states(
     energies, couplings = junction.mode_energies, junction.mode_couplings
     filling = junction.mode_occupations
     slices = junction.lead_slices
-    spectrum = arrowhead_spectrum(junction.level, energies, couplings, horizon=horizon)
+    spectrum = arrowhead_spectrum(junction.fixed_level, energies, couplings, horizon=horizon)
     crowded = _is_crowded(junction)
     dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
 
@@ -76,21 +76,27 @@ def star_states(
         return StarState(
             system=c.level[None, None],
             occupations=tuple(c.occupations[s] for s in slices),
-            system_energy=junction.level * c.level,
+            system_energy=junction.fixed_level * c.level,
             interaction_energy=2.0 * jnp.sum(couplings * c.row.real),
+            work=jnp.zeros(()),
             level_row=c.row,
             blocks=c.blocks,
             amplitudes=c.amplitudes,
             start=junction.initial_occupations,
         )
 
-    initial = ProductState(
+    return product_state(junction), at
+
+
+def product_state(junction: Junction) -> ProductState:
+    """The start of an undriven junction."""
+    return ProductState(
         system=junction.occupation[None, None],
         occupations=tuple(lead.initial_occupations for lead in junction.leads),
-        system_energy=junction.level * junction.occupation,
+        system_energy=junction.fixed_level * junction.occupation,
         interaction_energy=jnp.zeros(()),
+        work=jnp.zeros(()),
     )
-    return initial, at
 
 
 class _Correlations(NamedTuple):

@@ -15,13 +15,14 @@ class AbstractFermionState(eqx.Module):
 
     `system`: correlation matrix of the system's sites; `occupations`: those of each bath's modes
     (eigenmodes of the bath); `system_energy` and `interaction_energy`: of the system's own block
-    of h, and of all that couples system and baths to each other.
+    of h, and of all that couples system and baths to each other; `work`: done by what drives h.
     """
 
     system: eqx.AbstractVar[Inexact[Array, "s s"]]
     occupations: eqx.AbstractVar[tuple[Float[Array, " modes"], ...]]
     system_energy: eqx.AbstractVar[Float[Array, ""]]
     interaction_energy: eqx.AbstractVar[Float[Array, ""]]
+    work: eqx.AbstractVar[Float[Array, ""]]
 
     @abc.abstractmethod
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
@@ -47,6 +48,7 @@ class ProductState(AbstractFermionState):
     occupations: tuple[Float[Array, " modes"], ...]
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
+    work: Float[Array, ""]
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
         return tuple(jnp.sum(binary_entropy(n)) for n in self.occupations)
@@ -70,6 +72,7 @@ class StarState(AbstractFermionState):
     occupations: tuple[Float[Array, " modes"], ...]
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
+    work: Float[Array, ""]
     level_row: Inexact[Array, " all_modes"]
     blocks: tuple[Inexact[Array, "modes modes"], ...]
     amplitudes: Float[Array, " sites"]
@@ -92,6 +95,7 @@ class DenseState(AbstractFermionState):
     occupations: tuple[Float[Array, " modes"], ...]
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
+    work: Float[Array, ""]
     correlation: Inexact[Array, "sites sites"]
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 

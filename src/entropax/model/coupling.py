@@ -12,7 +12,7 @@ from entropax._checks import Numbers, check, finite_array, hermitian_matrix, squ
 from entropax.model.matrices import AbstractCouplingMatrix, Explicit
 from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
-from entropax.protocol import AbstractProtocol, protocol
+from entropax.protocol import AbstractProtocol, as_protocol
 
 Bath = WindowBath | ThermalBath
 
@@ -113,7 +113,7 @@ class Drive(eqx.Module):
 
     def __init__(self, operator: Numbers, protocol: Callable[[Array], Any]):
         self.operator = hermitian_matrix("operator", operator)
-        self.protocol = _protocol("protocol", protocol)
+        self.protocol = as_protocol("protocol", protocol)
 
 
 def _matrix(matrix: Any, bath: WindowBath) -> AbstractCouplingMatrix:
@@ -132,14 +132,8 @@ def _matrix(matrix: Any, bath: WindowBath) -> AbstractCouplingMatrix:
 
 def _strength(strength: Any) -> Float[Array, ""] | AbstractProtocol:
     if callable(strength):
-        return _protocol("strength", strength)
+        return as_protocol("strength", strength)
     return finite_array("strength", strength, ndim=0)
-
-
-def _protocol(name: str, value: Any) -> AbstractProtocol:
-    if not callable(value):
-        raise ValueError(f"`{name}` must be a function of time, but is {value!r}.")
-    return protocol(name, value)
 
 
 def _moves_particles(xp: ModuleType, matrix: Any) -> Any:

@@ -1,7 +1,8 @@
 """The junction: one level between finite fermionic leads (single electron transistor)."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -9,26 +10,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from entropax._checks import Numbers, finite_array, occupation_array
+from entropax.model.driven import AbstractControlled, value_within
 from entropax.model.lead import Lead
+from entropax.protocol import AbstractProtocol, Interval, as_protocol
 
 
-class Junction(eqx.Module):
+class Junction(AbstractControlled):
     r"""A level coupled to the modes of any number of leads (Usui Eqs. 15-17).
 
     $$ H = \epsilon_d\, c_d^\dagger c_d + \sum_{\nu k} \epsilon_{\nu k}\, c_{\nu k}^\dagger
        c_{\nu k} + \sum_{\nu k} t_{\nu k} (c_d^\dagger c_{\nu k} + \mathrm{h.c.}) $$
 
-    **Arguments:** `level`: $\epsilon_d$; `occupation`: initial occupation $n_d$ of the level, in
-    [0, 1]; `leads`: one `Lead` or more, of any sizes. Sites are ordered: level, modes of the
-    first lead, modes of the second, ...
+    **Arguments:** `level`: $\epsilon_d$, a number, an `AbstractProtocol` or any function of time
+    (couplings are driven by the `gate` of a `Lead`); `occupation`: initial occupation $n_d$ of the
+    level, in [0, 1]; `leads`: one `Lead` or more, of any sizes. Sites are ordered: level, modes of
+    the first lead, modes of the second, ...
     """
 
-    level: Float[Array, ""]
+    level: Float[Array, ""] | AbstractProtocol
     occupation: Float[Array, ""]
     leads: tuple[Lead, ...]
 
-    def __init__(self, level: Numbers, occupation: Numbers, leads: Sequence[Lead]):
-        self.level = finite_array("level", level, ndim=0)
+    def __init__(
+        self, level: Numbers | Callable[[Array], Any], occupation: Numbers, leads: Sequence[Lead]
+    ):
+        driven = callable(level)
+        self.level = as_protocol("level", level) if driven else finite_array("level", level, ndim=0)
         self.occupation = occupation_array("occupation", occupation, ndim=0)
         if isinstance(leads, Lead):
             raise ValueError("`leads` must be a sequence of leads, but is one Lead: `(lead,)`.")
@@ -38,6 +45,34 @@ class Junction(eqx.Module):
         for index, lead in enumerate(self.leads):
             if not isinstance(lead, Lead):
                 raise ValueError(f"`leads[{index}]` must be a Lead, but is {type(lead).__name__}.")
+
+    @property
+    def fixed_level(self) -> Float[Array, ""]:
+        r"""$\epsilon_d$ of an undriven junction."""
+        assert not isinstance(self.level, AbstractProtocol), "the level of one time, by `within`"
+        return self.level
+
+    @property
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        named: dict[str, Any] = {"level": self.level}
+        named |= {f"leads[{i}].gate": lead.gate for i, lead in enumerate(self.leads)}
+        return {name: p for name, p in named.items() if isinstance(p, AbstractProtocol)}
+
+    @property
+    def given_controls(self) -> tuple[Float[Array, ""] | AbstractProtocol, ...]:
+        """The level, and the gate of each lead that has one."""
+        return (self.level, *(lead.gate for lead in self.leads if lead.gate is not None))
+
+    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+        model = eqx.tree_at(lambda j: j.level, self, value_within(self.level, time, stretch))
+        for index, lead in enumerate(self.leads):
+            if lead.gate is not None:
+                couplings = lead.gate.within(time, stretch) * lead.couplings
+                fixed = eqx.tree_at(
+                    lambda x: (x.couplings, x.gate), lead, (couplings, None), is_leaf=_is_none
+                )
+                model = eqx.tree_at(lambda j, index=index: j.leads[index], model, fixed)
+        return model
 
     @property
     def sites(self) -> int:
@@ -73,6 +108,10 @@ class Junction(eqx.Module):
         return tuple(slice(a, b) for a, b in itertools.pairwise(stops))
 
 
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
 def with_occupations(junction: Junction, occupations: Numbers) -> Junction:
     """The same junction in the diagonal start `occupations`: level, left modes, right modes, ...
 
@@ -88,7 +127,7 @@ def with_occupations(junction: Junction, occupations: Numbers) -> Junction:
             f"but has {n.shape[0]}."
         )
     leads = tuple(
-        Lead(lead.energies, lead.couplings, lead.beta, lead.mu, n[1:][where])
+        Lead(lead.energies, lead.couplings, lead.beta, lead.mu, n[1:][where], lead.gate)
         for lead, where in zip(junction.leads, junction.lead_slices, strict=True)
     )
     return Junction(junction.level, n[0], leads)

@@ -1,6 +1,7 @@
 """A lead: a finite bath of independent fermionic modes, each coupled to one level."""
 
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from jaxtyping import Array, Float
 
 from entropax._checks import Numbers, check, finite_array, occupation_array, real_array
 from entropax.equilibrium import fermi, log_odds
+from entropax.protocol import AbstractProtocol, as_protocol
 
 
 class Lead(eqx.Module):
@@ -26,6 +28,8 @@ class Lead(eqx.Module):
     - `mu`: chemical potential.
     - `occupations`: shape (modes,), within [0, 1]; None for a thermal start. With them `beta` and
       `mu` may be left out and are not used.
+    - `gate`: g(t), by which all couplings are multiplied: an `AbstractProtocol` or any function of
+      time; None for 1.
 
     Raises `ValueError` naming the argument for misuse.
     """
@@ -35,6 +39,7 @@ class Lead(eqx.Module):
     beta: Float[Array, ""] | None
     mu: Float[Array, ""] | None
     occupations: Float[Array, " modes"] | None
+    gate: AbstractProtocol | None
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Lead(eqx.Module):
         beta: Numbers | None = None,
         mu: Numbers | None = None,
         occupations: Numbers | None = None,
+        gate: Callable[[Array], Any] | None = None,
     ):
         self.energies = finite_array("energies", energies, ndim=1)
         modes = self.energies.shape[0]
@@ -58,10 +64,18 @@ class Lead(eqx.Module):
             occupations = occupation_array("occupations", occupations, ndim=1)
             _same_length("occupations", occupations, modes)
         self.occupations = occupations
+        self.gate = None if gate is None else as_protocol("gate", gate)
 
     @classmethod
     def flat(
-        cls, *, modes: int, width: Numbers, coupling: Numbers, beta: Numbers, mu: Numbers
+        cls,
+        *,
+        modes: int,
+        width: Numbers,
+        coupling: Numbers,
+        beta: Numbers,
+        mu: Numbers,
+        gate: Callable[[Array], Any] | None = None,
     ) -> Self:
         r"""A flat band: equally spaced modes, all coupled alike (Usui, section III).
 
@@ -70,7 +84,8 @@ class Lead(eqx.Module):
         $\Delta\epsilon = W$.
 
         **Arguments:** `modes`: K; `width`: W > 0; `coupling`: the rate $\Gamma \ge 0$; `beta`,
-        `mu`: as for `Lead`. Differentiable in all but `modes` (in `coupling` where positive).
+        `mu`, `gate`: as for `Lead`. Differentiable in all but `modes` (in `coupling` where
+        positive).
         """
         if not isinstance(modes, int) or isinstance(modes, bool) or modes < 1:
             raise ValueError(f"`modes` must be an integer of at least 1, but is {modes!r}.")
@@ -82,7 +97,7 @@ class Lead(eqx.Module):
         spacing = width / max(modes - 1, 1)
         energies = spacing * jnp.arange(modes) - 0.5 * width * (modes > 1)
         coupling = jnp.sqrt(rate * spacing / (2 * jnp.pi))
-        return cls(energies, jnp.broadcast_to(coupling, (modes,)), beta, mu)
+        return cls(energies, jnp.broadcast_to(coupling, (modes,)), beta, mu, gate=gate)
 
     @property
     def modes(self) -> int:

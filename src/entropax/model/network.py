@@ -12,10 +12,13 @@ from jaxtyping import Array, Float, Inexact
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, real_array
 from entropax.equilibrium import fermi, log_odds
 from entropax.linalg import modes
+from entropax.model.coupling import Drive
+from entropax.model.driven import AbstractControlled
 from entropax.model.junction import Junction
+from entropax.protocol import AbstractProtocol, Interval
 
 
-class FermionNetwork(eqx.Module):
+class FermionNetwork(AbstractControlled):
     r"""$H = \sum_{ij} h_{ij} c_i^\dagger c_j$ with sites split into a system and baths.
 
     **Arguments:**
@@ -29,6 +32,9 @@ class FermionNetwork(eqx.Module):
       thermal baths; or one of all sites, correlated as it may be: `beta` and `mu` are then not
       used, and initial temperatures are the effective ones.
 
+    - `drives`: a `Drive` for each $f_i(t) V_i$ that is added to h, V of the shape of h and zero
+      within each bath.
+
     A bath's modes are the eigenmodes of its own block of h.
     """
 
@@ -36,6 +42,7 @@ class FermionNetwork(eqx.Module):
     beta: Float[Array, " baths"] | None
     mu: Float[Array, " baths"] | None
     start: Inexact[Array, "n n"] | None
+    drives: tuple[Drive, ...]
     system: tuple[int, ...] = eqx.field(static=True)
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 
@@ -47,6 +54,8 @@ class FermionNetwork(eqx.Module):
         beta: Numbers | None = None,
         mu: Numbers | None = None,
         start: Numbers | None = None,
+        *,
+        drives: Sequence[Drive] = (),
     ):
         self.hamiltonian = hermitian_matrix("hamiltonian", hamiltonian)
         sites = self.hamiltonian.shape[0]
@@ -54,6 +63,7 @@ class FermionNetwork(eqx.Module):
         if start is not None:
             start = _correlation_matrix(start, (len(self.system), sites))
         self.start = start
+        self.drives = _drives(drives, sites, self.baths)
         if not self.has_thermal_baths:
             self.beta = self.mu = None
             return
@@ -69,7 +79,7 @@ class FermionNetwork(eqx.Module):
     def from_junction(cls, junction: Junction) -> Self:
         """The same model as a dense network: the plain twin of the junction's fast method."""
         border = junction.mode_couplings
-        corner = junction.level[None, None]
+        corner = junction.fixed_level[None, None]
         h = jnp.block([[corner, border[None]], [border[:, None], jnp.diag(junction.mode_energies)]])
         baths = tuple(
             tuple(range(1 + where.start, 1 + where.stop)) for where in junction.lead_slices
@@ -85,6 +95,21 @@ class FermionNetwork(eqx.Module):
             beta, mu = (jnp.stack(values) for values in zip(*thermal, strict=True))
             return cls(h, (0,), baths, beta, mu, junction.occupation[None, None])
         return cls(h, (0,), baths, start=jnp.diag(junction.initial_occupations))
+
+    @property
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        return {f"drives[{i}].protocol": drive.protocol for i, drive in enumerate(self.drives)}
+
+    @property
+    def given_controls(self) -> tuple[AbstractProtocol, ...]:
+        """The strengths of the drives."""
+        return tuple(drive.protocol for drive in self.drives)
+
+    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+        total = self.hamiltonian
+        for drive in self.drives:
+            total = total + drive.protocol.within(time, stretch) * drive.operator
+        return eqx.tree_at(lambda n: (n.hamiltonian, n.drives), self, (total, ()))
 
     @property
     def sites(self) -> int:
@@ -112,6 +137,27 @@ class FermionNetwork(eqx.Module):
             # C_ij = <c_i^dag c_j> is the transpose of f(h)
             c = c.at[_block(bath)].set((vectors.conj() * n) @ vectors.T)
         return c
+
+
+def _drives(
+    drives: Sequence[Drive], sites: int, baths: tuple[tuple[int, ...], ...]
+) -> tuple[Drive, ...]:
+    if isinstance(drives, Drive):
+        raise ValueError("`drives` must be a sequence, but is one Drive: `(drive,)`.")
+    for index, drive in enumerate(drives):
+        if not isinstance(drive, Drive):
+            found = type(drive).__name__
+            raise ValueError(f"`drives[{index}]` must be a Drive, but is {found}.")
+        name, shape = f"drives[{index}].operator", drive.operator.shape
+        if shape != (sites, sites):
+            raise ValueError(
+                f"`{name}` must have the shape of `hamiltonian` ({sites}, {sites}), "
+                f"but has shape {shape}."
+            )
+        for bath in baths:
+            rule = "zero within each bath, whose modes and energies are fixed"
+            check(name, drive.operator[_block(bath)], rule, lambda xp, v: v == 0)
+    return tuple(drives)
 
 
 def _block(sites: Sequence[int]) -> tuple[np.ndarray, ...]:

@@ -9,29 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import (
-    Numbers,
-    check,
-    check_against,
-    finite_array,
-    hermitian_matrix,
-    is_traced,
-)
+from entropax._checks import Numbers, finite_array, hermitian_matrix, is_traced
 from entropax.linalg import modes
 from entropax.model.coupling import Bath, Coupling, Drive, Jump
+from entropax.model.driven import AbstractDriven, value_within
 from entropax.model.starts import AbstractJointStart, AbstractStart, AbstractSystemStart
 from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
-from entropax.protocol import AbstractProtocol, protocol
-
-Interval = tuple[Float[Array, ""], Float[Array, ""]]
-"""First and last time of a stretch without a break."""
-
-BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
-"""The time before the start."""
+from entropax.protocol import AbstractProtocol, Interval, as_protocol
 
 
-class OpenSystem(eqx.Module):
+class OpenSystem(AbstractDriven):
     r"""$H = H_S + \sum_\nu H_\nu + \sum_c \lambda_c\, S_c \otimes B_c$ (Riera, sections II and VI).
 
     **Arguments:**
@@ -176,28 +164,11 @@ class OpenSystem(eqx.Module):
                 named[f"couplings[{index}].strength"] = coupling.strength
         return {name: p for name, p in named.items() if isinstance(p, AbstractProtocol)}
 
-    @property
-    def is_driven(self) -> bool:
-        """Whether anything depends on time."""
-        return bool(self.protocols)
-
-    @property
-    def is_piecewise_constant(self) -> bool:
-        """Whether everything is constant between breaks."""
-        return all(p.is_piecewise_constant for p in self.protocols.values())
-
-    @property
-    def breaks(self) -> Float[Array, " breaks"]:
-        """Times at which something jumps or bends, ascending."""
-        return jnp.sort(
-            jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
-        )
-
     def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
         """The undriven model of `time`, as seen from inside a stretch."""
 
         def value(given: Any) -> Array:
-            return given.within(time, stretch) if isinstance(given, AbstractProtocol) else given
+            return value_within(given, time, stretch)
 
         changed: list[tuple[Callable[[Self], Any], Any]] = []
         if isinstance(self.energies, tuple):
@@ -215,10 +186,6 @@ class OpenSystem(eqx.Module):
         for where, new in changed:
             model = eqx.tree_at(where, model, new, is_leaf=lambda x: x is None)
         return model
-
-    def before(self) -> Self:
-        """The undriven model of the time before the start."""
-        return self.within(jnp.zeros(()), BEFORE)
 
     def slopes(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " d"]:
         r"""$d\epsilon_k/dt$ inside a stretch."""
@@ -244,23 +211,6 @@ class OpenSystem(eqx.Module):
             return None
         product = self.frame @ self.interaction
         return -1j * (product - product.conj().T)
-
-    def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
-        """The times, checked against the domains and values of the protocols."""
-        if not self.is_driven:
-            return ts
-        ts = check("ts", ts, "non-negative where a model is driven", lambda xp, t: t >= 0)
-        for name, energy in self.protocols.items():
-            first, last = energy.domain
-            inside = f"where `{name}` is defined, which it must be from time 0 on"
-            if not is_traced(first) and not is_traced(last):
-                inside = f"{inside} ({float(first):g} to {float(last):g})"
-            ts = check_against("ts", ts, inside, _inside(ts, first, last))
-            with jax.ensure_compile_time_eval():
-                values = jax.vmap(energy)(jnp.append(ts, 0.0))
-            if not is_traced(values):  # what is traced is judged when the program has run
-                check(name, values, "finite at 0 and at all of `ts`", lambda xp, x: xp.isfinite(x))
-        return ts
 
     @property
     def baths(self) -> tuple[Any, ...]:
@@ -341,11 +291,6 @@ def joint_volumes(model: OpenSystem) -> np.ndarray:
     return total
 
 
-def _inside(ts: Array, first: Array, last: Array) -> Callable[[], Array]:
-    # the end of a protocol may be a sum that rounding has taken apart from the time asked for
-    return lambda: jnp.all((ts <= last + 1e-12 * jnp.abs(last)) & (first <= 0.0))
-
-
 def _energies(given: Any) -> Any:
     if not isinstance(given, Sequence) or not any(map(callable, given)):
         return finite_array("energies", given, ndim=1)
@@ -353,5 +298,5 @@ def _energies(given: Any) -> Any:
     for k, energy in enumerate(given):
         name = f"energies[{k}]"
         driven = callable(energy)
-        entries.append(protocol(name, energy) if driven else finite_array(name, energy, ndim=0))
+        entries.append(as_protocol(name, energy) if driven else finite_array(name, energy, ndim=0))
     return tuple(entries)

@@ -1,6 +1,13 @@
 """Published figures: small files of parameters, run, picture and what must hold."""
 
-from entropax.studies import esposito2010, machines, riera2021, strasberg2020, usui2024
+from entropax.studies import (
+    esposito2010,
+    machines,
+    optimal,
+    riera2021,
+    strasberg2020,
+    usui2024,
+)
 from entropax.studies.base import (
     QUICK as QUICK,
     Claim as Claim,
@@ -10,7 +17,7 @@ from entropax.studies.base import (
 
 ALL: dict[str, Study] = {
     study.name: study
-    for paper in (usui2024, riera2021, esposito2010, strasberg2020, machines)
+    for paper in (usui2024, riera2021, esposito2010, strasberg2020, machines, optimal)
     for study in paper.STUDIES
 }
 

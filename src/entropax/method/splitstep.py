@@ -1,0 +1,259 @@
+r"""Driven junctions: exactly unitary steps of O(modes) per column.
+
+In the picture of the modes' own energies H(t) has rank two: the level $\epsilon_d(t)$ and its
+coupling to one vector of modes, $c_k(t) = g_\nu(t)\, t_{\nu k} e^{i\epsilon_k t}$. With both
+frozen for a time $\tau$, and $w = c^\dagger U$ the part of U that the level sees,
+
+$$ U_d \to \alpha U_d + \beta w, \qquad U_k \to U_k + c_k (\beta U_d + \gamma w), $$
+
+which is a rotation in the plane of the level and c. Symmetric compositions of them are of order 2
+and 4.
+
+Many rotations $c_s$ are applied together: they add $\sum_s c_s b_s^T$ to U, where the rows $b_s$
+follow from $c_s^\dagger U$ and the small matrix $c_s^\dagger c_r$ by one triangular system.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import expm
+from jaxtyping import Array, Complex, Float, PyTree
+
+from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps, march
+from entropax.method.splitting import SPLITTINGS
+from entropax.method.star import product_state
+from entropax.method.states import ProductState, StarState
+from entropax.model import Junction
+from entropax.protocol import Interval
+
+
+class SplitStep(AbstractSteppedMethod):
+    r"""Junctions with a driven level and driven couplings, by unitary steps (split operators).
+
+    The Hamiltonian is split into the modes' energies, which are taken exactly, and the level with
+    its couplings, frozen within a step: unitary at any step, and, also where nothing is driven,
+    off by $O(h^2)$ or $O(h^4)$. Where steps resolve neither the driving nor the band, the first law
+    does not close, and `Solution.result` is `unresolved`.
+
+    **Arguments:** `steps`: between neighbouring times, rounded up to an even number (a step should
+    be short beside the inverse band width); `order`: 2, or 4 at six times the cost.
+
+    Cost: O(sites^2) a step, and an eigenproblem of each lead a time asked for; memory of the
+    gradient O(sites^2 sqrt(steps)). Derivatives forward and reverse in every number of the model
+    and of its protocols.
+    """
+
+    steps: int = eqx.field(default=1000, static=True)
+    order: Literal[2, 4] = eqx.field(default=2, static=True)
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "SplitStep":
+        _junction(model).require_defined(ts)
+        return self
+
+    def initial(self, model: eqx.Module) -> ProductState:
+        return product_state(_junction(model).before())
+
+    def run(
+        self,
+        model: eqx.Module,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        junction = _junction(model)
+        ts = junction.require_defined(ts)
+        if ts.shape[0] == 0:
+            nothing = self.initial(junction)
+            return jax.vmap(lambda _: reduce(nothing))(ts)
+        propagator = _Rotations(junction, self.order)
+
+        def show(x: "Columns", time: Array, work: Array) -> PyTree[Array]:
+            return reduce(propagator.state(x, time, work))
+
+        return march(junction, propagator, ts, self.steps, show, meter)
+
+
+def _junction(model: eqx.Module) -> Junction:
+    if not isinstance(model, Junction):
+        raise ValueError(
+            f"`model` must be a Junction for the method SplitStep, but is {type(model).__name__} "
+            "(a driven FermionNetwork: Magnus)."
+        )
+    return model
+
+
+class Columns(NamedTuple):
+    """U in the picture of the modes' energies: real parts of all columns, then imaginary ones."""
+
+    level: Float[Array, " 2*sites"]
+    modes: Float[Array, "modes 2*sites"]
+
+
+_TOGETHER = 64
+"""Rotations that are applied together: enough for matrix products to run at full speed."""
+
+
+class _Rotations(AbstractPropagator):
+    junction: Junction
+    order: int = eqx.field(static=True)
+
+    @property
+    def block(self) -> int:
+        return max(1, _TOGETHER // (2 * len(SPLITTINGS[self.order][1])))
+
+    def begin(self) -> Columns:
+        sites = self.junction.sites
+        unit = jnp.eye(sites)
+        both = jnp.concatenate([unit, jnp.zeros((sites, sites))], axis=1)
+        return Columns(both[0], both[1:])
+
+    def forces(self, x: Columns) -> Float[Array, " controls"]:
+        seen = _project(self._gated(jnp.zeros(())), x.modes)
+        return self._forces(_complex(x.level), seen)
+
+    def advance(self, x: Columns, steps: Steps) -> tuple[Columns, Float[Array, "steps controls"]]:
+        outer, inner = SPLITTINGS[self.order]
+
+        def frozen(begin: Array, length: Array, stretch: Interval) -> Any:
+            """c, alpha, beta, gamma of each stage of a step."""
+
+            def stage(after: Array, share: Array) -> Any:
+                time = begin + after * length
+                now = self.junction.within(time, stretch)
+                couplings = now.mode_couplings
+                factors = rotation(now.fixed_level, jnp.sum(couplings**2), share * length)
+                return couplings * self._phases(time), *factors
+
+            return jax.vmap(stage)(jnp.cumsum(jnp.array(outer[: len(inner)])), jnp.array(inner))
+
+        found = jax.vmap(frozen)(*steps)
+        vectors, *factors = (leaf.reshape(-1, *leaf.shape[2:]) for leaf in found)
+        level, grown, rows = _rotate(x, vectors, *factors)
+        levels = rows[len(inner) :: len(inner)]
+        # the gated couplings after each step, which sees what was grown before
+        gated = jax.vmap(self._gated)(steps.begin + steps.length)
+        seen = _project(gated.reshape(-1, gated.shape[-1]), x.modes)
+        stages = jnp.arange(vectors.shape[0])
+        done = (1 + jnp.arange(steps.begin.shape[0])) * len(inner)
+        overlap = gated.conj() @ vectors.T * (stages < done[:, None])[:, None, :]
+        seen = seen.reshape(*gated.shape[:2], seen.shape[-1]) + overlap @ grown
+        forces = jax.vmap(self._forces)(levels, seen)
+        wide = jnp.concatenate([_real(grown), _real(1j * grown)])
+        added = jnp.concatenate([vectors.real, vectors.imag]).T @ wide
+        return Columns(_real(level), x.modes + added), forces
+
+    def _gated(self, time: Float[Array, ""]) -> Complex[Array, "gates modes"]:
+        """c of each lead that has a gate, at g = 1, and zero in the others."""
+        junction = self.junction
+        whole = junction.mode_couplings * self._phases(time)
+        found = [jnp.zeros((0, whole.shape[0]), complex)]
+        for lead, own in zip(junction.leads, junction.lead_slices, strict=True):
+            if lead.gate is not None:
+                found.append(jnp.zeros_like(whole).at[own].set(whole[own])[None])
+        return jnp.concatenate(found)
+
+    def _forces(
+        self, level: Complex[Array, " sites"], seen: Complex[Array, "gates sites"]
+    ) -> Float[Array, " controls"]:
+        """Occupation of the level, and the energy of each gate's coupling at g = 1."""
+        n = self.junction.initial_occupations
+        return jnp.concatenate([(n @ _squared(level))[None], 2.0 * (level.conj() * seen).real @ n])
+
+    def state(self, x: Columns, time: Float[Array, ""], work: Float[Array, ""]) -> StarState:
+        """What the ledger asks for; entropies do not see the picture's phases."""
+        now = self.junction.within(time, (time, time))
+        n = self.junction.initial_occupations
+        level, modes = _complex(x.level), _complex(x.modes)
+        row = self._phases(time).conj() * (modes @ (n * level.conj()))
+        weighted = modes.conj() * n
+        blocks = tuple(weighted[own] @ modes[own].T for own in now.lead_slices)
+        occupations = tuple(jnp.diagonal(block).real for block in blocks)
+        filled = n @ _squared(level)
+        return StarState(
+            system=filled[None, None],
+            occupations=occupations,
+            system_energy=now.fixed_level * filled,
+            interaction_energy=2.0 * jnp.sum(now.mode_couplings * row.real),
+            work=work,
+            level_row=row,
+            blocks=blocks,
+            amplitudes=_squared(level),
+            start=n,
+        )
+
+    def _phases(self, time: Float[Array, ""]) -> Complex[Array, " modes"]:
+        angle = self.junction.mode_energies * time
+        return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
+
+
+def rotation(
+    level: Float[Array, ""], squared: Float[Array, ""], duration: Float[Array, ""]
+) -> tuple[Complex[Array, ""], Complex[Array, ""], Complex[Array, ""]]:
+    r"""$\alpha, \beta, \gamma$ of the module's head for $|c|^2$ = `squared`, at c = 0 too.
+
+    They are entries of $e^{-iA\tau}$ for $\dot U_d = -i(\epsilon U_d + w)$, $\dot w = -i|c|^2 U_d$
+    and the growth of $U_k/c_k$, $\dot b = -iU_d$.
+    """
+    zero, one = jnp.zeros_like(level), jnp.ones_like(level)
+    rows = [[level, one, zero], [squared, zero, zero], [one, zero, zero]]
+    flow = expm(-1j * duration * jnp.array(rows))
+    return flow[0, 0], flow[2, 0], flow[2, 1]
+
+
+def _rotate(
+    x: Columns,
+    vectors: Complex[Array, "stages modes"],
+    alpha: Complex[Array, " stages"],
+    beta: Complex[Array, " stages"],
+    gamma: Complex[Array, " stages"],
+) -> tuple[Array, Complex[Array, "stages sites"], Complex[Array, "stages+1 sites"]]:
+    r"""The level's row at the end, the rows $b_s$, and the level's row before each and at the end.
+
+    With $d_{s+1} = \alpha_s d_s + \beta_s w_s$, $b_s = \beta_s d_s + \gamma_s w_s$ and
+    $w_s = c_s^\dagger U + \sum_{r<s} c_s^\dagger c_r\, b_r$: triangular in $(d_0, w_0, d_1, ...)$.
+    """
+    stages = vectors.shape[0]
+    overlap = jnp.tril(vectors.conj() @ vectors.T, -1)
+    # rows and columns: number of the stage, then which of d and w
+    matrix = jnp.zeros((stages + 1, 2, stages + 1, 2), complex)
+    later, own = np.arange(1, stages + 1), np.arange(stages)
+    matrix = matrix.at[later, 0, own, 0].set(alpha).at[later, 0, own, 1].set(beta)
+    matrix = matrix.at[:stages, 1, :stages, 0].set(overlap * beta)
+    matrix = matrix.at[:stages, 1, :stages, 1].set(overlap * gamma)
+    size = 2 * stages + 1
+    matrix = jnp.eye(size) - matrix.reshape(size + 1, size + 1)[:size, :size]
+    given = jnp.zeros((stages + 1, 2, x.level.shape[0] // 2), complex)
+    given = given.at[0, 0].set(_complex(x.level)).at[:stages, 1].set(_project(vectors, x.modes))
+    given = given.reshape(size + 1, -1)[:size]
+    solved = jax.scipy.linalg.solve_triangular(matrix, given, lower=True, unit_diagonal=True)
+    levels, seen = solved[::2], solved[1::2]
+    grown = beta[:, None] * levels[:-1] + gamma[:, None] * seen
+    return levels[-1], grown, levels
+
+
+def _project(
+    vectors: Complex[Array, "m modes"], modes: Float[Array, "modes 2*n"]
+) -> Complex[Array, "m n"]:
+    """c^dagger U."""
+    parts = jnp.concatenate([vectors.real, vectors.imag]) @ modes
+    real, imaginary = jnp.split(parts, 2)
+    (rr, ri), (ir, ii) = jnp.split(real, 2, axis=1), jnp.split(imaginary, 2, axis=1)
+    return jax.lax.complex(rr + ii, ri - ir)
+
+
+def _complex(pairs: Float[Array, "*shape 2*n"]) -> Complex[Array, "*shape n"]:
+    half = pairs.shape[-1] // 2
+    return jax.lax.complex(pairs[..., :half], pairs[..., half:])
+
+
+def _real(numbers: Complex[Array, "*shape n"]) -> Float[Array, "*shape 2*n"]:
+    return jnp.concatenate([numbers.real, numbers.imag], axis=-1)
+
+
+def _squared(z: Array) -> Array:
+    return z.real**2 + z.imag**2

@@ -1,0 +1,98 @@
+"""What all models share that may be driven: protocols for some of their numbers."""
+
+import abc
+from functools import partial
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from entropax._checks import check, check_against, is_traced
+from entropax.protocol import AbstractProtocol, Interval, covers
+
+BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
+"""The time before the start."""
+
+
+class AbstractDriven(eqx.Module):
+    """A model some of whose numbers may be protocols."""
+
+    @property
+    @abc.abstractmethod
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        """All that is driven, by name."""
+
+    @abc.abstractmethod
+    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+        """The undriven model of `time`, as seen from inside a stretch without breaks."""
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether anything depends on time."""
+        return bool(self.protocols)
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        """Whether everything is constant between breaks."""
+        return all(p.is_piecewise_constant for p in self.protocols.values())
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        """Times at which something jumps or bends, ascending."""
+        return jnp.sort(
+            jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
+        )
+
+    def before(self) -> Self:
+        """The undriven model of the time before the start."""
+        return self.within(jnp.zeros(()), BEFORE)
+
+    def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
+        """The times, checked against the domains and values of the protocols."""
+        if not self.is_driven:
+            return ts
+        ts = check("ts", ts, "non-negative where a model is driven", lambda xp, t: t >= 0)
+        for name, given in self.protocols.items():
+            first, last = domain = given.domain
+            inside = f"where `{name}` is defined, which it must be from time 0 on"
+            if not is_traced(first) and not is_traced(last):
+                inside = f"{inside} ({float(first):g} to {float(last):g})"
+            ts = check_against("ts", ts, inside, partial(covers, domain, ts))
+            with jax.ensure_compile_time_eval():
+                values = jax.vmap(given)(jnp.append(ts, 0.0))
+            if not is_traced(values):  # what is traced is judged when the program has run
+                check(name, values, "finite at 0 and at all of `ts`", lambda xp, x: xp.isfinite(x))
+        return ts
+
+
+class AbstractControlled(AbstractDriven):
+    r"""A model whose Hamiltonian is linear in what is driven: $H(t) = H_0 + \sum_i u_i(t) V_i$."""
+
+    @property
+    @abc.abstractmethod
+    def given_controls(self) -> tuple[Float[Array, ""] | AbstractProtocol, ...]:
+        """u_i, numbers or protocols."""
+
+    def controls(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " controls"]:
+        """u_i inside a stretch without breaks."""
+        found = [value_within(u, time, stretch) for u in self.given_controls]
+        return jnp.stack(found) if found else jnp.zeros(0)
+
+    def control_slopes(
+        self, time: Float[Array, ""], stretch: Interval
+    ) -> Float[Array, " controls"]:
+        """du_i/dt inside a stretch without breaks."""
+        found = [
+            u.slope(time, stretch) if isinstance(u, AbstractProtocol) else jnp.zeros(())
+            for u in self.given_controls
+        ]
+        return jnp.stack(found) if found else jnp.zeros(0)
+
+
+def value_within(
+    given: Float[Array, ""] | AbstractProtocol, time: Float[Array, ""], stretch: Interval
+) -> Float[Array, ""]:
+    """A number, or a protocol's inside a stretch."""
+    return given.within(time, stretch) if isinstance(given, AbstractProtocol) else given

@@ -1,0 +1,69 @@
+"""What protocols are optimised for: numbers of a `Solution`, to be used in a loss."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from entropax.equilibrium import free_energy, gibbs_state
+from entropax.model import Junction, OpenSystem
+from entropax.model.driven import AbstractDriven
+from entropax.solve import Solution
+
+
+def entropy_production(solution: Solution) -> Float[Array, ""]:
+    r"""$\Sigma$ at the last time."""
+    return solution.ledger.entropy_production[-1]
+
+
+def work(solution: Solution) -> Float[Array, ""]:
+    """What has been done on the system until the last time, jumps included."""
+    return solution.ledger.work[-1]
+
+
+def dissipated_work(solution: Solution, model: AbstractDriven) -> Float[Array, ""]:
+    r"""$W - \Delta F$ until the last time, F of the system alone in equilibrium with its bath.
+
+    $F = -T\ln\mathrm{tr}\,e^{-\beta H_S}$, with $-T\ln(1+e^{-\beta(\epsilon_d-\mu)})$ for the level
+    of a junction. Non-negative from an equilibrium start at weak coupling. Raises `ValueError` for
+    models of several baths or of baths without a temperature.
+    """
+    last = solution.ts[-1]
+    after = model.within(last, (last, last))
+    return work(solution) - (_free_energy(after) - _free_energy(model.before()))
+
+
+def power(solution: Solution) -> Float[Array, ""]:
+    """Work drawn per time, between the last two times: a period of a machine."""
+    return -_last(solution.ts, _work_of(solution)) / _last(solution.ts, solution.ts)
+
+
+def efficiency(solution: Solution, hot: tuple[int, ...] = (0,)) -> Float[Array, ""]:
+    """Work drawn per heat from the hot baths, between the last two times."""
+    taken = jnp.sum(solution.ledger.heat[:, jnp.array(hot)], axis=-1)
+    return -_last(solution.ts, _work_of(solution)) / _last(solution.ts, taken)
+
+
+def _last(ts: Float[Array, " times"], values: Float[Array, " times"]) -> Float[Array, ""]:
+    if ts.shape[0] < 2:
+        raise ValueError(
+            f"`solution` must have two times or more, the last two a period apart, but has "
+            f"{ts.shape[0]}."
+        )
+    return values[-1] - values[-2]
+
+
+def _work_of(solution: Solution) -> Float[Array, " times"]:
+    ledger = solution.ledger
+    return ledger.work + getattr(ledger, "chemical_work", 0.0)
+
+
+def _free_energy(model: AbstractDriven) -> Float[Array, ""]:
+    """Of an undriven model."""
+    if isinstance(model, Junction) and len(model.leads) == 1 and model.leads[0].thermal:
+        beta, mu = model.leads[0].thermal
+        return -jnp.logaddexp(0.0, -beta * (model.fixed_level - mu)) / beta
+    if isinstance(model, OpenSystem) and model.is_ideal and len(model.baths) == 1:
+        hamiltonian, beta = model.total_hamiltonian(), model.baths[0].beta
+        return free_energy(gibbs_state(hamiltonian, beta), hamiltonian, beta)
+    raise ValueError(
+        "`model` must be a Junction with one thermal lead or an OpenSystem with one ideal bath."
+    )

@@ -1,0 +1,223 @@
+"""Optimisation: known minima, bounds, what stops it and what it leaves, resumption."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import entropax as ex
+from entropax import objectives
+
+TARGET = jnp.array([0.3, -1.2, 2.0])
+
+
+def bowl(x: jax.Array) -> jax.Array:
+    return jnp.sum((x - TARGET) ** 2 * jnp.array([1.0, 3.0, 10.0])) + 0.5
+
+
+def valley(x: jax.Array) -> jax.Array:
+    """Rosenbrock's."""
+    return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def test_lbfgs_and_adam_find_known_minima() -> None:
+    found = ex.optimise(valley, jnp.zeros(4), steps=100, tolerance=1e-9)
+    np.testing.assert_allclose(found.value, 1.0, rtol=0, atol=1e-8)
+    assert found.converged
+    assert found.history.shape[0] < 100
+    slow = ex.optimise(bowl, jnp.zeros(3), optax.adam(0.1), steps=300)
+    np.testing.assert_allclose(slow.value, TARGET, rtol=0, atol=1e-3)
+    assert slow.history.shape == (300,)
+    assert not slow.converged
+    assert float(slow.loss) == float(jnp.min(slow.history))
+    np.testing.assert_allclose(bowl(slow.value), slow.loss, rtol=1e-14)
+
+
+def test_the_best_is_kept_where_steps_go_astray() -> None:
+    found = ex.optimise(bowl, jnp.zeros(3), optax.sgd(0.3), steps=6)
+    assert float(found.history[-1]) > float(found.history[0])
+    np.testing.assert_allclose(found.value, 0.0, atol=1e-15)
+    assert float(jnp.max(jnp.abs(found.last))) > 10.0
+
+
+@pytest.mark.parametrize("optimiser", [optax.adam(0.05), None])
+def test_resumed_is_the_same_as_in_one(optimiser) -> None:
+    whole = ex.optimise(valley, jnp.zeros(3), optimiser, steps=12)
+    half = ex.optimise(valley, jnp.zeros(3), optimiser, steps=5)
+    rest = ex.optimise(valley, half, optimiser, steps=7)
+    np.testing.assert_array_equal(rest.history, whole.history)
+    np.testing.assert_array_equal(rest.value, whole.value)
+    np.testing.assert_array_equal(rest.last, whole.last)
+    done = ex.optimise(valley, whole, optimiser, steps=60, tolerance=1e-9)
+    again = ex.optimise(valley, done, optimiser, steps=2, tolerance=1e-9)
+    assert float(again.loss) <= float(done.loss)
+
+
+def test_one_program_for_all_steps_and_calls() -> None:
+    traced = []
+
+    def loss(x, scale):
+        traced.append(None)
+        return scale * bowl(x)
+
+    rule = optax.adam(0.1)
+    found = ex.optimise(loss, jnp.zeros(3), rule, steps=5, args=(jnp.array(1.0),))
+    once = len(traced)
+    ex.optimise(loss, found, rule, steps=5, args=(jnp.array(2.0),))
+    ex.optimise(loss, jnp.ones(3), rule, steps=5, args=(jnp.array(2.0),))
+    assert len(traced) == once <= 2
+    ex.optimise(loss, jnp.ones(3), steps=5, args=(jnp.array(2.0),))
+    once = len(traced)
+    ex.optimise(loss, jnp.zeros(3), steps=5, args=(jnp.array(3.0),))
+    assert len(traced) == once
+
+
+def test_bounds_are_kept_and_reached() -> None:
+    low, high = jnp.array([-1.0, -1.0, -jnp.inf]), jnp.array([1.0, jnp.inf, 1.5])
+    seen = []
+
+    def loss(x):
+        jax.debug.callback(lambda v: seen.append(np.asarray(v)), x)
+        return bowl(x)
+
+    found = ex.optimise(loss, jnp.zeros(3), steps=60, bounds=(low, high))
+    np.testing.assert_allclose(found.value, [0.3, -1.0, 1.5], rtol=0, atol=1e-4)
+    assert np.all(np.array(seen) >= low)
+    assert np.all(np.array(seen) <= high)
+    free = ex.optimise(bowl, jnp.zeros(3), steps=60, bounds=(-5.0, 5.0))
+    np.testing.assert_allclose(free.value, TARGET, rtol=0, atol=1e-6)
+    inner = {"x": jnp.zeros(3), "name": "kept"}
+    found = ex.optimise(lambda p: bowl(p["x"]), inner, steps=60, bounds=(-5.0, 5.0))
+    assert found.value["name"] == "kept"
+
+
+def test_complex_parameters_descend() -> None:
+    target = jnp.array([1.0 + 2.0j, -0.5j])
+    found = ex.optimise(
+        lambda z: jnp.sum(jnp.abs(z - target) ** 2),
+        jnp.zeros(2, complex),
+        optax.adam(0.1),
+        steps=300,
+    )
+    np.testing.assert_allclose(found.value, target, rtol=0, atol=1e-3)
+
+
+def test_only_what_is_free_moves() -> None:
+    begin = (jnp.zeros(3), jnp.ones(3))
+    found = ex.optimise(lambda p: bowl(p[0]) + bowl(p[1]), begin, steps=30, free=(True, False))
+    np.testing.assert_allclose(found.value[0], TARGET, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(found.value[1], 1.0)
+
+
+def edge(x):
+    """NaN beyond 0.95."""
+    return jnp.where(x < 0.95, -x, jnp.nan)
+
+
+def test_nan_says_the_step_and_keeps_the_best() -> None:
+    with pytest.raises(
+        ex.OptimisationError, match=r"is nan at step 10\. The best so far, -0\.9"
+    ) as e:
+        ex.optimise(edge, jnp.array(0.0), optax.sgd(0.1), steps=20)
+    assert float(e.value.best.value) == pytest.approx(0.9)
+    assert e.value.best.history.shape == (10,)
+    found = ex.optimise(edge, jnp.array(0.0), optax.sgd(0.1), steps=20, throw=False)
+    assert float(found.value) == pytest.approx(0.9)
+
+
+def test_a_loss_that_raises_keeps_the_best_too() -> None:
+    def loss(x):
+        return -eqx.error_if(x, x > 0.55, "too far")
+
+    with pytest.raises(ex.OptimisationError, match=r"(?s)failed at step 6: .*too far") as e:
+        ex.optimise(loss, jnp.array(0.0), optax.sgd(0.1), steps=20)
+    assert float(e.value.best.value) == pytest.approx(0.5)
+
+
+def test_constraint_by_augmented_lagrangian() -> None:
+    """The point of a circle nearest to (2, 1), and its multiplier."""
+    found = ex.optimise_with_constraint(
+        lambda x: jnp.sum((x - jnp.array([2.0, 1.0])) ** 2),
+        lambda x: jnp.sum(x**2) - 1.0,
+        jnp.array([0.3, 0.4]),
+    )
+    np.testing.assert_allclose(found.value, np.array([2.0, 1.0]) / np.sqrt(5), rtol=0, atol=1e-7)
+    assert found.converged
+    np.testing.assert_allclose(found.multipliers, np.sqrt(5.0) - 1.0, rtol=1e-6)
+    assert np.all(np.abs(found.violation) <= 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: ex.optimise(lambda x: x, jnp.ones(2)),
+            r"`loss` must return a real .* shape \(2,\)",
+        ),
+        (
+            lambda: ex.optimise(lambda x: x + 1j, jnp.array(1.0)),
+            "`loss` must return a real .* complex",
+        ),
+        (lambda: ex.optimise(lambda x: x * jnp.nan, jnp.array(1.0)), "must be finite at the start"),
+        (lambda: ex.optimise(jnp.sqrt, jnp.array(0.0)), "has a gradient that is not"),
+        (
+            lambda: ex.optimise(bowl, jnp.zeros(3), bounds=(0.0, 1.0)),
+            r"between the bounds \(0 and 1\)",
+        ),
+        (lambda: ex.optimise(bowl, jnp.zeros(3), bounds=2.0), r"`bounds` must be a pair"),
+        (
+            lambda: ex.optimise(bowl, jnp.zeros(3), bounds=({"a": 1}, 2.0)),
+            "a low that is a number or",
+        ),
+        (lambda: ex.optimise(bowl, jnp.zeros(3), steps=0), "`steps` must be a positive integer"),
+        (lambda: ex.optimise(3.0, jnp.zeros(3)), "`loss` must be a function"),
+        (lambda: ex.optimise(bowl, 3), "must hold a number to optimise"),
+    ],
+)
+def test_bad_input(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+LOWERING = ex.machines.LOWERING
+
+
+def dot(protocol, *, second: bool = False) -> ex.OpenSystem:
+    flat = ex.FlatSpectrum(1.0)
+    baths = [ex.ThermalBath(1.0, flat, statistics="fermi") for _ in range(1 + second)]
+    links = [ex.Coupling(LOWERING, bath) for bath in baths]
+    return ex.OpenSystem(energies=(0.0, protocol), couplings=links, start=ex.Gibbs(1.0))
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_objectives_of_solutions() -> None:
+    """W - Delta F is the entropy production times T less what relaxes; period and efficiency."""
+    ramp = ex.PiecewiseLinear.ramp(1.0, -1.0, duration=2.0, pieces=2)
+    method = ex.Davies(coherences=False, housekeeping=False)
+    sol = ex.solve(dot(ramp), [1.0, 2.0], method)
+    change = -np.log1p(np.exp(1.0)) + np.log1p(np.exp(-1.0))
+    dissipated = float(objectives.dissipated_work(sol, dot(ramp)))
+    assert dissipated == pytest.approx(float(sol.ledger.work[1]) - change, abs=1e-12)
+    # what has not relaxed, D[p || p_eq], is dissipated later
+    p, f = float(sol.ledger.state[1, 1, 1].real), 1.0 / (1.0 + np.exp(-1.0))
+    left = p * np.log(p / f) + (1 - p) * np.log((1 - p) / (1 - f))
+    sigma = float(objectives.entropy_production(sol))
+    assert dissipated == pytest.approx(sigma + left, abs=1e-8)
+    assert float(objectives.work(sol)) == float(sol.ledger.work[-1])
+    drawn = -(sol.ledger.work[1] - sol.ledger.work[0])
+    assert float(objectives.power(sol)) == pytest.approx(float(drawn), rel=1e-14)
+    heat = sol.ledger.heat[1, 0] - sol.ledger.heat[0, 0]
+    assert float(objectives.efficiency(sol)) == pytest.approx(float(drawn / heat), rel=1e-14)
+    with pytest.raises(ValueError, match="`model` must be a Junction with one thermal lead or"):
+        objectives.dissipated_work(sol, dot(ramp, second=True))
+    with pytest.raises(ValueError, match="`solution` must have two times or more"):
+        objectives.power(ex.solve(dot(ramp), [2.0], method))
+    lead = ex.Lead.flat(modes=3, width=2.0, coupling=0.1, beta=2.0, mu=0.3)
+    junction = ex.Junction(ramp, 0.2, (lead,))
+    sol = ex.solve(junction, [2.0], ex.SplitStep(steps=20), throw=False)
+    change = (-np.log1p(np.exp(2.6)) + np.log1p(np.exp(-1.4))) / 2.0
+    assert float(objectives.dissipated_work(sol, junction)) == pytest.approx(
+        float(sol.ledger.work[0]) - change, abs=1e-12
+    )
