@@ -2,9 +2,11 @@
 
 import inspect
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import systems
 
@@ -217,3 +219,42 @@ def test_a_qubit_between_two_ideal_baths() -> None:
     np.testing.assert_allclose(ledger.entropy_production_rate[-1], 0.303361008844892, rtol=1e-8)
     np.testing.assert_array_equal(ledger.entropy_production_fixed, ledger.entropy_production)
     np.testing.assert_allclose(given["dot"].filling(jnp.array(0.5)), 1 / (1 + np.exp(0.5)))
+
+
+PROTOCOLS = """
+ramp = ex.PiecewiseLinear.ramp(0.0, 3.0, duration=10.0, pieces=16)
+def dissipation(protocol):
+    driven = eqx.tree_at(lambda j: j.level, small_junction, protocol)
+    return ex.solve(driven, jnp.array([10.0]), ex.SplitStep(steps=1000)).ledger.entropy_production[-1]
+best = ex.optimise(dissipation, ramp, optax.adam(3e-2), steps=200, progress=True)
+best.value, best.loss, best.history
+slope = jax.grad(lambda g: ex.solve(make_junction(g), ts).ledger.entropy_production[-1])(3.0)
+"""  # noqa: E501
+
+
+def test_gradients_and_protocols(capsys: pytest.CaptureFixture) -> None:
+    def make_junction(gamma, modes: int = 4) -> ex.Junction:
+        lead = ex.Lead.flat(modes=modes, width=4.0, coupling=gamma, beta=1.0, mu=0.0)
+        return ex.Junction(level=0.0, occupation=0.5, leads=(lead,))
+
+    given = {
+        "ex": ex,
+        "eqx": eqx,
+        "jax": jax,
+        "jnp": jnp,
+        "optax": optax,
+        "small_junction": make_junction(0.5),
+        "make_junction": make_junction,
+        "ts": jnp.array([0.0, 1.0]),
+    }
+    exec(PROTOCOLS.replace("steps=200", "steps=6"), given)
+    best = given["best"]
+    assert best.history.shape == (6,)
+    assert float(best.loss) == float(np.min(best.history)) < float(best.history[0])
+    np.testing.assert_allclose(given["dissipation"](best.value), best.loss, rtol=1e-10)
+    # what is held stays
+    assert float(best.value(jnp.array(-1.0))) == 0.0
+    assert float(best.value(jnp.array(10.0))) == 3.0
+    assert not np.array_equal(best.value.protocol.values, given["ramp"].protocol.values)
+    assert np.isfinite(given["slope"])
+    assert "loss" in capsys.readouterr().err

@@ -139,8 +139,7 @@ def test_a_loss_that_raises_keeps_the_best_too() -> None:
 def test_constraint_by_augmented_lagrangian() -> None:
     """The point of a circle nearest to (2, 1), and its multiplier."""
     found = ex.optimise_with_constraint(
-        lambda x: jnp.sum((x - jnp.array([2.0, 1.0])) ** 2),
-        lambda x: jnp.sum(x**2) - 1.0,
+        lambda x: (jnp.sum((x - jnp.array([2.0, 1.0])) ** 2), jnp.sum(x**2) - 1.0),
         jnp.array([0.3, 0.4]),
     )
     np.testing.assert_allclose(found.value, np.array([2.0, 1.0]) / np.sqrt(5), rtol=0, atol=1e-7)

@@ -12,7 +12,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_there_are_blocks_and_commands_to_try() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     assert re.findall(r"^make (\w+)", README, re.MULTILINE)
 
 

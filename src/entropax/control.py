@@ -269,12 +269,11 @@ def _inverse_softplus(y: Array) -> Array:
 class _Lagrangian(eqx.Module):
     """f + lambda c + w/2 |c|^2; equal ones share their compiled program."""
 
-    loss: Callable[..., Any] = eqx.field(static=True)
-    constraint: Callable[..., Any] = eqx.field(static=True)
+    problem: Callable[..., tuple[Any, Any]] = eqx.field(static=True)
 
     def parts(self, params: Any, args: tuple[Any, ...]) -> tuple[Array, Array]:
-        off = jnp.ravel(jnp.asarray(self.constraint(params, *args)))
-        return jnp.asarray(self.loss(params, *args)), off
+        own, off = self.problem(params, *args)
+        return jnp.asarray(own), jnp.ravel(jnp.asarray(off))
 
     def __call__(self, params: Any, multipliers: Array, weight: Array, *args: Any) -> Array:
         own, off = self.parts(params, args)
@@ -303,8 +302,7 @@ class Constrained(eqx.Module, Generic[P]):
 
 
 def optimise_with_constraint(
-    loss: Callable[..., Any],
-    constraint: Callable[..., Any],
+    problem: Callable[..., tuple[Any, Any]],
     params: P,
     optimiser: optax.GradientTransformation | None = None,
     *,
@@ -317,21 +315,21 @@ def optimise_with_constraint(
     bounds: tuple[Any, Any] | None = None,
     progress: bool = False,
 ) -> Constrained[P]:
-    r"""The least loss where `constraint(params, *args)` is zero, by an augmented Lagrangian.
+    r"""The least loss where a constraint is zero, by an augmented Lagrangian.
 
     Rounds of `optimise` with $f + \lambda\cdot c + \frac w2|c|^2$, after each of which
     $\lambda \to \lambda + wc$, and w is doubled where c has not fallen to a quarter (Nocedal,
     Wright 2006, section 17.3). All rounds share one compiled program.
 
-    **Arguments:** `constraint`: a number or an array that must vanish (a final occupation less the
-    one that is wanted); `steps`: of each round; `weight`: the first w; others: as of `optimise`,
-    `tolerance` that of the constraint.
+    **Arguments:** `problem`: `problem(params, *args)` returns the loss f, and c, a number or an
+    array that must vanish (a final occupation less the one that is wanted); `steps`: of each
+    round; `weight`: the first w; others: as of `optimise`, `tolerance` that of the constraint.
     """
-    size = eqx.filter_eval_shape(lambda p: jnp.ravel(constraint(p, *args)), params).shape[0]
+    lagrangian = _Lagrangian(problem)
+    size = eqx.filter_eval_shape(lagrangian.parts, params, args)[1].shape[0]
     multipliers, strength, history = jnp.zeros(size), jnp.asarray(float(weight)), []
     before, worst = np.inf, np.inf
     own, off = jnp.zeros(()), multipliers
-    lagrangian = _Lagrangian(loss, constraint)
     optimiser = _DEFAULT if optimiser is None else optimiser
     for _ in range(rounds):
         found = optimise(

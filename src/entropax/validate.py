@@ -23,6 +23,7 @@ from entropax.studies.base import Options
 from entropax.studies.base import Row as Row
 from entropax.studies.esposito2010 import fig1
 from entropax.studies.machines.cited import rows as of_machines
+from entropax.studies.optimal.cited import rows as of_protocols
 from entropax.studies.strasberg2020 import identities
 
 
@@ -41,6 +42,7 @@ def rows() -> Iterator[Row]:
     yield from _random_matrix_reservoir()
     yield from _identities()
     yield from of_machines()
+    yield from of_protocols()
 
 
 def _biased(modes: int, width: float) -> Junction:

@@ -41,7 +41,7 @@ class SplitStep(AbstractSteppedMethod):
     does not close, and `Solution.result` is `unresolved`.
 
     **Arguments:** `steps`: between neighbouring times, rounded up to an even number (a step should
-    be short beside the inverse band width); `order`: 2, or 4 at six times the cost.
+    be short beside the inverse band width); `order`: 4, or 2 at a sixth of the cost.
 
     Cost: O(sites^2) a step, and an eigenproblem of each lead a time asked for; memory of the
     gradient O(sites^2 sqrt(steps)). Derivatives forward and reverse in every number of the model
@@ -49,7 +49,7 @@ class SplitStep(AbstractSteppedMethod):
     """
 
     steps: int = eqx.field(default=1000, static=True)
-    order: Literal[2, 4] = eqx.field(default=2, static=True)
+    order: Literal[2, 4] = eqx.field(default=4, static=True)
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "SplitStep":
         _junction(model).require_defined(ts)

@@ -48,7 +48,13 @@ def _run(options: Options) -> Optima:
     rows = []
     for first, last, duration in CASES:
         ramp = PiecewiseLinear.ramp(first, last, duration=duration, pieces=pieces)
-        best = optimise(work_of, ramp, steps=STEPS, tolerance=1e-7, progress=options.progress)
+        best = optimise(
+            work_of,
+            ramp,
+            steps=options.times_or(STEPS),
+            tolerance=1e-7,
+            progress=options.progress,
+        )
         known, drive = least_work(*map(jnp.asarray, (first, last, duration)))
         assert isinstance(best.value.protocol, PiecewiseLinear)
         rows.append(

@@ -1,6 +1,6 @@
 """Erasure of a bit with least heat: gradient descent against the closed form and L^2/t."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +10,7 @@ from entropax.method import Davies
 from entropax.model import machines
 from entropax.plot import subplots
 from entropax.protocol import Held, PiecewiseLinear
-from entropax.solve import Solution, solve
+from entropax.solve import solve
 from entropax.studies.base import Claim, Options, Study
 from entropax.studies.optimal.known import least_heat
 
@@ -33,43 +33,43 @@ class Erasures(NamedTuple):
     bound: float
 
 
-def erase(protocol: Held) -> Solution:
-    """A mixed bit, driven by the energy of its upper state."""
-    return solve(machines.erasure(gap=protocol), protocol.duration[None], _METHOD, throw=False)
+def problem(protocol: Held, left: float):
+    """Heat given to the bath by driving the upper state of a mixed bit, and what is missed: the
+    logarithm of the probability of a bit that is not erased, less the one that is wanted.
+    """
+    model = machines.erasure(gap=protocol)
+    ledger = solve(model, protocol.duration[None], _METHOD, throw=False).ledger
+    return -ledger.heat[0, 0], jnp.log(ledger.state[0, 1, 1].real / left)
 
 
-def heat(protocol: Held):
-    """Given to the bath."""
-    return -erase(protocol).ledger.heat[0, 0]
-
-
-def missed(protocol: Held, left: float):
-    """Logarithm of the probability of a bit that is not erased, less the one that is wanted."""
-    return jnp.log(erase(protocol).ledger.state[0, 1, 1].real / left)
-
-
-def optimum(left: float, duration: float, *, pieces: int, progress: bool) -> tuple[float, float]:
+def optimum(
+    left: float, duration: float, *, pieces: int, rounds: int, progress: bool
+) -> tuple[float, float]:
     """Least heat, and the probability that is left."""
     goal = jnp.asarray(left)
     begin = PiecewiseLinear.ramp(0.5, -jnp.log(goal), duration=duration, pieces=pieces)
     found = optimise_with_constraint(
-        _heat, missed, begin, steps=30, rounds=8, args=(goal,), tolerance=1e-6, progress=progress
+        problem,
+        begin,
+        steps=30,
+        rounds=rounds,
+        args=(goal,),
+        tolerance=1e-6,
+        progress=progress,
     )
     return float(found.loss), float(jnp.exp(found.violation[0]) * goal)
 
 
-def _heat(protocol: Held, left: float):
-    del left
-    return heat(protocol)
-
-
 def _run(options: Options) -> Erasures:
-    count = min(POINTS, options.times_or(POINTS))
+    count = POINTS if options.times is None else 2
     pieces = min(PIECES, options.times_or(PIECES))
-    durations = np.geomspace(1.0, 300.0, count)
+    # in less than ln 5 not even an infinite energy leaves 0.1 of a half
+    durations = np.geomspace(2.0, 300.0, count)
+    rounds = 8 if options.times is None else 1
     cases = [(left, duration) for left, duration, _ in CITED]
     cases += [(LEFT, duration) for duration in durations]
-    ours = np.array([optimum(*case, pieces=pieces, progress=options.progress) for case in cases])
+    settings: Any = {"pieces": pieces, "rounds": rounds, "progress": options.progress}
+    ours = np.array([optimum(*case, **settings) for case in cases])
     known = [float(least_heat(*map(jnp.asarray, (0.5, *case))).heat) for case in cases]
     fewer = len(CITED)
     return Erasures(

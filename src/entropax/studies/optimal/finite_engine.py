@@ -11,7 +11,7 @@ from entropax.control import optimise
 from entropax.method import EMME
 from entropax.model import Coupling, OpenSystem, Product, RandomBands, WindowBath, machines
 from entropax.plot import subplots
-from entropax.protocol import PiecewiseConstant
+from entropax.protocol import Held, PiecewiseConstant
 from entropax.solve import Solution, solve
 from entropax.studies.base import Claim, Options, Study
 
@@ -20,7 +20,7 @@ HOT, COLD = 2.5, 1.0
 
 BETA = (0.3, 2.0)
 WINDOWS, SMALLEST, GROWTH, WIDTH = 7, 20, 1.35, 0.25
-STRENGTH, TIME, SHORTEST, CYCLES, PIECES = 6e-3, 400.0, 2.0, 6, 41
+STRENGTH, TIME, SHORTEST, CYCLES, TIMES = 4e-3, 400.0, 2.0, 6, 400
 
 
 class Engine(NamedTuple):
@@ -36,13 +36,14 @@ class Engine(NamedTuple):
 
 
 def engine(durations) -> OpenSystem:
-    """A qubit that is quenched between the gaps, each a stroke with one bath."""
+    """A qubit quenched between the gaps, each a stroke with one bath; its gap ends as it began."""
     baths = []
     for gap in (HOT, COLD):
         volumes = np.round(SMALLEST * GROWTH ** np.arange(WINDOWS)).astype(int)
         baths.append(WindowBath(gap * np.arange(WINDOWS), tuple(map(int, volumes)), width=WIDTH))
-    gaps = jnp.array([HOT, COLD] * (durations.shape[0] // 2) + [HOT])
-    protocol = PiecewiseConstant(jnp.cumsum(durations), gaps)
+    gaps = jnp.array([HOT, COLD] * (durations.shape[0] // 2))
+    strokes = PiecewiseConstant(jnp.cumsum(durations[:-1]), gaps)
+    protocol = Held(strokes, HOT, HOT, TIME)
     links = [
         Coupling(machines.SIGMA_X, bath, strength=STRENGTH, matrix=RandomBands(1.0))
         for bath in baths
@@ -91,12 +92,16 @@ def greatest_work() -> float:
 
 
 def _run(options: Options) -> Engine:
-    cycles = min(CYCLES, options.times_or(CYCLES))
+    cycles = CYCLES if options.times is None else 2
     best = optimise(
-        drawn, jnp.zeros(2 * cycles), steps=60, tolerance=1e-6, progress=options.progress
+        drawn,
+        jnp.zeros(2 * cycles),
+        steps=options.times_or(60),
+        tolerance=1e-6,
+        progress=options.progress,
     )
     durations = jnp.stack([durations_of(jnp.zeros(2 * cycles)), durations_of(best.value)])
-    times = jnp.linspace(0.0, TIME, 10 * min(PIECES, options.times_or(PIECES)) + 1)
+    times = jnp.linspace(0.0, TIME, options.times_or(TIMES) + 1)
     ledgers = [run(own, times).ledger for own in durations]
     return Engine(
         np.asarray(durations),

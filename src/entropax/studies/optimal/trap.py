@@ -85,10 +85,10 @@ def stiffening(protocol: Held) -> Float[Array, ""]:
 def _run(options: Options) -> Traps:
     pieces = min(PIECES, options.times_or(PIECES))
 
-    def best(
-        work: Callable[[Held], Array], line: Held[CubicSpline]
-    ) -> Optimised[Held[CubicSpline]]:
-        return optimise(work, line, steps=100, tolerance=1e-8, progress=options.progress)
+    steps = options.times_or(100)
+
+    def best(work: Callable[[Held], Array], line: Held) -> Optimised[Held]:
+        return optimise(work, line, steps=steps, tolerance=1e-8, progress=options.progress)
 
     line = CubicSpline.ramp(0.0, DISTANCE, duration=DURATION, pieces=pieces)
     moved = best(moving, line)

@@ -1,0 +1,118 @@
+"""Driven junctions: a run, its gradient, and the same by finite differences and by dense steps.
+
+`ENTROPAX_SMALL=1` runs everything once at a small size.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import entropax as ex
+from benchmarks.test_junction import SMALL, median_seconds, report, timed
+
+MODES = 10 if SMALL else 200
+STEPS = 40 if SMALL else 1000
+PIECES = 4 if SMALL else 64
+DURATION = 10.0
+REPEAT = 1 if SMALL else 5
+
+
+def junction(level: Any) -> ex.Junction:
+    leads = [
+        ex.Lead.flat(modes=MODES, width=10.0, coupling=1.0, beta=beta, mu=mu)
+        for beta, mu in ((2.0, 0.3), (1.0, -0.3))
+    ]
+    return ex.Junction(level, 0.3, leads)
+
+
+def ledger(protocol: Any, order: int) -> ex.FermionLedger:
+    method = ex.SplitStep(steps=STEPS, order=order)
+    return ex.solve(junction(protocol), [DURATION], method, throw=False).ledger
+
+
+def sigma(protocol: Any, order: int) -> jax.Array:
+    method = ex.SplitStep(steps=STEPS, order=order)
+    return ex.solve(junction(protocol), [DURATION], method, throw=False).ledger.entropy_production[
+        0
+    ]
+
+
+def dense_steps(protocol: Any) -> np.ndarray:
+    """C(t) by NumPy: one diagonalisation of the midpoint Hamiltonian a step."""
+    model = junction(0.0)
+    h = np.array(ex.FermionNetwork.from_junction(model).hamiltonian)
+    u, step = np.eye(len(h), dtype=complex), DURATION / STEPS
+    levels = jax.vmap(protocol)((jnp.arange(STEPS) + 0.5) * step)
+    for level in np.asarray(levels):
+        h[0, 0] = level
+        values, vectors = np.linalg.eigh(h)
+        u = (vectors * np.exp(-1j * step * values)) @ (vectors.T @ u)
+    n = np.asarray(model.initial_occupations)
+    return (u.conj() * n) @ u.T
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_driven_junction(benchmark: Any, capsys: Any, order: int) -> None:
+    """Sigma of a ramp of so many pieces, and its gradient by all of them."""
+    ramp = ex.PiecewiseLinear.ramp(0.0, 3.0, duration=DURATION, pieces=PIECES)
+    value = jax.jit(lambda values: sigma(with_values(ramp, values), order))
+    gradient = jax.jit(jax.grad(lambda values: sigma(with_values(ramp, values), order)))
+    nodes = ramp.protocol.values
+    first, _ = timed(gradient, nodes)
+    timed(value, nodes)
+    plain = median_seconds(value, nodes, repeat=REPEAT)
+    found = benchmark.pedantic(
+        lambda: jax.block_until_ready(gradient(nodes)), rounds=REPEAT, iterations=1
+    )
+    ours = benchmark.stats.stats.median
+    along = np.random.default_rng(0).normal(size=nodes.shape)
+    step = 1e-4
+    central = (value(nodes + step * along) - value(nodes - step * along)) / (2 * step)
+    assert float(found @ along) == pytest.approx(float(central), abs=1e-6)
+    report(
+        benchmark,
+        capsys,
+        f"gradient of a driven junction, K = {MODES}, {STEPS} steps of order {order}",
+        first_call=first,
+        gradient=ours,
+        value=plain,
+        gradient_over_values=ours / plain,
+        central_differences=2 * nodes.size * plain,
+        ratio=2 * nodes.size * plain / ours,
+    )
+
+
+def with_values(ramp: Any, values: jax.Array) -> Any:
+    return eqx.tree_at(lambda r: r.protocol.values, ramp, values)
+
+
+def test_against_dense_steps(benchmark: Any, capsys: Any) -> None:
+    """A run of order 2 and one time's ledger, against as many diagonalisations."""
+    ramp = ex.PiecewiseLinear.ramp(0.0, 3.0, duration=DURATION, pieces=PIECES)
+    run = jax.jit(lambda values: sigma_and_filling(with_values(ramp, values)))
+    nodes = ramp.protocol.values
+    first, _ = timed(run, nodes)
+    found = benchmark.pedantic(
+        lambda: jax.block_until_ready(run(nodes)), rounds=REPEAT, iterations=1
+    )
+    ours = benchmark.stats.stats.median
+    rival, c = timed(dense_steps, ramp)
+    assert float(found[1]) == pytest.approx(c[0, 0].real, abs=2e-2 if SMALL else 1e-4)
+    report(
+        benchmark,
+        capsys,
+        f"driven junction, K = {MODES}, {STEPS} steps",
+        first_call=first,
+        ours=ours,
+        dense=rival,
+        ratio=rival / ours,
+    )
+
+
+def sigma_and_filling(protocol: Any) -> tuple[jax.Array, jax.Array]:
+    found = ledger(protocol, 2)
+    return found.entropy_production[0], found.system_occupation[0]
