@@ -12,6 +12,9 @@ import systems
 
 import entropax as ex
 
+# compiling takes nearly all of the time here
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 PROGRAM = """
 left = ex.Lead.flat(modes=1000, width=10.0, coupling=3.0, beta=10.0, mu=1.0)
 right = ex.Lead.flat(modes=1000, width=10.0, coupling=3.0, beta=2.0, mu=-1.0)
@@ -247,7 +250,7 @@ def test_gradients_and_protocols(capsys: pytest.CaptureFixture) -> None:
         "make_junction": make_junction,
         "ts": jnp.array([0.0, 1.0]),
     }
-    exec(PROTOCOLS.replace("steps=200", "steps=6"), given)
+    exec(PROTOCOLS.replace("steps=200", "steps=6").replace("steps=1000", "steps=60"), given)
     best = given["best"]
     assert best.history.shape == (6,)
     assert float(best.loss) == float(np.min(best.history)) < float(best.history[0])

@@ -10,6 +10,9 @@ import pytest
 import entropax as ex
 from entropax import objectives
 
+# compiling takes nearly all of the time here
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TARGET = jnp.array([0.3, -1.2, 2.0])
 
 
@@ -190,7 +193,6 @@ def dot(protocol, *, second: bool = False) -> ex.OpenSystem:
     return ex.OpenSystem(energies=(0.0, protocol), couplings=links, start=ex.Gibbs(1.0))
 
 
-@pytest.mark.usefixtures("quick_compilation")
 def test_objectives_of_solutions() -> None:
     """W - Delta F is the entropy production times T less what relaxes; period and efficiency."""
     ramp = ex.PiecewiseLinear.ramp(1.0, -1.0, duration=2.0, pieces=2)

@@ -130,3 +130,42 @@ def test_values_have_right_derivatives(kind) -> None:
 def test_bad_input(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+FLIP = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+WINDOWS = ex.WindowBath(centers=(0.0, 1.0, 2.0), volumes=(3, 4, 5), width=1.0)
+LINK = ex.Coupling(FLIP, WINDOWS, strength=0.05, matrix=ex.RandomBands(variance=1.0))
+IDEAL = ex.Coupling(FLIP, ex.ThermalBath(1.0, ex.OhmicSpectrum(0.3, 5.0)))
+METHODS = {
+    "EMME": (LINK, ex.Product(system=1, beta=(1.0,)), ex.EMME()),
+    "BornMarkovSecular": (LINK, ex.Product(system=1, beta=(1.0,)), ex.BornMarkovSecular()),
+    "Schrodinger": (
+        LINK,
+        ex.Product(system=1, beta=(1.0,)),
+        ex.Schrodinger(key=jax.random.key(0), steps=16),
+    ),
+    "Davies": (IDEAL, ex.Gibbs(beta=1.0), ex.Davies(housekeeping=False)),
+    "Redfield": (IDEAL, ex.Gibbs(beta=1.0), ex.Redfield(housekeeping=False)),
+}
+
+
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_differentiates_by_what_is_optimised(name: str) -> None:
+    """Work and entropy production by the points of a held spline; junctions have their own test."""
+    link, start, method = METHODS[name]
+    ramp = ex.CubicSpline.ramp(0.8, 1.3, duration=2.0, pieces=2)
+
+    def f(values):
+        gap = eqx.tree_at(lambda r: r.protocol.values, ramp, values)
+        model = ex.OpenSystem(energies=(0.0, gap), couplings=(link,), start=start)
+        led = ex.solve(model, [2.0], method, throw=False).ledger
+        sigma = (
+            led.entropy_production_fixed if name == "BornMarkovSecular" else led.entropy_production
+        )
+        return led.work[0] + 0.5 * sigma[0]
+
+    args, along = (np.array([0.9, 1.3, 1.1]),), (np.array([0.5, -1.0, 0.8]),)
+    check_derivative(f, args, along, tolerance=1e-6)
+    # the jump at the end is work, and what is done with it is none of the path's
+    assert float(jnp.abs(f(jnp.array([0.9, 1.3, 1.1])))) > 1e-3

@@ -6,6 +6,9 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
+# compiling takes nearly all of the time here
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -12,6 +12,9 @@ import entropax as ex
 from entropax.equilibrium import ergotropy, free_energy, gibbs_state
 from entropax.method.rates import transitions
 
+# compiling takes nearly all of the time here
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SX = ex.machines.SIGMA_X
 LOWER = ex.machines.LOWERING
 FREQUENCIES = np.array([1e-9, 1e-3, 0.3, 1.0, 2.7, 12.0])

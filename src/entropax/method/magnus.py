@@ -1,17 +1,15 @@
 """Driven networks: exponentials of the Hamiltonian's mean over a step (Magnus)."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact, PyTree
+from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax.linalg import Exponential, matfn
 from entropax.method.dense import DenseView
-from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps, march
+from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.method.states import DenseState
 from entropax.model import FermionNetwork
 from entropax.protocol import Interval
@@ -35,49 +33,33 @@ class Magnus(AbstractSteppedMethod):
     steps: int = eqx.field(default=200, static=True)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
 
-    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "Magnus":
-        _network(model).require_defined(ts)
-        return self
+    def known(self, model: eqx.Module) -> FermionNetwork:
+        if not isinstance(model, FermionNetwork):
+            raise ValueError(
+                f"`model` must be a FermionNetwork for the method Magnus, but is "
+                f"{type(model).__name__} (a driven Junction: SplitStep)."
+            )
+        return model
+
+    def propagator(self, model: FermionNetwork) -> "Exponentials":
+        return Exponentials(model, self.order)
 
     def initial(self, model: eqx.Module) -> DenseState:
-        network = _network(model).before()
+        network = self.known(model).before()
         return DenseView(network).state(network, network.initial_correlation, jnp.zeros(()))
 
-    def run(
-        self,
-        model: eqx.Module,
-        ts: Float[Array, " times"],
-        reduce: Callable[[Any], PyTree[Array]],
-        meter: diffrax.AbstractProgressMeter,
-    ) -> PyTree[Array]:
-        network = _network(model)
-        ts = network.require_defined(ts)
-        if ts.shape[0] == 0:
-            nothing = self.initial(network)
-            return jax.vmap(lambda _: reduce(nothing))(ts)
-        view = DenseView(network)
-        propagator = _Exponentials(network, network.initial_correlation, self.order)
 
-        def show(u: Array, time: Array, work: Array) -> PyTree[Array]:
-            now = network.within(time, (time, time))
-            return reduce(view.state(now, propagator.correlation(u), work))
+class Exponentials(AbstractPropagator):
+    """U of a network, carried by matrix exponentials."""
 
-        return march(network, propagator, ts, self.steps, show, meter)
-
-
-def _network(model: eqx.Module) -> FermionNetwork:
-    if not isinstance(model, FermionNetwork):
-        raise ValueError(
-            f"`model` must be a FermionNetwork for the method Magnus, but is "
-            f"{type(model).__name__} (a driven Junction: SplitStep)."
-        )
-    return model
-
-
-class _Exponentials(AbstractPropagator):
     network: FermionNetwork
     start: Inexact[Array, "sites sites"]
+    view: DenseView
     order: int = eqx.field(static=True)
+
+    def __init__(self, network: FermionNetwork, order: int):
+        self.network, self.order = network, order
+        self.start, self.view = network.initial_correlation, DenseView(network)
 
     @property
     def block(self) -> int:
@@ -115,3 +97,9 @@ class _Exponentials(AbstractPropagator):
     def correlation(self, u: Complex[Array, "sites sites"]) -> Complex[Array, "sites sites"]:
         r"""$C = U^* C(0)\,U^T$."""
         return u.conj() @ self.start @ u.T
+
+    def state(
+        self, x: Complex[Array, "sites sites"], time: Float[Array, ""], work: Float[Array, ""]
+    ) -> DenseState:
+        now = self.network.within(time, (time, time))
+        return self.view.state(now, self.correlation(x), work)

@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
@@ -14,19 +14,6 @@ from jaxtyping import Array, Float, PyTree
 from entropax.method.base import AbstractMethod
 from entropax.method.splitting import SPLITTINGS
 from entropax.model.driven import BEFORE, AbstractControlled
-
-
-class AbstractSteppedMethod(AbstractMethod):
-    """A method of so many `steps` between neighbouring times, of an `order`."""
-
-    steps: eqx.AbstractVar[int]
-    order: eqx.AbstractVar[Literal[2, 4]]
-
-    def __check_init__(self) -> None:
-        if self.order not in SPLITTINGS:
-            raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
-        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
-            raise ValueError(f"`steps` must be a positive integer, but is {self.steps!r}.")
 
 
 class Steps(NamedTuple):
@@ -58,6 +45,10 @@ class AbstractPropagator(eqx.Module):
         self, x: PyTree[Array], steps: Steps
     ) -> tuple[PyTree[Array], Float[Array, "steps controls"]]:
         """x after the steps, and the forces after each of them."""
+
+    @abc.abstractmethod
+    def state(self, x: PyTree[Array], time: Float[Array, ""], work: Float[Array, ""]) -> Any:
+        """What the ledger asks for."""
 
 
 class _Here(NamedTuple):
@@ -148,3 +139,47 @@ def march(
     carry, found = jax.lax.scan(legs, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])
     return jax.tree.map(lambda leaf: leaf[back], found)
+
+
+class AbstractSteppedMethod(AbstractMethod):
+    """A method of so many `steps` between neighbouring times, of an `order`."""
+
+    steps: eqx.AbstractVar[int]
+    order: eqx.AbstractVar[Literal[2, 4]]
+
+    def __check_init__(self) -> None:
+        if self.order not in SPLITTINGS:
+            raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
+        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
+            raise ValueError(f"`steps` must be a positive integer, but is {self.steps!r}.")
+
+    @abc.abstractmethod
+    def known(self, model: eqx.Module) -> AbstractControlled:
+        """The model; `ValueError` for one that the method does not know."""
+
+    @abc.abstractmethod
+    def propagator(self, model: Any) -> AbstractPropagator:
+        """What carries the state of a known model."""
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
+        self.known(model).require_defined(ts)
+        return self
+
+    def run(
+        self,
+        model: eqx.Module,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        known = self.known(model)
+        ts = known.require_defined(ts)
+        if ts.shape[0] == 0:
+            nothing = self.initial(known)
+            return jax.vmap(lambda _: reduce(nothing))(ts)
+        propagator = self.propagator(known)
+
+        def show(x: PyTree[Array], time: Array, work: Array) -> PyTree[Array]:
+            return reduce(propagator.state(x, time, work))
+
+        return march(known, propagator, ts, self.steps, show, meter)

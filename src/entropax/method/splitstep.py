@@ -13,18 +13,16 @@ Many rotations $c_s$ are applied together: they add $\sum_s c_s b_s^T$ to U, whe
 follow from $c_s^\dagger U$ and the small matrix $c_s^\dagger c_r$ by one triangular system.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import expm
-from jaxtyping import Array, Complex, Float, PyTree
+from jaxtyping import Array, Complex, Float
 
-from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps, march
+from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.method.splitting import SPLITTINGS
 from entropax.method.star import product_state
 from entropax.method.states import ProductState, StarState
@@ -51,40 +49,19 @@ class SplitStep(AbstractSteppedMethod):
     steps: int = eqx.field(default=1000, static=True)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
 
-    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "SplitStep":
-        _junction(model).require_defined(ts)
-        return self
+    def known(self, model: eqx.Module) -> Junction:
+        if not isinstance(model, Junction):
+            raise ValueError(
+                f"`model` must be a Junction for the method SplitStep, but is "
+                f"{type(model).__name__} (a driven FermionNetwork: Magnus)."
+            )
+        return model
+
+    def propagator(self, model: Junction) -> "Rotations":
+        return Rotations(model, self.order)
 
     def initial(self, model: eqx.Module) -> ProductState:
-        return product_state(_junction(model).before())
-
-    def run(
-        self,
-        model: eqx.Module,
-        ts: Float[Array, " times"],
-        reduce: Callable[[Any], PyTree[Array]],
-        meter: diffrax.AbstractProgressMeter,
-    ) -> PyTree[Array]:
-        junction = _junction(model)
-        ts = junction.require_defined(ts)
-        if ts.shape[0] == 0:
-            nothing = self.initial(junction)
-            return jax.vmap(lambda _: reduce(nothing))(ts)
-        propagator = _Rotations(junction, self.order)
-
-        def show(x: "Columns", time: Array, work: Array) -> PyTree[Array]:
-            return reduce(propagator.state(x, time, work))
-
-        return march(junction, propagator, ts, self.steps, show, meter)
-
-
-def _junction(model: eqx.Module) -> Junction:
-    if not isinstance(model, Junction):
-        raise ValueError(
-            f"`model` must be a Junction for the method SplitStep, but is {type(model).__name__} "
-            "(a driven FermionNetwork: Magnus)."
-        )
-    return model
+        return product_state(self.known(model).before())
 
 
 class Columns(NamedTuple):
@@ -98,7 +75,9 @@ _TOGETHER = 64
 """Rotations that are applied together: enough for matrix products to run at full speed."""
 
 
-class _Rotations(AbstractPropagator):
+class Rotations(AbstractPropagator):
+    """U of a junction, carried by rotations."""
+
     junction: Junction
     order: int = eqx.field(static=True)
 
