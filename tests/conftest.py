@@ -35,7 +35,7 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def forget_programs() -> Iterator[None]:
     """A process that keeps thousands of compiled programs runs out of memory maps, and crashes."""
     yield
