@@ -18,7 +18,7 @@ import pytest
 import systems
 import textbook
 from helpers import check_derivative
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from systems import TIMES, Star, assert_same_ledger, fields, largest, twin_fields
 
@@ -445,10 +445,8 @@ def test_invariants_of_whatever_is_drawn(
     filling=st.lists(st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1), min_size=21, max_size=21),
 )
 def test_invariants_from_whatever_filling(energies: list, couplings: list, filling: list) -> None:
-    e, t, n = np.array(energies), np.array(couplings), np.array(filling)
-    gaps = np.diff(np.sort(e))
-    # see the test below
-    assume(np.all((gaps == 0) | (gaps > 1e-4)))
+    # energies equal or apart: see the test below
+    e, t, n = np.round(energies, 3), np.array(couplings), np.array(filling)
     sol = solve(whatever(e, t, n))
     assert not np.any(sol.failed)
     assert_invariants(fields(sol.ledger), thermal=False)
