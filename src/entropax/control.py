@@ -46,21 +46,20 @@ def trainable(params: PyTree) -> PyTree[bool]:
     def mark(node: Any) -> Any:
         if not isinstance(node, AbstractProtocol):
             return eqx.is_inexact_array(node)
-        children, structure = jax.tree.flatten(node, is_leaf=lambda x: x is not node)
-        names = [key[0].name for key, _ in _named(node)]
+        fields, structure = jax.tree_util.tree_flatten_with_path(
+            node, is_leaf=lambda x: x is not node
+        )
         return jax.tree.unflatten(
             structure,
             [
-                jax.tree.map(lambda _: False, child) if name in node.held else trainable(child)
-                for name, child in zip(names, children, strict=True)
+                jax.tree.map(lambda _: False, child)
+                if path[0].name in node.held
+                else trainable(child)
+                for path, child in fields
             ],
         )
 
     return jax.tree.map(mark, params, is_leaf=lambda x: isinstance(x, AbstractProtocol))
-
-
-def _named(node: Any) -> Any:
-    return jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)[0]
 
 
 def optimise(

@@ -24,7 +24,7 @@ from jaxtyping import Array, Complex, Float
 
 from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.method.splitting import SPLITTINGS
-from entropax.method.star import product_state
+from entropax.method.star import product_state, squared
 from entropax.method.states import ProductState, StarState
 from entropax.model import Junction
 from entropax.protocol import Interval
@@ -112,7 +112,7 @@ class Rotations(AbstractPropagator):
 
         found = jax.vmap(frozen)(*steps)
         vectors, *factors = (leaf.reshape(-1, *leaf.shape[2:]) for leaf in found)
-        level, grown, rows = _rotate(x, vectors, *factors)
+        grown, rows = _rotate(x, vectors, *factors)
         levels = rows[len(inner) :: len(inner)]
         # the gated couplings after each step, which sees what was grown before
         gated = jax.vmap(self._gated)(steps.begin + steps.length)
@@ -124,7 +124,7 @@ class Rotations(AbstractPropagator):
         forces = jax.vmap(self._forces)(levels, seen)
         wide = jnp.concatenate([_real(grown), _real(1j * grown)])
         added = jnp.concatenate([vectors.real, vectors.imag]).T @ wide
-        return Columns(_real(level), x.modes + added), forces
+        return Columns(_real(levels[-1]), x.modes + added), forces
 
     def _gated(self, time: Float[Array, ""]) -> Complex[Array, "gates modes"]:
         """c of each lead that has a gate, at g = 1, and zero in the others."""
@@ -141,7 +141,7 @@ class Rotations(AbstractPropagator):
     ) -> Float[Array, " controls"]:
         """Occupation of the level, and the energy of each gate's coupling at g = 1."""
         n = self.junction.initial_occupations
-        return jnp.concatenate([(n @ _squared(level))[None], 2.0 * (level.conj() * seen).real @ n])
+        return jnp.concatenate([(n @ squared(level))[None], 2.0 * (level.conj() * seen).real @ n])
 
     def state(self, x: Columns, time: Float[Array, ""], work: Float[Array, ""]) -> StarState:
         """What the ledger asks for; entropies do not see the picture's phases."""
@@ -152,7 +152,7 @@ class Rotations(AbstractPropagator):
         weighted = modes.conj() * n
         blocks = tuple(weighted[own] @ modes[own].T for own in now.lead_slices)
         occupations = tuple(jnp.diagonal(block).real for block in blocks)
-        filled = n @ _squared(level)
+        filled = n @ squared(level)
         return StarState(
             system=filled[None, None],
             occupations=occupations,
@@ -161,7 +161,7 @@ class Rotations(AbstractPropagator):
             work=work,
             level_row=row,
             blocks=blocks,
-            amplitudes=_squared(level),
+            amplitudes=squared(level),
             start=n,
         )
 
@@ -190,8 +190,8 @@ def _rotate(
     alpha: Complex[Array, " stages"],
     beta: Complex[Array, " stages"],
     gamma: Complex[Array, " stages"],
-) -> tuple[Array, Complex[Array, "stages sites"], Complex[Array, "stages+1 sites"]]:
-    r"""The level's row at the end, the rows $b_s$, and the level's row before each and at the end.
+) -> tuple[Complex[Array, "stages sites"], Complex[Array, "stages+1 sites"]]:
+    r"""The rows $b_s$, and the level's row before each stage and at the end.
 
     With $d_{s+1} = \alpha_s d_s + \beta_s w_s$, $b_s = \beta_s d_s + \gamma_s w_s$ and
     $w_s = c_s^\dagger U + \sum_{r<s} c_s^\dagger c_r\, b_r$: triangular in $(d_0, w_0, d_1, ...)$.
@@ -212,7 +212,7 @@ def _rotate(
     solved = jax.scipy.linalg.solve_triangular(matrix, given, lower=True, unit_diagonal=True)
     levels, seen = solved[::2], solved[1::2]
     grown = beta[:, None] * levels[:-1] + gamma[:, None] * seen
-    return levels[-1], grown, levels
+    return grown, levels
 
 
 def _project(
@@ -232,7 +232,3 @@ def _complex(pairs: Float[Array, "*shape 2*n"]) -> Complex[Array, "*shape n"]:
 
 def _real(numbers: Complex[Array, "*shape n"]) -> Float[Array, "*shape 2*n"]:
     return jnp.concatenate([numbers.real, numbers.imag], axis=-1)
-
-
-def _squared(z: Array) -> Array:
-    return z.real**2 + z.imag**2

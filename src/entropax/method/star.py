@@ -67,7 +67,7 @@ def star_states(
         blocks = tuple(
             _block(energies[s], couplings[s], x[s], row[s], q[s], occupations[s]) for s in slices
         )
-        amplitudes = _squared(jnp.concatenate([response.level[None], x]))
+        amplitudes = squared(jnp.concatenate([response.level[None], x]))
         level = amplitudes @ junction.initial_occupations
         return _Correlations(level, row, occupations, blocks, amplitudes)
 
@@ -109,7 +109,8 @@ class _Correlations(NamedTuple):
     amplitudes: Float[Array, " sites"]
 
 
-def _squared(z: Array) -> Array:
+def squared(z: Array) -> Array:
+    """|z|^2."""
     return z.real**2 + z.imag**2
 
 
@@ -135,7 +136,7 @@ def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
         row=c[0, 1:],
         occupations=jnp.diagonal(bath).real,
         blocks=tuple(bath[s, s] for s in junction.lead_slices),
-        amplitudes=_squared(u[0]),
+        amplitudes=squared(u[0]),
     )
 
 
@@ -208,7 +209,7 @@ def _plain_moments(level, y, z, own, energies, poles, couplings, level_filling, 
     d = jnp.where(same, slopes, (y[:, None] - y[None, :]) * inverse)
     squares = couplings**2
     sums = (
-        _squared(d) @ (filling * squares),
+        squared(d) @ (filling * squares),
         d @ (squares * filling * y.conj()),
         d @ (squares * (level_filling - filling)),
     )
@@ -220,7 +221,7 @@ def _assemble(sums, level, y, z, own, couplings, level_filling, filling):
     row = couplings * (level.conj() * level_filling * y + filling * y.conj() * own + row_sum)
     q = couplings * ((level_filling - filling) * own + q_sum)
     returned = 2.0 * filling * (own.conj() * z).real
-    occupations = filling + couplings**2 * (returned + level_filling * _squared(y) + spread)
+    occupations = filling + couplings**2 * (returned + level_filling * squared(y) + spread)
     return row, q, occupations
 
 

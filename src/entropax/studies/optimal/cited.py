@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from entropax.protocol import CubicSpline, Held, PiecewiseLinear
 from entropax.studies.base import Row
-from entropax.studies.optimal import dot, trap
+from entropax.studies.optimal import dot, erasure, trap
 from entropax.studies.optimal.known import least_heat, least_work
 
 WORK = {
@@ -19,9 +19,6 @@ WORK = {
     (2.0, 0.5, 1.0): (-0.23175482543147, 1.423998999, 0.919136043),
 }
 """From, to, duration: W*, and the energies that the drive jumps to and from."""
-
-HEAT = {(0.1, 10.0): 0.45909888292832, (0.01, 20.0): 0.73998511613767}
-"""What is left of a mixed bit, duration: least heat."""
 
 
 def rows() -> Iterator[Row]:
@@ -37,7 +34,7 @@ def rows() -> Iterator[Row]:
         protocol = Held(PiecewiseLinear(drive.times, drive.energies), first, last, duration)
         # the optimum is flat: a hundred straight pieces cost 1e-8 more
         yield Row(f"{label}, W by Davies", source, cited[0], float(work(protocol)), 1e-7)
-    for (left, duration), cited in HEAT.items():
+    for left, duration, cited in erasure.CITED:
         heat = least_heat(*map(jnp.asarray, (0.5, left, duration))).heat
         label = f"least heat of erasing a bit to {left:g} in t = {duration:g}"
         yield Row(label, source, cited, float(heat), 1e-9)
