@@ -20,6 +20,15 @@ from entropax.control import (
     optimise as optimise,
     optimise_with_constraint as optimise_with_constraint,
 )
+from entropax.ensemble import (
+    Ensemble as Ensemble,
+    Scan as Scan,
+    Share as Share,
+    StoreError as StoreError,
+    ensemble as ensemble,
+    open_ensemble as open_ensemble,
+    scan as scan,
+)
 from entropax.ledger import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import entropax
+from entropax._versions import versions
 
 _AtLeast4 = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=4))]
 _AtLeast8 = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=8))]
@@ -98,7 +98,7 @@ def _reproduce(study, size, out: Path) -> None:
         "citation": study.citation,
         "modes": size.modes or "published",
         "times": size.times or "published",
-        "versions": _versions(),
+        "versions": versions(),
         "claims": [
             {"statement": c.statement, "found": c.found, "holds": bool(c.holds)} for c in claims
         ],
@@ -146,21 +146,104 @@ def validate() -> int:
 
 
 @app.command
+def run(
+    study: Path,
+    *,
+    store: Path | None = None,
+    samples: int | None = None,
+    index_range: str | None = None,
+    cpu_devices: int | None = None,
+    distributed: bool = False,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+) -> int:
+    """Run the ensemble or the scan of a TOML file (docs/studies.md); called again, it goes on.
+
+    Under `srun` or `mpirun` each process takes its share of the draws, without communication.
+
+    Parameters
+    ----------
+    study
+        The file.
+    store
+        Folder of the results, instead of the file's.
+    samples
+        Draws, instead of the file's.
+    index_range
+        FIRST:LAST, the draws that this process makes, instead of its share.
+    cpu_devices
+        CPU devices of this process; as many as it has cores where left out.
+    distributed
+        Join the processes by `jax.distributed`, which finds the others on Slurm and Open MPI.
+    coordinator
+        With --distributed: ADDRESS:PORT of process 0, where it is not found.
+    processes
+        With --distributed: how many there are.
+    process
+        With --distributed: the number of this one.
+    """
+    from entropax.config import load
+    from entropax.ensemble import hosts
+
+    hosts.use_cpu_devices(cpu_devices)
+    try:
+        share = hosts.join(coordinator, processes, process) if distributed else hosts.found()
+        asked = load(study)
+        asked = asked._replace(
+            store=asked.store if store is None else str(store),
+            samples=asked.samples if samples is None else samples,
+        )
+        mine = _range(index_range) if index_range else share
+        if asked.store is None and mine != (0, 1):
+            raise ValueError("`store` must be given where several processes share the draws.")
+        made = asked.run(mine, progress=True)
+        if distributed:
+            hosts.wait_for_all()
+            made = entropax.open_ensemble(str(asked.store)) if asked.store else made
+    except (ValueError, entropax.StoreError) as error:
+        _console.print(f"[red]{error}", highlight=False)
+        return 2
+    except KeyboardInterrupt as stop:
+        _console.print(f"[yellow]{stop}", highlight=False)
+        return 130
+    if share.rank == 0:
+        _report(made, asked.store)
+    return 0
+
+
+def _report(made: entropax.Scan, store: str | None) -> None:
+    """What is there by now."""
+    import numpy as np
+
+    done, failed = len(made.indices), int(made.failed.sum())
+    if isinstance(made, entropax.Ensemble) and done > failed:
+        table = Table(f"at t = {made.ts[-1]:.6g}", "mean", "error")
+        for name, mean in vars(made.mean).items():
+            if isinstance(mean, np.ndarray) and mean.shape == made.ts.shape:
+                error = getattr(made.error, name)[-1]
+                table.add_row(name, f"{mean[-1]:.8g}", f"{error:.2g}")
+        _console.print(table)
+    place = f" {store}" if store else ""
+    _console.print(f"{done} of {made.samples} done, {failed} failed.{place}", highlight=False)
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit()):
+        raise ValueError(f"`index_range` must be FIRST:LAST, such as 0:128, but is {text!r}.")
+    return int(first), int(last)
+
+
+@app.command
 def about() -> None:
     """Print versions, devices and precision: what a report of a problem should hold."""
     import jax
 
-    for name, version in _versions().items():
+    for name, version in versions().items():
         _console.print(f"{name:12} {version}", highlight=False)
     _console.print(f"{'devices':12} {', '.join(map(str, jax.devices()))}", highlight=False)
     _console.print(f"{'float64':12} {jax.config.read('jax_enable_x64')}", highlight=False)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    packages = ("entropax", "jax", "jaxlib", "equinox", "diffrax", "numpy")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -188,11 +188,11 @@ def solve(
         raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
-    return _solve(model, times, method.prepare(model, times), save, progress, throw)
+    return solve_prepared(model, times, method.prepare(model, times), save, progress, throw)
 
 
 @eqx.filter_jit
-def _solve(
+def solve_prepared(
     model: FermionModel | OpenSystem,
     ts: Float[Array, " times"],
     method: AbstractMethod,
@@ -200,6 +200,7 @@ def _solve(
     meter: diffrax.AbstractProgressMeter,
     throw: bool,
 ) -> Solution[Any]:
+    """`solve` of what has been checked, by a method that has been prepared."""
     start = reference(method.initial(model), model)
 
     def reduce(state):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
 
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from entropax._checks import is_traced
+from entropax._device import memory
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
 from entropax.method.amplitudes import Setting, Stretch, Values
@@ -106,7 +106,7 @@ class Schrodinger(AbstractMethod):
         if self.mutual_information or self.observation is not None:
             whole = model.levels * float(np.prod([bath.size for bath in model.baths]))
             need += 16.0 * 3 * whole * sum(len(s.columns) for s in self.sectors or ())
-        have = _memory_of_device() if self.memory_limit is None else self.memory_limit * 2**30
+        have = memory(jax.devices()[0]) if self.memory_limit is None else self.memory_limit * 2**30
         if need > have:
             raise ValueError(
                 f"`model` must fit into memory for the method Schrodinger, but sectors of "
@@ -274,11 +274,3 @@ def _plan(model: OpenSystem, ts: Float[Array, " times"]) -> tuple[int, ...] | No
     stretch = np.searchsorted(np.asarray(breaks), np.asarray(ts), side="right")
     counts = np.bincount(stretch, minlength=1)
     return tuple(int(n) for n in counts)
-
-
-def _memory_of_device() -> float:
-    device = jax.devices()[0]
-    statistics = device.memory_stats() if device.platform != "cpu" else None
-    if statistics and "bytes_limit" in statistics:
-        return float(statistics["bytes_limit"])
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -1,0 +1,15 @@
+"""What the machine offers."""
+
+import os
+from typing import Any, TypeAlias
+
+Device: TypeAlias = Any
+"""A `jax.Device`, which type checkers take for a variable."""
+
+
+def memory(device: Device) -> float:
+    """Bytes of a device's own memory, or of the machine's."""
+    statistics = device.memory_stats() if device.platform != "cpu" else None
+    if statistics and "bytes_limit" in statistics:
+        return float(statistics["bytes_limit"])
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

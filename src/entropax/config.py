@@ -1,0 +1,211 @@
+"""Studies as TOML files: a model, a method, times, and how many draws of it (docs/studies.md).
+
+A table with a `type` is an object of this library; its other keys are the arguments.
+"""
+
+import copy
+import difflib
+import inspect
+import itertools
+import os
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import entropax
+from entropax.ensemble import Scan, Share, ensemble, scan
+from entropax.method import AbstractMethod
+
+Table = dict[str, Any]
+
+_ROOMS = ("entropax.model", "entropax.method", "entropax.protocol")
+"""Where the objects of a study live."""
+
+_SPACINGS: dict[str, Callable[..., Any]] = {"linear": jnp.linspace, "log": jnp.geomspace}
+
+
+class Study(NamedTuple):
+    """What a file asks for: an ensemble of `samples` draws, or a scan where `models` are listed."""
+
+    models: Any
+    method: AbstractMethod | None
+    ts: jax.Array
+    is_scan: bool
+    seed: int | None
+    samples: int
+    chunk: int | None
+    store: str | None
+
+    def run(self, indices: tuple[int, int] | Share | None, *, progress: bool) -> Scan[Any]:
+        """Make the draws that are not stored yet."""
+        where: dict[str, Any] = {
+            "store": self.store,
+            "chunk": self.chunk,
+            "indices": indices,
+            "progress": progress,
+        }
+        key = None if self.seed is None else jax.random.key(self.seed)
+        if self.is_scan:
+            return scan(self.models, self.ts, self.method, key=key, **where)
+        if key is None:
+            raise ValueError("`seed` must be given.")
+        return ensemble(self.models, self.ts, self.method, key=key, samples=self.samples, **where)
+
+
+def load(path: str | os.PathLike[str]) -> Study:
+    """The study in a file. `ValueError` names the key that is wrong, and the nearest right one."""
+    try:
+        found = tomllib.loads(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"`{path}` must be a TOML file that can be read: {error}") from error
+    return parse(found)
+
+
+def parse(found: Table) -> Study:
+    """The study in a TOML document."""
+    known = ("model", "method", "times", "scan", "seed", "samples", "chunk", "store")
+    _require_known("", found, known)
+    for name in ("model", "times"):
+        if name not in found:
+            raise ValueError(f"`{name}` must be given.")
+    grid = found.get("scan")
+    is_scan = grid is not None
+    if is_scan == ("samples" in found):
+        raise ValueError("Either `samples` (draws of one model) or `scan` (a grid) must be given.")
+    models = _grid(found["model"], grid) if is_scan else _build("model", found["model"])
+    method = _build("method", found["method"]) if "method" in found else None
+    for name in ("seed", "samples", "chunk"):
+        if not isinstance(found.get(name, 0), int):
+            raise ValueError(f"`{name}` must be an integer, but is {found[name]!r}.")
+    return Study(
+        models,
+        method,
+        jnp.asarray(_numbers("times", found["times"])),
+        is_scan,
+        found.get("seed", None if is_scan else 0),
+        len(models) if is_scan else found["samples"],
+        found.get("chunk"),
+        found.get("store"),
+    )
+
+
+def _build(path: str, value: Any) -> Any:
+    """The object that a value of the document stands for."""
+    if isinstance(value, list):
+        return tuple(_build(f"{path}[{i}]", one) for i, one in enumerate(value))
+    if not isinstance(value, dict):
+        return value
+    if "type" in value:
+        return _object(path, value)
+    if "count" in value:
+        return _numbers(path, value)
+    if set(value) == {"real", "imag"}:
+        return np.asarray(value["real"]) + 1j * np.asarray(value["imag"])
+    raise ValueError(
+        f"`{path}` must have a `type`, be a range (`start`, `stop`, `count`) or complex numbers "
+        f"(`real`, `imag`), but has the keys {', '.join(value)}."
+    )
+
+
+def _object(path: str, table: Table) -> Any:
+    maker = _maker(path, str(table["type"]))
+    parameters = inspect.signature(maker).parameters
+    arguments = {name: value for name, value in table.items() if name != "type"}
+    _require_known(path, arguments, parameters)
+    built = {name: _build(f"{path}.{name}", value) for name, value in arguments.items()}
+    if isinstance(built.get("key"), int):
+        built["key"] = jax.random.key(built["key"])
+    if "key" in parameters and "key" not in built and not inspect.isclass(maker):
+        return eqx.Partial(maker, **built)  # a model that is drawn
+    try:
+        return maker(**built)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`{path}` ({table['type']}): {error}") from error
+
+
+def _maker(path: str, name: str) -> Callable[..., Any]:
+    """What a `type` names: `Lead`, `Lead.flat`, `machines.qubits`; only of this library."""
+    known = _makers()
+    if name not in known:
+        near = _near(name, known)
+        raise ValueError(
+            f"`{path}.type` must be a model, a method or a part, but is {name!r}{near}."
+        )
+    return known[name]
+
+
+def _makers() -> dict[str, Callable[..., Any]]:
+    """Public models, methods and what they are made of, by the names that users know."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name, value in vars(entropax).items():
+        if getattr(value, "__module__", "").startswith(_ROOMS):
+            found[name] = value
+            if inspect.isclass(value):
+                others = inspect.getmembers(value, inspect.ismethod)
+                found |= {f"{name}.{n}": m for n, m in others if not n.startswith("_")}
+    for name, value in vars(entropax.machines).items():
+        if getattr(value, "__module__", "") == entropax.machines.__name__:
+            found[f"machines.{name}"] = value
+    return {name: value for name, value in found.items() if "._" not in f".{name}"}
+
+
+def _grid(model: Table, grid: Table) -> list[Any]:
+    """Models at every combination of the values, the last one varying fastest."""
+    models: list[Any] = []
+    axes = [_numbers(f"scan.{place}", values).tolist() for place, values in grid.items()]
+    for combination in itertools.product(*axes):
+        changed = copy.deepcopy(model)
+        for place, value in zip(grid, combination, strict=True):
+            _put(changed, place, value)
+        models.append(_build("model", changed))
+    return models
+
+
+def _put(table: Any, place: str, value: float) -> None:
+    """Set what is at a place such as `couplings.0.strength`, which must be there."""
+    *way, last = [int(step) if step.isdigit() else step for step in place.split(".")]
+    try:
+        for step in way:
+            table = table[step]
+        table[last]
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(
+            f"`scan.{place}` must name a value of the model, but {error} is not there."
+        ) from error
+    table[last] = value
+
+
+def _numbers(path: str, value: Any) -> np.ndarray:
+    """A list, or a range."""
+    if isinstance(value, dict):
+        _require_known(path, value, ("start", "stop", "count", "spacing"))
+        spacing = value.get("spacing", "linear")
+        if spacing not in _SPACINGS:
+            raise ValueError(f"`{path}.spacing` must be linear or log, but is {spacing!r}.")
+        try:
+            return np.asarray(_SPACINGS[spacing](value["start"], value["stop"], value["count"]))
+        except KeyError as error:
+            raise ValueError(f"`{path}.{error.args[0]}` must be given.") from error
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{path}` must be numbers or a range, but is {value!r}.") from error
+
+
+def _require_known(path: str, found: Iterable[str], known: Iterable[str]) -> None:
+    known = [name for name in known if name != "self"]
+    for name in found:
+        if name not in known:
+            place, near = f"{path}.{name}" if path else name, _near(name, known)
+            raise ValueError(f"`{place}` is not known{near}; known are {', '.join(known)}.")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean `{found[0]}`?)" if found else ""

@@ -1,0 +1,58 @@
+"""Which of several processes this one is, and what share of the draws is its own."""
+
+import os
+from typing import NamedTuple
+
+import jax
+from jax.experimental import multihost_utils
+
+_LAUNCHERS = (
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+)
+"""What srun, Open MPI's mpirun, and MPICH's set."""
+
+
+class Share(NamedTuple):
+    """What falls to process `rank` of `size`."""
+
+    rank: int
+    size: int
+
+    def of(self, samples: int, chunk: int) -> tuple[int, int]:
+        """The range of draws: whole chunks, as many as the others have to one."""
+        chunks = -(-samples // chunk)
+        first, last = (chunks * i // self.size for i in (self.rank, self.rank + 1))
+        return min(first * chunk, samples), min(last * chunk, samples)
+
+
+def found() -> Share:
+    """As the launcher says; alone where there is none."""
+    for rank, size in _LAUNCHERS:
+        if rank in os.environ and size in os.environ:
+            return Share(int(os.environ[rank]), int(os.environ[size]))
+    return Share(0, 1)
+
+
+def join(coordinator: str | None, processes: int | None, process: int | None) -> Share:
+    """Join the others by JAX's distributed runtime, which finds them on Slurm and Open MPI."""
+    jax.distributed.initialize(coordinator, processes, process)
+    return Share(jax.process_index(), jax.process_count())
+
+
+def wait_for_all() -> None:
+    """Until every process that joined has come here: all that it made is stored by then."""
+    multihost_utils.sync_global_devices("entropax")
+
+
+def use_cpu_devices(number: int | None) -> None:
+    """One a core: a batch runs on one core a device."""
+    jax.config.update("jax_num_cpu_devices", number or _cores())
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1

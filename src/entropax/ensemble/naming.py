@@ -1,0 +1,71 @@
+"""Trees of arrays by name, as a store and xarray want them, and ledgers made of them again."""
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+import jax
+from jaxtyping import PyTree
+
+T = TypeVar("T")
+
+
+def by_name(prefix: str, tree: PyTree) -> dict[str, Any]:
+    """The leaves of a tree by their places in it, as in `ledger.terms.athermality`."""
+    return {
+        ".".join([prefix, *(jax.tree_util.keystr((step,), simple=True) for step in path)]): leaf
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    }
+
+
+def below(prefix: str, named: dict[str, T]) -> dict[str, T]:
+    """What is under a name, by the rest of its name; by an empty one what has just this name."""
+    return {
+        name[len(prefix) + 1 :]: value
+        for name, value in named.items()
+        if name == prefix or name.startswith(f"{prefix}.")
+    }
+
+
+def rebuilt(kind: Any, named: dict[str, Any]) -> Any:
+    """The `kind` (a ledger, part of one, or an array) whose leaves have these names."""
+    if not named:
+        return None
+    if "" in named:
+        return named[""]
+    if typing.get_origin(kind) is tuple:
+        places = sorted({int(name.split(".")[0]) for name in named})
+        return tuple(rebuilt(_part(kind, str(i)), below(str(i), named)) for i in places)
+    return kind(**{n: rebuilt(_part(kind, n), below(n, named)) for n in _fields(kind)})
+
+
+def axes(kind: Any, name: str, ndim: int) -> list[str]:
+    """Names of an array's axes, as its annotation has them; numbered where it has none."""
+    for step in name.split("."):
+        kind = _part(kind, step)
+    words = [word.lstrip("*") for word in getattr(kind, "dim_str", "").split()]
+    found: list[str] = []
+    for i in range(ndim):
+        word = words[i] if i < len(words) and words[i] != "..." else f"{name}_{i}"
+        found.append(f"{word}_{i}" if word in found else word)
+    return found
+
+
+def _fields(kind: Any) -> list[str]:
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return list(kind._fields)
+
+
+def _part(kind: Any, step: str) -> Any:
+    """The annotation of a field or an entry, without its `| None`."""
+    if kind is None:
+        return None
+    if typing.get_origin(kind) is tuple:
+        part = typing.get_args(kind)[0]
+    else:
+        part = typing.get_type_hints(kind).get(step)
+    if typing.get_origin(part) in (typing.Union, types.UnionType):
+        part = next(p for p in typing.get_args(part) if p is not types.NoneType)
+    return part

@@ -1,0 +1,175 @@
+"""The compiled program that makes one chunk of draws, on one device or many."""
+
+import abc
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, PartitionSpec
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from entropax._device import Device, memory
+from entropax.ensemble.naming import by_name
+from entropax.ensemble.store import Draws
+from entropax.method import AbstractMethod
+from entropax.solve import Solution, solve_prepared
+
+_AXIS = "draws"
+_SHARE = 0.5
+"""Of the memory, what a chunk may take."""
+
+
+class AbstractDraws(eqx.Module):
+    """Draw number i: which model, by which method."""
+
+    @abc.abstractmethod
+    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+        """The model and the prepared method of one draw."""
+
+
+class Repeated(AbstractDraws):
+    """One model; what is drawn is in the method."""
+
+    model: eqx.Module
+    method: AbstractMethod
+    key: PRNGKeyArray
+
+    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+        return self.model, with_key(self.method, jax.random.fold_in(self.key, index))
+
+
+class Made(AbstractDraws):
+    """Models that a function makes of a key; a method that draws has a key of its own."""
+
+    make: Callable[..., Any]
+    method: AbstractMethod
+    key: PRNGKeyArray
+    ts: Float[Array, " times"]
+
+    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+        for_model, for_method = jax.random.split(jax.random.fold_in(self.key, index))
+        model = self.make(key=for_model)
+        return model, with_key(self.method, for_method).prepare(model, self.ts)
+
+
+class Listed(AbstractDraws):
+    """A batch of models, and of methods prepared for them; or one method for all."""
+
+    models: Any
+    methods: AbstractMethod
+    key: PRNGKeyArray | None
+    ts: Float[Array, " times"]
+    is_prepared: bool = eqx.field(static=True)
+
+    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+        model = take(self.models, index)
+        method = take(self.methods, index) if self.is_prepared else self.methods
+        if self.key is not None:
+            method = with_key(method, jax.random.fold_in(self.key, index))
+        return model, method if self.is_prepared else method.prepare(model, self.ts)
+
+
+def draws_key(method: AbstractMethod) -> bool:
+    """Whether a method draws at random."""
+    return "key" in {field.name for field in dataclasses.fields(method)}
+
+
+def with_key(method: AbstractMethod, key: PRNGKeyArray) -> AbstractMethod:
+    """The method with this key, where it takes one."""
+    return dataclasses.replace(method, key=key) if draws_key(method) else method
+
+
+def take(batch: Any, index: int | Array) -> Any:
+    """One member of a batched pytree."""
+    return jax.tree.map(lambda x: x[index] if eqx.is_array(x) else x, batch)
+
+
+class Task(NamedTuple):
+    """What every draw is asked: its ledger at `ts`, and `save` of its states."""
+
+    draws: AbstractDraws
+    ts: Float[Array, " times"]
+    save: Callable[[Any], PyTree[Array]] | None
+
+    def ledger(self) -> type:
+        """The class of the ledgers."""
+        return type(eqx.filter_eval_shape(self._solution, 0).ledger)
+
+    def _solution(self, index: Int[Array, ""]) -> Solution[Any]:
+        model, method = self.draws.at(index)
+        meter = diffrax.NoProgressMeter()
+        return solve_prepared(model, self.ts, method, self.save, meter, throw=False)
+
+    def draw(self, index: Int[Array, ""]) -> dict[str, Array]:
+        """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
+        solution = self._solution(index)
+        named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
+        return named | {"failed": jnp.any(solution.failed)}
+
+
+class Program:
+    """A compiled chunk: draws shared out over `devices`, `batch` at a time on each.
+
+    The batch is what fits into half of the memory, found by asking the compiler; it divides the
+    share of a device, which is rounded up.
+    """
+
+    def __init__(self, task: Task, chunk: int, devices: Sequence[Device]) -> None:
+        self.task, self.devices = task, tuple(devices)
+        share, rounds = math.ceil(chunk / len(devices)), 1
+        while True:
+            self.batch = math.ceil(share / rounds)
+            self.width = self.batch * rounds * len(devices)
+            self._compiled = self._compile()
+            allowed = _SHARE * memory(devices[0])
+            need = self._footprint()
+            if need <= allowed or self.batch == 1:
+                break
+            rounds = min(share, math.ceil(rounds * need / allowed))
+        if rounds > 1:
+            warnings.warn(
+                f"{share} draws at once need more memory than {allowed / 2**30:.1f} GiB, half of "
+                f"the memory: `chunk` of {chunk} is worked off {self.batch} at a time.",
+                stacklevel=4,
+            )
+
+    def _compile(self) -> Any:
+        indices = jnp.zeros(self.width, int)
+        return cast(Any, _chunk).lower(self.task, indices, self.devices, self.batch).compile()
+
+    def _footprint(self) -> float:
+        """Bytes that the program takes of one memory: a device's own, or what all cores share."""
+        analysis = self._compiled.compiled.memory_analysis()
+        one = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+        return one * (len(self.devices) if self.devices[0].platform == "cpu" else 1)
+
+    def run(self, start: int, stop: int) -> Draws:
+        """Draws [start, stop), at most `width` of them: the same program, whatever their number."""
+        indices = start + jnp.arange(self.width)
+        drawn = self._compiled(self.task, indices, self.devices, self.batch)
+        return {name: np.asarray(x)[: stop - start] for name, x in drawn.items()}
+
+
+@eqx.filter_jit
+def _chunk(
+    task: Task, indices: Int[Array, " draws"], devices: tuple[Device, ...], batch: int
+) -> dict[str, Array]:
+    arrays, rest = eqx.partition(task, eqx.is_array)
+
+    def share(arrays: Task, indices: Array) -> dict[str, Array]:
+        return jax.lax.map(eqx.combine(arrays, rest).draw, indices, batch_size=batch)
+
+    # `vmap` over a sharded axis may gather what LAPACK works on; here nothing can be exchanged
+    mesh = jax.make_mesh((len(devices),), (_AXIS,), (AxisType.Auto,), devices=devices)
+    everywhere, shared = PartitionSpec(), PartitionSpec(_AXIS)
+    spread = jax.shard_map(
+        share, mesh=mesh, in_specs=(everywhere, shared), out_specs=shared, check_vma=False
+    )
+    return spread(arrays, indices)

@@ -1,0 +1,339 @@
+"""Many draws of a random model, many models of a scan: one call, chunk by chunk."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+from entropax._checks import Numbers, finite_array
+from entropax._device import Device
+from entropax._versions import versions
+from entropax.ensemble.collect import FAILED, Collected, Read
+from entropax.ensemble.hosts import Share
+from entropax.ensemble.naming import below, rebuilt
+from entropax.ensemble.program import (
+    AbstractDraws,
+    Listed,
+    Made,
+    Program,
+    Repeated,
+    Task,
+    draws_key,
+    take,
+    with_key,
+)
+from entropax.ensemble.question import Question, describe
+from entropax.ensemble.result import Ensemble, Scan, ledger_of
+from entropax.ensemble.store import Draws, Manifest, Store, StoreError
+from entropax.method import AbstractMethod, Exact
+from entropax.progress import bar
+
+Save = Callable[[Any], PyTree[Array]]
+
+_CHUNK = 16
+"""Draws a device and chunk, where nothing else is asked for."""
+
+
+def ensemble(
+    model: Any,
+    ts: Numbers,
+    method: AbstractMethod | None = None,
+    *,
+    key: PRNGKeyArray,
+    samples: int,
+    chunk: int | None = None,
+    store: str | os.PathLike[str] | None = None,
+    devices: Sequence[Device] | None = None,
+    save: Save | None = None,
+    indices: tuple[int, int] | Share | None = None,
+    quantiles: Sequence[float] = (),
+    keep: bool = False,
+    progress: bool = False,
+    throw: bool = False,
+) -> Ensemble[Any]:
+    r"""Many draws of a random model: means and standard errors of its ledger.
+
+    Draw i has the key `fold_in(key, i)`: it is the same draw on any number of devices, in any
+    chunk, and when a run goes on.
+
+    **Arguments:**
+
+    - `model`: a model, where the method draws (`Schrodinger`), or a function `model(key=key)`
+      that makes one, such as `eqx.Partial(ex.pure_start, junction)`.
+    - `ts`, `method`, `save`: as for `solve`.
+    - `key`, `samples`: of the ensemble, and how many draws.
+    - `chunk`: draws that are made together, and kept in one file of a store: what a kill loses.
+      16 a device where left out; in a store that is there already, its own.
+    - `store`: a folder. Called again, a run goes on where it stopped, also with more samples.
+    - `devices`: those of this process where left out. A chunk is shared out evenly.
+    - `indices`: the range of draws that this process makes, from and to multiples of `chunk`, or
+      `Share(rank, size)` of several processes; the result is of all that the store holds by then.
+    - `quantiles`: levels; needs draws that are kept.
+    - `keep`: keep every draw in memory. A store has them anyway.
+    - `throw`: raise `RuntimeError` at the first chunk with a draw that failed. With False failed
+      draws are left out of the statistics, and `failed` says which.
+
+    Memory does not grow with `samples`, unless with `keep`. Raises `ValueError` for samples below
+    1 or where nothing is random, `StoreError` for a store that cannot be used as asked.
+    """
+    times, method = _checked(ts, method)
+    if not callable(model) and not draws_key(method):
+        raise ValueError(
+            "`model` must be a function of a key, or `method` one that draws (Schrodinger): "
+            f"{type(model).__name__} by {type(method).__name__} is the same every time."
+        )
+    _require_count("samples", samples)
+    draws: AbstractDraws
+    if callable(model):
+        draws = Made(model, method, key, times)
+    else:
+        draws = Repeated(model, with_key(method, key).prepare(model, times), key)
+    question = describe(model, "model") | describe(method, "method") | describe(key, "key")
+    job = _job("ensemble", Task(draws, times, save), question, samples, chunk, store, devices)
+    collected = _work(job, indices, keep or bool(quantiles), progress, throw)
+    return _ensemble(job.manifest, collected, quantiles)
+
+
+def scan(
+    models: Any,
+    ts: Numbers,
+    method: AbstractMethod | None = None,
+    *,
+    key: PRNGKeyArray | None = None,
+    chunk: int | None = None,
+    store: str | os.PathLike[str] | None = None,
+    devices: Sequence[Device] | None = None,
+    save: Save | None = None,
+    indices: tuple[int, int] | Share | None = None,
+    progress: bool = False,
+    throw: bool = False,
+) -> Scan[Any]:
+    """Every model of a batch: a grid of couplings, temperatures, sizes of one shape.
+
+    **Arguments:**
+
+    - `models`: a batched model, whose arrays all have one leading axis
+      (`eqx.filter_vmap(make)(values)`), or a sequence of models of one structure.
+    - `key`: model i gets `fold_in(key, i)`; where left out the method keeps its own key, the same
+      for all.
+
+    Everything else is as for `ensemble`; ledgers are kept in memory where there is no store.
+    """
+    times, method = _checked(ts, method)
+    batch, samples = _batched(models)
+    draws = _listed(batch, samples, method, key, times)
+    question = describe(batch, "models") | describe(method, "method") | describe(key, "key")
+    job = _job("scan", Task(draws, times, save), question, samples, chunk, store, devices)
+    return Scan(job.manifest, _work(job, indices, True, progress, throw))
+
+
+def open_ensemble(
+    path: str | os.PathLike[str], *, quantiles: Sequence[float] = ()
+) -> Ensemble[Any] | Scan[Any]:
+    """What a store holds by now, also while others write to it; a `Scan` where it is one's.
+
+    A damaged file is named in a warning, and left out. Raises `StoreError` for a folder that is
+    no store, or one of a newer format.
+    """
+    store = Store(path)
+    manifest = store.manifest()
+    if manifest is None:
+        raise StoreError(f"`path` must be a store, but {path} is empty or does not exist.")
+    collected = _read(store, manifest)
+    if manifest.kind == "scan":
+        return Scan(manifest, collected)
+    return _ensemble(manifest, collected, quantiles)
+
+
+class _Job(NamedTuple):
+    """What there is to do, and where it is kept."""
+
+    task: Task
+    manifest: Manifest
+    store: Store | None
+    devices: tuple[Device, ...]
+
+    def spans(self, indices: tuple[int, int] | Share | None) -> list[tuple[int, int]]:
+        """The chunks of a range of draws."""
+        chunk, samples = self.manifest.chunk, self.manifest.samples
+        if isinstance(indices, Share):
+            indices = indices.of(samples, chunk)
+        first, last = (0, samples) if indices is None else indices
+        if not 0 <= first <= last <= samples or first % chunk or (last % chunk and last != samples):
+            raise ValueError(
+                f"`indices` must be a range within 0 and {samples}, from and to multiples of "
+                f"`chunk` ({chunk}) or to the end, but is {indices}."
+            )
+        return [(a, min(a + chunk, last)) for a in range(first, last, chunk)]
+
+
+def _job(
+    kind: str,
+    task: Task,
+    question: Question,
+    samples: int,
+    chunk: int | None,
+    store: str | os.PathLike[str] | None,
+    devices: Sequence[Device] | None,
+) -> _Job:
+    chosen = tuple(jax.local_devices() if devices is None else devices)
+    if not chosen:
+        raise ValueError("`devices` must be at least one device, but is empty.")
+    chunk = min(_CHUNK * len(chosen), samples) if chunk is None else chunk
+    _require_count("chunk", chunk)
+    question = question | describe(task.ts, "ts") | describe(task.save, "save")
+    manifest = Manifest(
+        kind, task.ledger().__name__, task.ts.tolist(), chunk, samples, question, versions()
+    )
+    if store is None:
+        return _Job(task, manifest, None, chosen)
+    home = Store(store)
+    kept = home.open(manifest)._replace(samples=samples)
+    return _Job(task, kept, home, chosen)
+
+
+def _work(
+    job: _Job, indices: tuple[int, int] | Share | None, keep: bool, progress: bool, throw: bool
+) -> Collected:
+    """Make what is not in the store yet; collect everything."""
+    spans, store = job.spans(indices), job.store
+    first, last = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+    collected = Collected()
+    program: Program | None = None
+    began, made, failures = time.perf_counter(), 0, 0
+    with contextlib.ExitStack() as stack:
+        if store is not None:
+            stack.enter_context(store.claimed(first, last))
+        shown = progress and sys.stderr.isatty()
+        show = stack.enter_context(bar("draws", last - first, shown=shown))
+        stopping = stack.enter_context(_finishing_first(enabled=store is not None))
+        for start, stop in spans:
+            draws = None if store is None else store.chunk(start, stop)
+            if draws is None:
+                program = program or Program(job.task, job.manifest.chunk, job.devices)
+                draws = program.run(start, stop)
+                made += stop - start
+                if store is not None:
+                    store.write(start, stop, draws)
+            failures += int(draws[FAILED].sum())
+            collected.add(start, draws, _reader(store, start, stop, draws, keep))
+            rate = made / (time.perf_counter() - began)
+            show(stop - first, f"{rate:.3g} a second, {failures} failed")
+            if throw and draws[FAILED].any():
+                which = start + int(np.argmax(draws[FAILED]))
+                raise RuntimeError(f"Draw {which} failed; with `throw=False` it is left out.")
+            if store is not None and stopping() and stop < last:
+                raise KeyboardInterrupt(
+                    f"Stopped after draw {stop} of {last}; all draws are in {store.folder}. The "
+                    "same call goes on from there."
+                )
+    if store is not None and len(spans) < len(job.spans(None)):
+        return _read(store, job.manifest)
+    return collected
+
+
+def _read(store: Store, manifest: Manifest) -> Collected:
+    collected = Collected()
+    for start in range(0, manifest.samples, manifest.chunk):
+        stop = min(start + manifest.chunk, manifest.samples)
+        draws = store.chunk(start, stop)
+        if draws is not None:
+            collected.add(start, draws, store.reader(start, stop))
+    return collected
+
+
+@contextlib.contextmanager
+def _finishing_first(*, enabled: bool) -> Generator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed; a second one stops at once. Only the main thread is told."""
+    asked = threading.Event()
+    if not enabled or threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            signal.default_int_handler(number, frame)
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _ensemble(manifest: Manifest, collected: Collected, levels: Sequence[float]) -> Ensemble[Any]:
+    kind, mean = ledger_of(manifest), collected.moments.mean
+    error = collected.moments.error()
+    return Ensemble(
+        manifest,
+        collected,
+        mean=rebuilt(kind, below("ledger", mean)),
+        error=rebuilt(kind, below("ledger", error)),
+        quantiles={q: rebuilt(kind, collected.quantiles("ledger", q)) for q in levels},
+        saved_mean=below("saved", mean),
+        saved_error=below("saved", error),
+    )
+
+
+def _reader(store: Store | None, start: int, stop: int, draws: Draws, keep: bool) -> Read | None:
+    if store is not None:
+        return store.reader(start, stop)
+    return draws.__getitem__ if keep else None
+
+
+def _checked(ts: Numbers, method: AbstractMethod | None) -> tuple[Array, AbstractMethod]:
+    times = finite_array("ts", ts, ndim=1)
+    method = Exact() if method is None else method
+    if not isinstance(method, AbstractMethod):
+        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r}.")
+    return times, method
+
+
+def _require_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
+
+
+def _batched(models: Any) -> tuple[Any, int]:
+    """Models as one batched tree, and their number."""
+    if isinstance(models, Sequence):
+        first = [eqx.partition(model, eqx.is_array)[1] for model in models]
+        if not models or any(not eqx.tree_equal(one, first[0]) for one in first):
+            raise ValueError(
+                f"`models` must be of one structure, at least one, but are {len(models)} of "
+                "different ones or none."
+            )
+        models = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *models)
+    sizes = {np.shape(x)[:1] for x in jax.tree.leaves(eqx.filter(models, eqx.is_array))}
+    if len(sizes) != 1 or () in sizes or (0,) in sizes:
+        raise ValueError(
+            "`models` must be a batch whose arrays all have one leading axis, as "
+            "`eqx.filter_vmap(make)(values)` makes it, or a sequence of models; leading axes are "
+            f"{sorted(sizes)}."
+        )
+    return models, sizes.pop()[0]
+
+
+def _listed(
+    models: Any, samples: int, method: AbstractMethod, key: PRNGKeyArray | None, ts: Array
+) -> Listed:
+    """What `prepare` decides is used where it is the same for all models."""
+    keyed = method if key is None else with_key(method, key)
+    prepared = [keyed.prepare(take(models, i), ts) for i in range(samples)]
+    arrays, rest = zip(*(eqx.partition(one, eqx.is_array) for one in prepared), strict=True)
+    alike = all(eqx.tree_equal(one, rest[0]) for one in rest)
+    if not alike:
+        return Listed(models, keyed, key, ts, is_prepared=False)
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *arrays)
+    return Listed(models, eqx.combine(stacked, rest[0]), key, ts, is_prepared=True)
