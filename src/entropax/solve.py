@@ -191,6 +191,13 @@ def solve(
     return solve_prepared(model, times, method.prepare(model, times), save, progress, throw)
 
 
+def ledger_type(model: FermionModel | OpenSystem, method: AbstractMethod) -> type:
+    """The class of ledger that `solve` returns, as its overloads say."""
+    if not isinstance(model, OpenSystem):
+        return FermionLedger
+    return GKLSLedger if isinstance(method, AbstractGKLS) else WindowLedger
+
+
 @eqx.filter_jit
 def solve_prepared(
     model: FermionModel | OpenSystem,

@@ -19,7 +19,7 @@ from entropax._device import Device, memory
 from entropax.ensemble.naming import by_name
 from entropax.ensemble.store import Draws
 from entropax.method import AbstractMethod
-from entropax.solve import Solution, solve_prepared
+from entropax.solve import ledger_type, solve_prepared
 
 _AXIS = "draws"
 _SHARE = 0.5
@@ -100,16 +100,13 @@ class Task(NamedTuple):
 
     def ledger(self) -> type:
         """The class of the ledgers."""
-        return type(eqx.filter_eval_shape(self._solution, 0).ledger)
-
-    def _solution(self, index: Int[Array, ""]) -> Solution[Any]:
-        model, method = self.draws.at(index)
-        meter = diffrax.NoProgressMeter()
-        return solve_prepared(model, self.ts, method, self.save, meter, throw=False)
+        return ledger_type(*eqx.filter_eval_shape(self.draws.at, 0))
 
     def draw(self, index: Int[Array, ""]) -> dict[str, Array]:
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
-        solution = self._solution(index)
+        model, method = self.draws.at(index)
+        meter = diffrax.NoProgressMeter()
+        solution = solve_prepared(model, self.ts, method, self.save, meter, throw=False)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
         return named | {"failed": jnp.any(solution.failed)}
 
