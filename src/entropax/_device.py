@@ -7,6 +7,14 @@ Device: TypeAlias = Any
 """A `jax.Device`, which type checkers take for a variable."""
 
 
+def cores() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
 def memory(device: Device) -> float:
     """Bytes of a device's own memory, or of the machine's."""
     statistics = device.memory_stats() if device.platform != "cpu" else None

@@ -173,7 +173,7 @@ def run(
     index_range
         FIRST:LAST, the draws that this process makes, instead of its share.
     cpu_devices
-        CPU devices of this process; as many as it has cores where left out.
+        Part the CPU into so many devices. All cores are used anyway.
     distributed
         Join the processes by `jax.distributed`, which finds the others on Slurm and Open MPI.
     coordinator
@@ -186,7 +186,8 @@ def run(
     from entropax.config import load
     from entropax.ensemble import hosts
 
-    hosts.use_cpu_devices(cpu_devices)
+    if cpu_devices is not None:
+        hosts.use_cpu_devices(cpu_devices)
     try:
         share = hosts.join(coordinator, processes, process) if distributed else hosts.found()
         asked = load(study)

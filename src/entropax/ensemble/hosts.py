@@ -46,13 +46,6 @@ def wait_for_all() -> None:
     multihost_utils.sync_global_devices("entropax")
 
 
-def use_cpu_devices(number: int | None) -> None:
-    """One a core: a batch runs on one core a device."""
-    jax.config.update("jax_num_cpu_devices", number or _cores())
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+def use_cpu_devices(number: int) -> None:
+    """So many devices, all of them cores of this machine; before anything is computed."""
+    jax.config.update("jax_num_cpu_devices", number)

@@ -1,10 +1,12 @@
 """The compiled program that makes one chunk of draws, on one device or many."""
 
 import abc
+import contextlib
 import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
 import diffrax
@@ -14,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from threadpoolctl import threadpool_limits
 
-from entropax._device import Device, memory
+from entropax._device import Device, cores, memory
 from entropax.ensemble.naming import by_name
 from entropax.ensemble.store import Draws
 from entropax.method import AbstractMethod
@@ -114,13 +117,16 @@ class Task(NamedTuple):
 class Program:
     """A compiled chunk: draws shared out over `devices`, `batch` at a time on each.
 
-    The batch is what fits into half of the memory, found by asking the compiler; it divides the
-    share of a device, which is rounded up.
+    A CPU that is one device works on one core; so as many calls are made side by side as there
+    are cores (`lanes`). The batch is what fits into half of the memory, found by asking the
+    compiler; it divides the share of a device, which is rounded up.
     """
 
     def __init__(self, task: Task, chunk: int, devices: Sequence[Device]) -> None:
         self.task, self.devices = task, tuple(devices)
-        share, rounds = math.ceil(chunk / len(devices)), 1
+        self._is_cpu = devices[0].platform == "cpu"
+        self.lanes = min(cores(), chunk) if self._is_cpu and len(devices) == 1 else 1
+        share, rounds = math.ceil(chunk / (len(devices) * self.lanes)), 1
         while True:
             self.batch = math.ceil(share / rounds)
             self.width = self.batch * rounds * len(devices)
@@ -145,13 +151,22 @@ class Program:
         """Bytes that the program takes of one memory: a device's own, or what all cores share."""
         analysis = self._compiled.compiled.memory_analysis()
         one = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
-        return one * (len(self.devices) if self.devices[0].platform == "cpu" else 1)
+        return one * self.lanes * (len(self.devices) if self._is_cpu else 1)
 
     def run(self, start: int, stop: int) -> Draws:
-        """Draws [start, stop), at most `width` of them: the same program, whatever their number."""
+        """Draws [start, stop) of one chunk: by the same program, whatever their number."""
+        # a library that spreads one matrix over all cores only stands in the others' way
+        with (
+            threadpool_limits(1, "blas") if self._is_cpu else contextlib.nullcontext(),
+            ThreadPoolExecutor(self.lanes) as pool,
+        ):
+            parts = list(pool.map(self._call, range(start, stop, self.width)))
+        return {name: np.concatenate([x[name] for x in parts])[: stop - start] for name in parts[0]}
+
+    def _call(self, start: int) -> Draws:
         indices = start + jnp.arange(self.width)
         drawn = self._compiled(self.task, indices, self.devices, self.batch)
-        return {name: np.asarray(x)[: stop - start] for name, x in drawn.items()}
+        return {name: np.asarray(x) for name, x in drawn.items()}
 
 
 @eqx.filter_jit

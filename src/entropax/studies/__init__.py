@@ -1,6 +1,7 @@
 """Published figures: small files of parameters, run, picture and what must hold."""
 
 from entropax.studies import (
+    ensembles,
     esposito2010,
     machines,
     optimal,
@@ -17,7 +18,7 @@ from entropax.studies.base import (
 
 ALL: dict[str, Study] = {
     study.name: study
-    for paper in (usui2024, riera2021, esposito2010, strasberg2020, machines, optimal)
+    for paper in (usui2024, riera2021, esposito2010, strasberg2020, machines, optimal, ensembles)
     for study in paper.STUDIES
 }
 

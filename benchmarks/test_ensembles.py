@@ -1,0 +1,139 @@
+"""Exact draws against a NumPy loop of the same algorithm, and junctions of pure starts.
+
+`ENTROPAX_SMALL=1` runs everything once at a small size.
+"""
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import entropax as ex
+from benchmarks.test_junction import SMALL, report
+
+LEVELS = 10 if SMALL else 100
+"""Of the bath; the whole has twice as many states."""
+SAMPLES = 8 if SMALL else 1000
+TIMES = np.linspace(0.0, 60.0, 50)
+STRENGTH = 3e-3 * np.sqrt(1000 / LEVELS)
+
+
+def model() -> ex.OpenSystem:
+    volumes = (2 * LEVELS // 5, 3 * LEVELS // 5)
+    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
+    flip = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+    link = ex.Coupling(flip, bath, STRENGTH, ex.RandomBands(variance=1.0))
+    return ex.OpenSystem((0.0, 1.0), (link,), ex.Product(system=1, windows=(0,)))
+
+
+def numpy_draw(rng: np.random.Generator) -> np.ndarray:
+    """p(level, window; t): H drawn and diagonalised, amplitudes of all filled states at all times.
+
+    The same algorithm, real arithmetic, matrix products of all times at once; no ledger.
+    """
+    lower, upper = 2 * LEVELS // 5, 3 * LEVELS // 5
+    width = 0.5
+    own = np.concatenate(
+        [c + width * ((np.arange(v) + 0.5) / v - 0.5) for c, v in ((0.0, lower), (1.0, upper))]
+    )
+    up = np.triu(rng.normal(size=(LEVELS, LEVELS)), 1)
+    block = up + up.T + np.diag(rng.normal(size=LEVELS))
+    h = np.block([[np.diag(own), STRENGTH * block], [STRENGTH * block, np.diag(1.0 + own)]])
+    values, vectors = np.linalg.eigh(h)
+    start = vectors[LEVELS : LEVELS + lower].T / np.sqrt(lower)
+    out = np.empty((len(TIMES), 2, 2))
+    for i, t in enumerate(TIMES):
+        phases = np.exp(-1j * values * t)
+        filled = np.abs(vectors @ (phases[:, None] * start)) ** 2
+        p = filled.sum(axis=1).reshape(2, LEVELS)
+        out[i] = np.stack([p[:, :lower].sum(axis=1), p[:, lower:].sum(axis=1)], axis=1)
+    return out
+
+
+def test_exact_draws(benchmark: Any, capsys: Any) -> None:
+    """1000 draws at D = 200 and 50 times against the NumPy loop."""
+
+    def ours(samples: int = SAMPLES) -> ex.Ensemble:
+        return ex.ensemble(
+            model(),
+            TIMES,
+            ex.Schrodinger(),
+            key=jax.random.key(0),
+            samples=samples,
+            chunk=8 if SMALL else 64,
+        )
+
+    began = time.perf_counter()
+    ours(8)
+    first = time.perf_counter() - began
+    runs = benchmark.pedantic(ours, rounds=1 if SMALL else 3)
+    rng, few = np.random.default_rng(0), max(SAMPLES // 10, 4)
+    began = time.perf_counter()
+    loop = np.array([numpy_draw(rng) for _ in range(few)])
+    rival = (time.perf_counter() - began) / few * SAMPLES
+    # two samples of one distribution: means agree to their errors
+    error = np.hypot(runs.error.joint, loop.std(axis=0) / np.sqrt(few))
+    apart = np.abs(runs.mean.joint - loop.mean(axis=0)) / np.maximum(error, 1e-9)
+    assert np.max(apart) < (20.0 if SMALL else 6.0)
+    own = benchmark.stats.stats.median
+    title = f"{SAMPLES} exact draws, D = {2 * LEVELS}"
+    report(benchmark, capsys, title, first_call=first, ours=own, numpy=rival, ratio=rival / own)
+
+
+def test_pure_starts(benchmark: Any, capsys: Any) -> None:
+    """Random pure starts of a junction, 40 times each, and the same by a loop over `solve`."""
+    modes, samples = (6, 4) if SMALL else (100, 64)
+    leads = [
+        ex.Lead.flat(modes=modes, width=10.0, coupling=3.0, beta=beta, mu=mu)
+        for beta, mu in ((10.0, 1.0), (2.0, -1.0))
+    ]
+    junction = ex.Junction(0.0, 0.0, leads)
+    ts = np.logspace(-1, 8, 40) / 3.0
+    pure = eqx.Partial(ex.pure_start, junction)
+
+    def ours() -> ex.Ensemble:
+        return ex.ensemble(pure, ts, key=jax.random.key(0), samples=samples)
+
+    began = time.perf_counter()
+    ours()
+    first = time.perf_counter() - began
+    benchmark.pedantic(ours, rounds=1 if SMALL else 3)
+    keys = jax.random.split(jax.random.key(1), 4)
+    jax.block_until_ready(ex.solve(ex.pure_start(junction, keys[0]), ts).ledger)
+    began = time.perf_counter()
+    for key in keys:
+        jax.block_until_ready(ex.solve(ex.pure_start(junction, key), ts).ledger)
+    loop = (time.perf_counter() - began) / len(keys) * samples
+    own = benchmark.stats.stats.median
+    title = f"{samples} pure starts, K = {modes}"
+    report(benchmark, capsys, title, first_call=first, ours=own, loop=loop, ratio=loop / own)
+
+
+MEMORY = """
+import sys, resource, jax
+from benchmarks.test_ensembles import TIMES, model
+import entropax as ex
+ex.ensemble(
+    model(), TIMES, ex.Schrodinger(), key=jax.random.key(0), samples=int(sys.argv[1]), chunk=32
+)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def test_memory_is_flat(benchmark: Any, capsys: Any) -> None:
+    """Peak resident memory of ten times as many draws, in processes of their own."""
+    samples = (32, 64) if SMALL else (100, 1000)
+
+    def peak(count: int) -> float:
+        command = [sys.executable, "-c", MEMORY, str(count)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    few = peak(samples[0])
+    many = benchmark.pedantic(peak, args=(samples[1],), rounds=1)
+    assert many < 1.1 * few
+    report(benchmark, capsys, "peak memory", few_gigabytes=few, many_gigabytes=many)
