@@ -391,7 +391,9 @@ def assert_invariants(found: dict[str, Array], *, thermal: bool) -> None:
     assert np.min(found["finite_bath"]) >= -1e-10
     with np.errstate(invalid="ignore"):
         gap = found["entropy_production_fixed"] - found["entropy_production"]
-    assert np.min(gap) >= -1e-10
+    # heats are known to rounding, and count beta times: much where modes are a hair apart
+    steepest = np.max(np.abs(found["beta"]), initial=0.0, where=np.isfinite(found["beta"]))
+    assert np.min(gap) >= -1e-10 - 1e-13 * steepest
     for name in ("system_bath", "inter_bath", "intra_bath", "athermality"):
         assert np.min(found[name]) >= -1e-10, name
     # no correlation with a single level exceeds 2 ln 2, and none is shared by less than two
@@ -445,8 +447,7 @@ def test_invariants_of_whatever_is_drawn(
     filling=st.lists(st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1), min_size=21, max_size=21),
 )
 def test_invariants_from_whatever_filling(energies: list, couplings: list, filling: list) -> None:
-    # energies equal or apart: see the test below
-    e, t, n = np.round(energies, 3), np.array(couplings), np.array(filling)
+    e, t, n = np.array(energies), np.array(couplings), np.array(filling)
     sol = solve(whatever(e, t, n))
     assert not np.any(sol.failed)
     assert_invariants(fields(sol.ledger), thermal=False)
@@ -456,7 +457,6 @@ def whatever(e: Array, t: Array, n: Array) -> Star:
     return Star(e[0], n[0], ((e[1:11], t[:10], 1.0, 0.0), (e[11:], t[10:], 1.0, 0.0)), n[1:])
 
 
-@pytest.mark.xfail(strict=True, reason="beta* is taken for infinite where it is only large")
 def test_a_bath_at_one_energy_but_for_a_hair_and_one_mode() -> None:
     """Nine modes within 3e-6, one at 1: the lead is next to the edge of what its number allows."""
     e = np.array([0.0] * 18 + [1.0, 0.0, 2.5206449428846457e-06])

@@ -70,7 +70,7 @@ def binary_relative_entropy(
 
     $D = -s(n) + n \ln(1+e^{x}) + (1-n) \ln(1+e^{-x})$, exact however close n' is to 0 or 1;
     x = +inf is an empty reference mode, -inf a filled one; D is +inf where n has weight (above
-    1e-14) that such a reference lacks.
+    1e-14) that such a reference lacks. Occupations outside [0, 1] count as 0 or 1.
     """
     filled = _times_softplus(occupation, log_odds)
     empty = _times_softplus(1.0 - occupation, -log_odds)
@@ -79,6 +79,7 @@ def binary_relative_entropy(
 
 def _times_softplus(n: Array, x: Array) -> Array:
     finite = ~jnp.isinf(x)
+    n = n - jax.lax.stop_gradient(jnp.minimum(n, 0.0))  # rounding below 0, which x may magnify
     value = n * jnp.logaddexp(0.0, jnp.where(finite, x, 0.0))
     return jnp.where(finite, value, jnp.where((x > 0) & (n > _NEGLIGIBLE), jnp.inf, 0.0))
 

@@ -7,9 +7,19 @@ Given $E$ and $N$, the natural parameters $\beta$ and $\alpha=\beta\mu$ minimise
 $$ \Phi(\beta,\alpha) = \sum_k \ln(1 + e^{\alpha-\beta\epsilon_k}) + \beta E - \alpha N, $$
 
 whose minimum is the entropy of the matching grand canonical state (Usui Eqs. 5 and 6).
+
+Near an end of the band E and N say little: what matters is what the state lacks to the filled Fermi
+sea there. So particles are counted above the sea ($s_k=1$, $n'_k=n_k$) and holes in it ($s_k=-1$,
+$n'_k=1-n_k$), with energies $e_k$ from the Fermi level, $s_k e_k \ge 0$. The dual is
+
+$$ \Phi = \sum_k \ln(1 + e^{s_k(\alpha-\beta e_k)}) + \beta\,U - \alpha\,\delta,
+   \quad U = \sum_k n'_k |e_k|, \quad \delta = \sum_k s_k n'_k, $$
+
+and the excess energy U, a sum of positive terms, is known from occupations to relative accuracy.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,6 +31,7 @@ from entropax.entropy import binary_entropy, von_neumann
 from entropax.linalg import Exponential, eigenvalues, matfn, modes, pairwise_sum
 
 _EPS = 2.0**-52
+_TINY = 2.0**-1022
 _MAX_STEPS = 300
 
 
@@ -122,102 +133,186 @@ def match(
     Newton's method on the dual, with steps halved until they descend, converges from anywhere.
     Derivatives follow from the implicit function theorem; the entropy's are
     $\beta\,dE - \alpha\,dN - \beta\sum_k n_k\,d\epsilon_k$. At the edges, where beta is
-    infinite or undetermined, occupations and entropy are those of the limit and constant.
+    infinite or undetermined, occupations and entropy are those of the limit and constant; what E
+    cannot tell from an edge, being rounded, is taken to be there (see `match_occupations`).
 
-    Cost: O(k) a step, 5 to 60 steps.
+    Cost: two sorts, and O(k) a step, 5 to 60 steps (90 where energies differ by a hair).
     """
     k = energies.shape[0]
-    centre = jax.lax.stop_gradient(jnp.mean(energies))
-    spread = jax.lax.stop_gradient(jnp.max(jnp.abs(energies - centre)))
-    # modes at one energy have a mean that differs from it by rounding
-    spread = jnp.where(spread > 8 * _EPS * jnp.max(jnp.abs(energies)), spread, 0.0)
-    wide = spread > 0
-    scale = jnp.where(wide, spread, 1.0)
-    e = jnp.where(wide, (energies - centre) / scale, 0.0)
-    target = (energy - centre * number) / scale
+    rank = _ranks(energies)
+    filled = jnp.clip(jnp.round(jax.lax.stop_gradient(number)), 0, k)
+    offset = number - filled
 
-    edge = _edge(*jax.lax.stop_gradient((e, target, number)))
-    b, a = _minimise(e, target, number, edge.reached)
-    summed = number + (jnp.abs(energy) + jnp.abs(centre) * number) / scale
-    level = _rounding_level(e, b, a, summed)
-    tilted = jnp.abs(b) > level
-    b = jnp.where(tilted, b, b - jax.lax.stop_gradient(b))  # zero, with its derivatives
-    x = jnp.where(edge.reached, edge.log_odds, b * e - a)
-    n = jnp.where(edge.reached, edge.occupations, fermi(x))
-    # the dual, as the state's entropy plus a small correction for what rounding left unmatched
-    unmatched = b * (target - pairwise_sum(n * e)) - a * (number - pairwise_sum(n))
-    entropy = jnp.sum(binary_entropy(n)) + jnp.where(edge.reached, 0.0, unmatched)
+    def seen(sign: float) -> tuple[_Sea, Array]:
+        sea = _sea(energies, sign, _sides(rank, sign, filled), offset)
+        in_sea = pairwise_sum(jnp.where(sea.side < 0, energies, 0.0))
+        return sea, sign * (energy - in_sea - sea.level * offset) / sea.scale
 
-    free = ~edge.reached & wide
-    beta = jnp.where(free, b / scale, edge.beta)
-    determined = free & tilted
-    mu = centre + scale * jnp.where(determined, a / jnp.where(tilted, b, 1.0), edge.fermi_level)
-    miss = jnp.maximum(jnp.abs(n @ e - target), jnp.abs(jnp.sum(n) - number))
-    sound = jnp.isfinite(summed) & (miss <= 500 * _EPS * (k + summed))
-    return Equilibrium(beta, mu, x, n, entropy, determined, sound)
+    sea, excess = _nearer_end(seen)
+    summed = number + (jnp.abs(energy) + jnp.abs(sea.level) * number) / sea.scale
+    room = 16 * _EPS * k
+    edge = _Edge(
+        extreme=(number <= room) | (number >= k - room),
+        ground=excess <= 0.5 * room,
+        offset=jnp.where(jnp.abs(offset) <= room, 0.0, offset),
+    )
+    return _equilibrium(sea, excess, offset, jax.lax.stop_gradient(edge), summed)
 
 
-def _rounding_level(e: Array, b: Array, a: Array, summed: Array) -> Array:
-    """What rounding of energy and number, sums of total size `summed`, may do to b."""
-    n = fermi(b * e - a)
-    return 16 * _EPS * summed / jnp.maximum(_spread(e, n)[1], jnp.finfo(jnp.float64).tiny)
+@jax.jit
+def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " k"]) -> Equilibrium:
+    r"""The grand canonical state with energy $\sum_k n_k\epsilon_k$ and number $\sum_k n_k$.
+
+    As `match`, but however close to an edge: that is reached where every mode is filled as there,
+    to 4e-15, so that no mode of noticeable occupation is empty in the state found, and beta may be
+    as large as one over the least difference of energies. The entropy's derivatives are
+    $\beta\epsilon_k-\alpha$ by $n_k$ and $\beta\,(n_k-n^*_k)$ by $\epsilon_k$, $n^*$ being the
+    occupations found. Given ones outside [0, 1] count as 0 or 1.
+
+    Cost: as of `match`.
+    """
+    fixed = jax.lax.stop_gradient
+    n = occupations + fixed(jnp.clip(occupations, 0.0, 1.0) - occupations)
+    rank = _ranks(energies)
+    filled = jnp.round(fixed(pairwise_sum(n)))
+
+    def seen(sign: float) -> tuple[_Sea, Array, Array, Array]:
+        side = _sides(rank, sign, filled)
+        share = jnp.where(side > 0, n, 1.0 - n)
+        offset = pairwise_sum(side * share)
+        sea = _sea(energies, sign, side, offset)
+        return sea, pairwise_sum(share * side * sea.e), offset, share
+
+    sea, excess, offset, share = _nearer_end(seen)
+    noticed = jnp.where(share > 16 * _EPS, share, 0.0)
+    edge = _Edge(
+        extreme=jnp.all(noticed == 0) & ((filled == 0) | (filled == energies.shape[0])),
+        ground=jnp.all((noticed == 0) | (sea.e == 0)),
+        offset=jnp.sum(sea.side * noticed),
+    )
+    return _equilibrium(sea, excess, offset, fixed(edge), pairwise_sum(n))
+
+
+class _Sea(NamedTuple):
+    r"""The modes seen from the lower end of the band (`sign` 1), or reversed from the upper (-1).
+
+    `side` $s_k$ is -1 in the sea and 1 above; `level` is the Fermi level, the energy that a small
+    change of the number fills or empties, and `middle` is midway between the sea and what is above.
+    `e`: `sign` times energies from `level`, in units of `scale`, the width of the band (1 if none).
+    """
+
+    sign: Array
+    side: Float[Array, " k"]
+    level: Float[Array, ""]
+    middle: Float[Array, ""]
+    scale: Float[Array, ""]
+    e: Float[Array, " k"]
+
+
+def _ranks(energies: Array) -> Array:
+    return jnp.argsort(jnp.argsort(jax.lax.stop_gradient(energies)))
+
+
+def _sides(rank: Array, sign: float, filled: Array) -> Array:
+    """-1 for the first `filled` modes from an end of the band, 1 for the others."""
+    in_sea = rank < filled if sign > 0 else rank >= rank.shape[0] - filled
+    return jnp.where(in_sea, -1.0, 1.0)
+
+
+def _sea(energies: Array, sign: float, side: Array, offset: Array) -> _Sea:
+    fixed = jax.lax.stop_gradient(energies)
+    above = jnp.min(jnp.where(side > 0, sign * fixed, jnp.inf))
+    below = jnp.max(jnp.where(side < 0, sign * fixed, -jnp.inf))
+    level = sign * jnp.where((offset >= 0) & jnp.isfinite(above), above, below)
+    # energies that differ by rounding are equal
+    rounding = 8 * _EPS * jnp.max(jnp.abs(fixed)) + _TINY
+    width = jnp.max(fixed) - jnp.min(fixed)
+    scale = jnp.where(width > rounding, width, 1.0)
+    away = jnp.where(jnp.abs(fixed - level) <= rounding, energies - fixed, energies - level)
+    middle = 0.5 * sign * (above + below)
+    return _Sea(jnp.array(sign), side, level, middle, scale, sign * away / scale)
+
+
+def _nearer_end(seen: Callable[[float], Any]) -> Any:
+    """What is seen from that end of the band which the state has the smaller excess energy over."""
+    low, high = seen(1.0), seen(-1.0)
+    return jax.tree.map(lambda x, y: jnp.where(low[1] <= high[1], x, y), low, high)
 
 
 class _Edge(NamedTuple):
-    """The limit state where no finite beta matches, and NaN where it leaves beta or mu open."""
+    """Whether the bath is empty or filled, whether it is the sea, and how much it exceeds that."""
 
-    reached: Bool[Array, ""]
-    beta: Float[Array, ""]
-    fermi_level: Float[Array, ""]
-    log_odds: Float[Array, " k"]
-    occupations: Float[Array, " k"]
+    extreme: Bool[Array, ""]
+    ground: Bool[Array, ""]
+    offset: Float[Array, ""]
 
 
-def _edge(e: Array, energy: Array, number: Array) -> _Edge:
-    k = e.shape[0]
-    room = 16 * _EPS * k
-    extreme = (number <= room) | (number >= k - room)
-    lowest, highest = _fill_upwards(e, number), _fill_upwards(-e, number)
-    wide = jnp.max(e) > jnp.min(e)
-    ground = wide & ~extreme & (energy <= lowest @ e + room)
-    top = wide & ~extreme & (energy >= highest @ e - room)
-    n = jnp.where(top, highest, lowest)
-    filled, empty = n > room, n < 1 - room
-    partial = filled & empty
-    odds = jnp.where(partial, jnp.log1p(-n) - jnp.log(jnp.where(partial, n, 0.5)), 0.0)
-    x = jnp.where(partial, odds, jnp.where(filled, -jnp.inf, jnp.inf))
-    beta = jnp.where(ground, jnp.inf, jnp.where(top, -jnp.inf, jnp.nan))
-    # the Fermi level: the partly filled energy, or midway between filled and empty ones
-    direction = jnp.where(top, -1.0, 1.0)
-    last_filled = jnp.max(jnp.where(filled, direction * e, -jnp.inf))
-    first_empty = jnp.min(jnp.where(empty, direction * e, jnp.inf))
-    level = jnp.where(ground | top, 0.5 * direction * (last_filled + first_empty), jnp.nan)
-    return _Edge(extreme | ground | top, beta, level, x, n)
+def _equilibrium(
+    sea: _Sea, excess: Array, offset: Array, edge: _Edge, summed: Array
+) -> Equilibrium:
+    """The state with given excess energy and number; `summed`: size of the sums that gave them."""
+    e, side = sea.e, sea.side
+    wide = jnp.any(e != 0)
+    reached = edge.extreme | (edge.ground & wide)
+    limit = _limit(side, e == 0, edge.offset)
+    b, a = _minimise(e, side, excess, offset, reached)
+    mean, variance, _ = jax.lax.stop_gradient(_spread(e, fermi(side * (b * e - a))))
+    # b is zero, with its derivatives, where rounding may have made it; what exceeds 1 it has not
+    tilted = jnp.abs(b) > jnp.minimum(16 * _EPS * summed / jnp.maximum(variance, _TINY), 1.0)
+    drop = jax.lax.stop_gradient(jnp.where(tilted, 0.0, b))
+    b, a = b - drop, a - drop * mean
+    x = b * e - a
+    share = jnp.where(reached, limit, fermi(side * x))
+    odds = side * jnp.where(limit > 0, jnp.log1p(-limit) - jnp.log(limit), jnp.inf)
+    # the dual, as the state's entropy plus a small correction for what rounding left unmatched
+    miss_energy = excess - pairwise_sum(share * side * e)
+    miss_number = offset - pairwise_sum(share * side)
+    unmatched = jnp.where(reached, 0.0, b * miss_energy - a * miss_number)
+
+    determined = ~reached & wide & tilted
+    infinite = jnp.where(reached & ~edge.extreme, sea.sign * jnp.inf, jnp.nan)
+    surface = jnp.where(edge.offset == 0, sea.middle, sea.level)
+    surface = jnp.where(reached & ~edge.extreme, surface, jnp.nan)
+    mu = sea.level + sea.sign * sea.scale * a / jnp.where(tilted, b, 1.0)
+    coarse = jnp.where(reached | ~tilted, e.shape[0] + summed, 0.0)
+    sound = jnp.abs(miss_energy) <= 500 * _EPS * (coarse + excess)
+    sound &= jnp.abs(miss_number) <= 500 * _EPS * (coarse + jnp.sum(share))
+    return Equilibrium(
+        beta=jnp.where(~reached & wide, sea.sign * b / sea.scale, infinite),
+        mu=jnp.where(determined, mu, surface),
+        log_odds=jnp.where(reached, odds, x),
+        occupations=jnp.where(side > 0, share, 1.0 - share),
+        entropy=jnp.sum(binary_entropy(share)) + unmatched,
+        determined=determined,
+        converged=sound & jnp.isfinite(excess),
+    )
 
 
-def _fill_upwards(e: Array, number: Array) -> Array:
-    """Occupations with the lowest energies filled; modes of equal energy share equally."""
-    ordered = jnp.sort(e)
-    below = jnp.searchsorted(ordered, e, side="left")
-    upto = jnp.searchsorted(ordered, e, side="right")
-    return jnp.clip((number - below) / (upto - below), 0.0, 1.0)
+def _limit(side: Array, at_level: Array, offset: Array) -> Array:
+    """Shares of particles and holes at an edge: the modes at the Fermi level share equally."""
+    particles, holes = jnp.sum(at_level & (side > 0)), jnp.sum(at_level & (side < 0))
+    opposite = jnp.where(side > 0, holes, particles)
+    shared = (opposite + side * offset) / jnp.maximum(particles + holes, 1)
+    return jnp.where(at_level, jnp.clip(shared, 0.0, 1.0), 0.0)
 
 
 @jax.custom_jvp
-def _minimise(e: Array, energy: Array, number: Array, skip: Array) -> tuple[Array, Array]:
-    """The minimiser (b, a) of the dual of centred energies; (0, logit of the mean) if `skip`."""
+def _minimise(
+    e: Array, side: Array, excess: Array, offset: Array, skip: Array
+) -> tuple[Array, Array]:
+    """The minimiser (b, a) of the dual; (0, logit of the mean) if `skip`."""
     # Not optimistix: on 12000 random baths of 2 to 100 modes its Dogleg left up to 1.6% (cold ones)
     # unconverged after 100 steps, its Newton more; this descends the dual and left none.
-    k = e.shape[0]
-    mean = jnp.clip(number / k, _EPS, 1.0 - _EPS)
-    start = (jnp.zeros(()), jnp.log(mean) - jnp.log1p(-mean))
+    particles = jnp.sum(side < 0) + offset
+    holes = jnp.sum(side > 0) - offset
+    start = jnp.log(jnp.maximum(particles, _TINY)) - jnp.log(jnp.maximum(holes, _TINY))
 
     def dual(b, a):
-        return jnp.sum(jnp.logaddexp(0.0, a - b * e)) + b * energy - a * number
+        return jnp.sum(jnp.logaddexp(0.0, side * (a - b * e))) + b * excess - a * offset
 
     def slopes(b, a):
-        n = fermi(b * e - a)
-        return n, energy - pairwise_sum(n * e), pairwise_sum(n) - number
+        n = fermi(side * (b * e - a))
+        return n, excess - pairwise_sum(n * side * e), pairwise_sum(n * side) - offset
 
     def step(state):
         count, b, a, _, before = state
@@ -225,37 +320,40 @@ def _minimise(e: Array, energy: Array, number: Array, skip: Array) -> tuple[Arra
         db, da = _solve(e, n, down_b, down_a)
         fall = down_b * db + down_a * da
         height = dual(b, a)
-        rounding = 8 * _EPS * (jnp.abs(height) + jnp.abs(b * energy) + jnp.abs(a * number))
+        rounding = 8 * _EPS * (jnp.abs(height) + jnp.abs(b * excess) + jnp.abs(a * offset))
+        blunt = 0.9 * jnp.abs(fall) + 8 * _EPS * (jnp.abs(db * excess) + jnp.abs(da) * jnp.sum(n))
 
         def too_long(length):
             _, slope_b, slope_a = slopes(b + length * db, a + length * da)
             higher = (
                 dual(b + length * db, a + length * da) > height + 0.1 * length * fall + rounding
             )
-            steeper = slope_b * db + slope_a * da > 0.9 * jnp.abs(fall)
+            steeper = slope_b * db + slope_a * da > blunt
             return (higher | steeper) & (length > 1e-9)
 
         length = jax.lax.while_loop(too_long, lambda length: 0.5 * length, jnp.ones(()))
-        d = jnp.max(jnp.abs(e * db - da))
-        settled = d <= 4 * _EPS * (1.0 + jnp.abs(a) + jnp.abs(b))
-        done = settled | ((d < 1e-7) & (d > 0.25 * before)) | jnp.isnan(d)
+        # relative to each mode's log odds: far modes have large ones where others are a hair apart
+        d = jnp.max(jnp.abs(e * db - da) / (1.0 + jnp.abs(a) + jnp.abs(b * e)))
+        done = (d <= 4 * _EPS) | ((d < 1e-7) & (d > 0.25 * before)) | jnp.isnan(d)
         return count + 1, b + length * db, a + length * da, done, d
 
     def unfinished(state):
         return ~state[3] & (state[0] < _MAX_STEPS)
 
-    state = jax.lax.while_loop(unfinished, step, (0, *start, skip, jnp.array(jnp.inf)))
+    state = jax.lax.while_loop(
+        unfinished, step, (0, jnp.zeros(()), start, skip, jnp.array(jnp.inf))
+    )
     return state[1], state[2]
 
 
 @_minimise.defjvp
 def _minimise_jvp(primals, tangents):
-    e, energy, number, skip = primals
-    de, denergy, dnumber, _ = tangents
-    b, a = _minimise(e, energy, number, skip)
-    n = fermi(b * e - a)
+    e, side, excess, offset, skip = primals
+    de, _, dexcess, doffset, _ = tangents
+    b, a = _minimise(e, side, excess, offset, skip)
+    n = fermi(side * (b * e - a))
     pull = b * n * (1.0 - n) * de
-    db, da = _solve(e, n, denergy - n @ de + pull @ e, -dnumber - jnp.sum(pull))
+    db, da = _solve(e, n, dexcess - (n * side) @ de + pull @ e, -doffset - jnp.sum(pull))
     return (b, a), (jnp.where(skip, 0.0, db), jnp.where(skip, 0.0, da))
 
 
@@ -271,7 +369,7 @@ def _solve(e: Array, n: Array, energy_slope: Array, number_slope: Array) -> tupl
 def _spread(e: Array, n: Array) -> tuple[Array, Array, Array]:
     """Mean and summed variance of the energies of the modes that can react, and their number."""
     w = n * (1.0 - n)
-    total = jnp.maximum(jnp.sum(w), jnp.finfo(jnp.float64).tiny)
+    total = jnp.maximum(jnp.sum(w), _TINY)
     mean = (w @ e) / total
     return mean, w @ (e - mean) ** 2, total
 
@@ -364,6 +462,6 @@ def _canonical_root_jvp(primals, tangents):
     b = _canonical_root(e, logs, target)
     p = jax.nn.softmax(logs - b * e)
     away = e - p @ e
-    variance = jnp.maximum(p @ away**2, jnp.finfo(jnp.float64).tiny)
+    variance = jnp.maximum(p @ away**2, _TINY)
     shifted = p @ de + p @ (away * (dlogs - b * de))
     return b, (shifted - dtarget) / variance

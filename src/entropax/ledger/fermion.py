@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from entropax.entropy import binary_entropy, binary_relative_entropy
-from entropax.equilibrium import Equilibrium, match, thermal
+from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
 from entropax.ledger.base import Verdict, judge, measure, reference, settle
 from entropax.linalg import arrowhead_eigenvalues, masked_inverse, modes, pairwise_sum
 from entropax.method import AbstractFermionState
@@ -154,9 +154,7 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
         if model.beta is not None and model.mu is not None:
             given = list(zip(model.beta, model.mu, strict=True))
     equilibria = tuple(
-        match(e, pairwise_sum(e * n), pairwise_sum(n))
-        if thermal_start is None
-        else thermal(e, *thermal_start)
+        match_occupations(e, n) if thermal_start is None else thermal(e, *thermal_start)
         for e, n, thermal_start in zip(energies, initial.occupations, given, strict=True)
     )
     start = _measure(energies, equilibria, equilibria, initial)
@@ -166,8 +164,7 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
 @measure.register
 def _measure_state(reference: Reference, state: AbstractFermionState) -> Measurement:
     equilibria = tuple(
-        match(e, pairwise_sum(e * n), pairwise_sum(n))
-        for e, n in zip(reference.energies, state.occupations, strict=True)
+        match_occupations(e, n) for e, n in zip(reference.energies, state.occupations, strict=True)
     )
     return _measure(reference.energies, reference.equilibria, equilibria, state)
 
