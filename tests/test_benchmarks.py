@@ -42,4 +42,7 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     assert found["test_driven[1e-06]"].keys() >= {"ratio", "over_dynamiqs", "error", "qutip_error"}
     assert found["test_driven_batch[1e-09]"].keys() >= {"ratio", "over_dynamiqs"}
     assert found["test_engine_gradient"]["over_own_value"] > 0.0
+    assert found["test_exact_draws"].keys() >= {"first_call", "ours", "numpy", "ratio"}
+    assert found["test_pure_starts"]["ratio"] > 0.0
+    assert found["test_memory_is_flat"].keys() >= {"few_gigabytes", "many_gigabytes"}
     assert 0.0 < found["test_memory"]["peak_gigabytes"] < 3.0

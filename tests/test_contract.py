@@ -1,6 +1,7 @@
 """The programs of the project's contract run as they stand: names, meanings, shapes are fixed."""
 
 import inspect
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -261,3 +262,34 @@ def test_gradients_and_protocols(capsys: pytest.CaptureFixture) -> None:
     assert not np.array_equal(best.value.protocol.values, given["ramp"].protocol.values)
     assert np.isfinite(given["slope"])
     assert "loss" in capsys.readouterr().err
+
+
+ENSEMBLES = """
+runs = ex.ensemble(model, ts, ex.Schrodinger(), key=jax.random.key(1), samples=256, chunk=16, store="runs/spin", progress=True)
+runs.mean.entropy_production, runs.error.entropy_production, runs.failed      # called again, it goes on where it stopped
+ex.open_ensemble("runs/spin").to_xarray().to_netcdf("spin.nc", engine="h5netcdf")
+"""  # noqa: E501
+
+
+def test_ensembles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import xarray
+
+    monkeypatch.chdir(tmp_path)
+    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=(4, 6), width=0.5)
+    flip = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+    link = ex.Coupling(flip, bath, 0.05, ex.RandomBands(variance=1.0))
+    model = ex.OpenSystem((0.0, 1.0), (link,), ex.Product(system=1, windows=(0,)))
+    given = {"ex": ex, "jax": jax, "model": model, "ts": jnp.linspace(0.0, 60.0, 4)}
+    small = ENSEMBLES.replace("samples=256, chunk=16", "samples=6, chunk=4")
+    exec(small, given)
+    first = given["runs"]
+    chunks = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.npz")}
+    exec(small, given)  # goes on where it stopped: all is there
+    assert chunks == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.npz")}
+    np.testing.assert_array_equal(given["runs"].mean.joint, first.mean.joint)
+    assert first.mean.entropy_production.shape == first.error.entropy_production.shape == (4,)
+    assert np.all(first.error.entropy_production[1:] > 0.0)
+    assert not first.failed.any()
+    with xarray.open_dataset(tmp_path / "spin.nc", engine="h5netcdf") as data:
+        mean = data.entropy_production.mean("draws")
+        np.testing.assert_allclose(mean, first.mean.entropy_production, atol=1e-14)

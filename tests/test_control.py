@@ -128,6 +128,24 @@ def test_nan_says_the_step_and_keeps_the_best() -> None:
     assert e.value.best.history.shape == (10,)
     found = ex.optimise(edge, jnp.array(0.0), optax.sgd(0.1), steps=20, throw=False)
     assert float(found.value) == pytest.approx(0.9)
+    assert found.failure == "`loss` must be finite, but is nan at step 10."
+    assert float(found.last) == pytest.approx(0.9)
+    # from there it goes on, to the same end
+    assert ex.optimise(edge, found, optax.sgd(0.1), steps=1, throw=False).failure is None
+
+
+def test_resumption_at_a_bound_and_with_other_arguments() -> None:
+    def loss(x, to):
+        return jnp.sum((x - to) ** 2)
+
+    found = ex.optimise(loss, jnp.zeros(2), steps=80, args=(5.0,), bounds=(-1.0, 1.0))
+    np.testing.assert_allclose(found.value, 1.0, rtol=0, atol=1e-6)
+    again = ex.optimise(loss, found, steps=2, args=(5.0,), bounds=(-1.0, 1.0))
+    assert float(again.loss) <= float(found.loss)
+    near = ex.optimise(loss, jnp.zeros(2), steps=3, args=(jnp.array(0.5),))
+    moved = ex.optimise(loss, near, steps=5, args=(jnp.array(0.25),))
+    assert float(moved.history[3]) == pytest.approx(2 * 0.25**2, rel=1e-6)
+    np.testing.assert_allclose(moved.last, 0.25, rtol=0, atol=1e-6)
 
 
 def test_a_loss_that_raises_keeps_the_best_too() -> None:
@@ -175,6 +193,10 @@ def test_constraint_by_augmented_lagrangian() -> None:
         ),
         (lambda: ex.optimise(bowl, jnp.zeros(3), steps=0), "`steps` must be a positive integer"),
         (lambda: ex.optimise(3.0, jnp.zeros(3)), "`loss` must be a function"),
+        (
+            lambda: ex.optimise_with_constraint(lambda x: (x, x), jnp.ones(()), rounds=0),
+            "`rounds` must be a positive integer",
+        ),
         (lambda: ex.optimise(bowl, 3), "must hold a number to optimise"),
     ],
 )
@@ -186,9 +208,9 @@ def test_bad_input(call, message: str) -> None:
 LOWERING = ex.machines.LOWERING
 
 
-def dot(protocol, *, second: bool = False) -> ex.OpenSystem:
+def dot(protocol, *, second: bool = False, mu: float = 0.0) -> ex.OpenSystem:
     flat = ex.FlatSpectrum(1.0)
-    baths = [ex.ThermalBath(1.0, flat, statistics="fermi") for _ in range(1 + second)]
+    baths = [ex.ThermalBath(1.0, flat, mu=mu, statistics="fermi") for _ in range(1 + second)]
     links = [ex.Coupling(LOWERING, bath) for bath in baths]
     return ex.OpenSystem(energies=(0.0, protocol), couplings=links, start=ex.Gibbs(1.0))
 
@@ -197,7 +219,7 @@ def test_objectives_of_solutions() -> None:
     """W - Delta F is the entropy production times T less what relaxes; period and efficiency."""
     ramp = ex.PiecewiseLinear.ramp(1.0, -1.0, duration=2.0, pieces=2)
     method = ex.Davies(coherences=False, housekeeping=False)
-    sol = ex.solve(dot(ramp), [1.0, 2.0], method)
+    sol = ex.solve(dot(ramp), [0.5, 2.0], method)
     change = -np.log1p(np.exp(1.0)) + np.log1p(np.exp(-1.0))
     dissipated = float(objectives.dissipated_work(sol, dot(ramp)))
     assert dissipated == pytest.approx(float(sol.ledger.work[1]) - change, abs=1e-12)
@@ -208,13 +230,21 @@ def test_objectives_of_solutions() -> None:
     assert dissipated == pytest.approx(sigma + left, abs=1e-8)
     assert float(objectives.work(sol)) == float(sol.ledger.work[-1])
     drawn = -(sol.ledger.work[1] - sol.ledger.work[0])
-    assert float(objectives.power(sol)) == pytest.approx(float(drawn), rel=1e-14)
+    assert float(objectives.power(sol)) == pytest.approx(float(drawn) / 1.5, rel=1e-14)
     heat = sol.ledger.heat[1, 0] - sol.ledger.heat[0, 0]
     assert float(objectives.efficiency(sol)) == pytest.approx(float(drawn / heat), rel=1e-14)
     with pytest.raises(ValueError, match="`model` must be a Junction with one thermal lead or"):
         objectives.dissipated_work(sol, dot(ramp, second=True))
+    with pytest.raises(ValueError, match="`mu` must be 0 of the bath"):
+        objectives.dissipated_work(sol, dot(ramp, mu=0.2))
+    two = ex.solve(dot(ramp, second=True, mu=0.2), [0.5, 2.0], method)
+    drawn = -(two.ledger.work + two.ledger.chemical_work)
+    taken = two.ledger.heat[1, 1] - two.ledger.heat[0, 1]
+    assert abs(float(two.ledger.chemical_work[1])) > 1e-3
+    efficiency = float(objectives.efficiency(two, hot=(1,)))
+    assert efficiency == pytest.approx(float((drawn[1] - drawn[0]) / taken), rel=1e-12)
     with pytest.raises(ValueError, match="`solution` must have two times or more"):
-        objectives.power(ex.solve(dot(ramp), [2.0], method))
+        objectives.power(eqx.tree_at(lambda s: s.ts, sol, sol.ts[:1]))
     lead = ex.Lead.flat(modes=3, width=2.0, coupling=0.1, beta=2.0, mu=0.3)
     junction = ex.Junction(ramp, 0.2, (lead,))
     sol = ex.solve(junction, [2.0], ex.SplitStep(steps=20), throw=False)

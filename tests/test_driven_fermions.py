@@ -34,24 +34,7 @@ def junction(level=LEVEL, gate=GATE, other=None, modes: int = MODES) -> ex.Junct
     return ex.Junction(level, 0.3, (left, right))
 
 
-def network(model: ex.Junction) -> ex.FermionNetwork:
-    """The same as a dense network: a drive of the level, and one of each gate."""
-    rest = ex.Junction(
-        0.0,
-        model.occupation,
-        [ex.Lead(x.energies, x.couplings, x.beta, x.mu) for x in model.leads],
-    )
-    bare = ex.FermionNetwork.from_junction(rest)
-    h, sites = bare.hamiltonian, bare.sites
-    drives = [ex.Drive(jnp.zeros((sites, sites)).at[0, 0].set(1.0), model.level)]
-    for lead, bath in zip(model.leads, bare.baths, strict=True):
-        if lead.gate is not None:
-            where = np.zeros((sites, sites))
-            where[0, list(bath)] = where[list(bath), 0] = 1.0
-            drives.append(ex.Drive(h * where, lead.gate))
-            h = h * (1.0 - where)
-    thermal = (bare.beta, bare.mu, bare.start)
-    return ex.FermionNetwork(h, (0,), bare.baths, *thermal, drives=tuple(drives))
+network = ex.FermionNetwork.from_junction
 
 
 def dense(model: ex.Junction, time: float, pieces: int) -> dict:
@@ -84,11 +67,12 @@ def dense(model: ex.Junction, time: float, pieces: int) -> dict:
 
 
 def same(ledger, other, atol: float, skip: tuple[str, ...] = ()) -> None:
-    for name, value in vars(other).items():
-        if name not in (*skip, "terms", "determined"):
-            np.testing.assert_allclose(
-                getattr(ledger, name), value, rtol=0, atol=atol, err_msg=name
-            )
+    for one, another in ((ledger, other), (ledger.terms, other.terms)):
+        for name, value in vars(another).items():
+            if name not in (*skip, "terms", "determined"):
+                np.testing.assert_allclose(
+                    getattr(one, name), value, rtol=0, atol=atol, err_msg=name
+                )
 
 
 def test_against_a_dense_program() -> None:
@@ -175,6 +159,19 @@ def test_first_law_and_what_breaks_it() -> None:
     np.testing.assert_allclose(sol.ledger.total_energy - begin - sol.ledger.work, 0.0, atol=1e-8)
     rough = ex.solve(model, TS, ex.SplitStep(steps=2), throw=False)
     assert np.all(rough.result == ex.RESULTS.unresolved)
+    still = ex.solve(model.before(), TS, ex.SplitStep(steps=2), throw=False)
+    assert np.all(still.result == ex.RESULTS.unresolved)
+
+
+def test_first_law_of_splines_and_bounds() -> None:
+    """Work takes slopes at both ends of each pair of steps: right there too."""
+    spline = ex.Held(ex.CubicSpline((0.0, 0.9, 2.0, 3.0), (0.4, 1.3, -0.8, 0.2)), 0.0, 1.0, 3.0)
+    line = ex.Bounded(ex.PiecewiseLinear((0.0, 1.2, 3.0), (0.0, 1.0, -1.0)), 0.2, 1.1)
+    model = junction(spline, line)
+    sol = ex.solve(model, TS, ex.SplitStep(steps=400, order=4))
+    begin = ex.solve(model.before(), [0.0]).ledger.total_energy
+    np.testing.assert_allclose(sol.ledger.total_energy - begin - sol.ledger.work, 0.0, atol=1e-8)
+    assert np.max(np.abs(sol.ledger.work)) > 0.05
 
 
 def test_a_jump_between_saved_times_and_at_one() -> None:
@@ -233,6 +230,17 @@ def test_derivatives_by_every_parameter(kind: str, name: str) -> None:
     check_derivative(f, (np.asarray(flat),), (direction,), tolerance=1e-7)
 
 
+def test_derivative_by_the_time_of_a_jump_that_is_a_saved_time() -> None:
+    def f(time):
+        jump = ex.PiecewiseConstant(time[None], (0.5, -1.0))
+        model = junction(jump, None, modes=3)
+        return ex.solve(
+            model, [1.1, 2.0], ex.SplitStep(steps=24, order=4), throw=False
+        ).ledger.work[1]
+
+    check_derivative(f, (np.array(1.1),), (np.array(1.0),), tolerance=1e-7)
+
+
 def test_derivatives_at_a_closed_gate_and_an_empty_or_filled_level() -> None:
     """A coupling that is off in part of a protocol, and occupations 0 and 1."""
     gate = ex.PiecewiseConstant((0.4, 0.8), (1.0, 0.0, 1.0))
@@ -241,7 +249,7 @@ def test_derivatives_at_a_closed_gate_and_an_empty_or_filled_level() -> None:
         model = junction(0.3, eqx.tree_at(lambda g: g.values, gate, values), modes=3)
         model = eqx.tree_at(lambda j: j.occupation, model, n)
         led = ex.solve(model, [1.2], ex.SplitStep(steps=16, order=4), throw=False).ledger
-        return led.work[0] + led.energy[0, 0]
+        return led.work[0] + led.energy[0, 0] + led.entropy_production[0]
 
     for n in (0.0, 1.0):
         args = (np.asarray(gate.values), np.array(n))
@@ -302,6 +310,7 @@ SMALL = junction(modes=2)
         (lambda: ex.solve(network(SMALL), [1.0]), r"must not be driven .* Magnus\(steps"),
         (lambda: ex.solve(SMALL, [4.0], ex.SplitStep()), "`ts` must be where `level` is defined"),
         (lambda: ex.solve(SMALL, [-1.0], ex.SplitStep()), "`ts` must be non-negative"),
+        (lambda: ex.solve(SMALL.before(), [-1.0], ex.SplitStep()), "non-negative for the method"),
         (lambda: ex.solve(SMALL, [1.0], ex.Magnus()), "must be a FermionNetwork for .* Magnus"),
         (lambda: ex.solve(network(SMALL), [1.0], ex.SplitStep()), "must be a Junction .* Magnus"),
         (lambda: ex.SplitStep(steps=0), "`steps` must be a positive integer"),

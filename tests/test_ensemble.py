@@ -86,7 +86,7 @@ def test_draws_are_those_of_a_loop() -> None:
 
 def test_models_that_a_function_makes() -> None:
     runs = pure(keep=True, quantiles=(0.0, 0.5), save=occupation)
-    keys = [jax.random.split(jax.random.fold_in(KEY, i))[0] for i in range(10)]
+    keys = [jax.random.fold_in(KEY, i) for i in range(10)]
     found = [ex.solve(ex.pure_start(junction(), key=k), TS, save=occupation) for k in keys]
     sigma = np.array([f.ledger.terms.athermality for f in found])
     np.testing.assert_allclose(runs.ledger.terms.athermality, sigma, atol=1e-12)
@@ -133,10 +133,7 @@ def test_failed_draws_are_left_out_and_counted() -> None:
         return eqx.tree_at(lambda j: j.level, start, wrong)
 
     runs = ex.ensemble(sometimes, TS, key=KEY, samples=12, chunk=5, keep=True)
-    bad = [
-        float(jax.random.uniform(jax.random.split(jax.random.fold_in(KEY, i))[0])) < 0.4
-        for i in range(12)
-    ]
+    bad = [float(jax.random.uniform(jax.random.fold_in(KEY, i))) < 0.4 for i in range(12)]
     assert 0 < sum(bad) < 12
     np.testing.assert_array_equal(runs.failed, bad)
     expected = ex.solve(junction(), TS).ledger.entropy_production
@@ -314,7 +311,7 @@ def test_a_full_disk_is_told_and_nothing_is_corrupted(tmp_path: Path, monkeypatc
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ex.StoreError, match="make the store"):
+    with pytest.raises(ex.StoreError, match=r"file/runs/manifest.json is none: .* Not a directory"):
         pure(store=tmp_path / "file" / "runs")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax._device import cores
 from entropax.ensemble import hosts
 from entropax.ensemble.store import Store
 
@@ -41,10 +42,11 @@ QUICK = """
 import sys
 import jax, numpy as np
 import entropax as ex
+from entropax._device import cores
 from entropax.ensemble import run
 
 class Program:
-    def __init__(self, task, chunk, devices): pass
+    def __init__(self, task, chunk, devices, batch): pass
     def run(self, start, stop):
         rows = np.array([np.random.default_rng(i).normal(size=300) for i in range(start, stop)])
         return {"ledger.entropy_production": rows, "failed": rows[:, 0] > 2.0}
@@ -157,7 +159,7 @@ def test_devices_and_processes_give_the_same(tmp_path: Path) -> None:
     file, store = tmp_path / "study.toml", tmp_path / "runs"
     file.write_text(STUDY.format(samples=20, store=store))
     said = Started(DEVICES, file).finish()
-    assert "1 devices, 8 at a time" in said
+    assert f"1 devices, {-(-8 // cores())} at a time" in said
     assert "8 devices, 1 at a time" in said
     where = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", 2, "--process")
     joined = [Started(RUN, "run", file, "--distributed", *where, i) for i in (0, 1)]
@@ -217,6 +219,11 @@ def test_share_is_what_the_launcher_says(monkeypatch: pytest.MonkeyPatch) -> Non
         for name in names:
             monkeypatch.delenv(name, raising=False)
     assert hosts.found() == (0, 1)
+    monkeypatch.setenv("SLURM_PROCID", "0")  # of a batch script, which is no step
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    assert hosts.found() == (0, 1)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
+    assert hosts.found() == (0, 8)
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "2")
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
     assert hosts.found() == (2, 4)

@@ -251,7 +251,7 @@ def test_matfn_times_is_the_matrix_times_the_vector(dtype: type, rng: np.random.
     args = (a, v, np.array(0.7))
     assert fast(*args) == pytest.approx(float(slow(*args)), rel=1e-13)
     directions = (random_hermitian(rng, 4, dtype), rng.normal(size=4), np.array(0.3))
-    _, expected = forward_and_reverse(slow, args, directions)
+    _, expected, _ = forward_and_reverse(slow, args, directions)
     check_derivative(fast, args, directions, reference=expected, tolerance=1e-12)
     known = matfn_times(Exponential(0.7), a, v, spectrum=eigh(a))
     np.testing.assert_allclose(known, matfn(Exponential(0.7), a) @ v, rtol=0, atol=1e-14)

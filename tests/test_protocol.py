@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.interpolate
-from helpers import check_derivative, difference
+from helpers import check_derivative, difference, one_sided_difference
 
 import entropax as ex
 from entropax.control import trainable
@@ -20,6 +20,8 @@ SMOOTH = {
     "fourier": ex.Fourier(0.4, (0.2, -0.1), (0.3, 0.7), period=2.5),
     "linear": ex.PiecewiseLinear(TIMES, VALUES),
     "bounded": ex.Bounded(ex.CubicSpline(TIMES, VALUES), -0.5, 1.0),
+    "bounded line": ex.Bounded(ex.PiecewiseLinear(TIMES, VALUES), -0.5, 1.0),
+    "bounded ends": ex.Bounded(ex.Held(ex.CubicSpline(TIMES, VALUES), 5.0, 6.0, 3.0), -0.5, 1.0),
     "held": ex.Held(ex.CubicSpline(TIMES, VALUES), 5.0, 6.0, 3.0),
     "function": ex.Held(lambda t: jnp.sin(3 * t), 0.0, 0.0, 3.0),
     "network": ex.Held(MLP, 0.0, 0.0, 3.0),
@@ -50,12 +52,18 @@ def test_slope_is_the_derivative_inside_a_stretch(name: str) -> None:
         if stop == start:
             continue
         stretch = (jnp.array(start), jnp.array(stop))
-        for share in (0.3, 0.5, 0.8):
+        step = 1e-3 * (stop - start)
+
+        def value(t, stretch=stretch):
+            return given.within(jnp.asarray(t), stretch)
+
+        for share in (0.0, 0.3, 0.5, 0.8, 1.0):
             time = start + share * (stop - start)
-            step = 1e-3 * (stop - start)
-            expected = difference(
-                lambda t, s=stretch: given.within(jnp.asarray(t), s), (time,), (1.0,), step
-            )
+            inwards = {0.0: step, 1.0: -step}.get(share)
+            if inwards is None:
+                expected = difference(value, (time,), (1.0,), step)
+            else:
+                expected = one_sided_difference(value, (time,), (1.0,), inwards)
             np.testing.assert_allclose(given.slope(jnp.array(time), stretch), expected, atol=1e-8)
 
 

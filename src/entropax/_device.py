@@ -1,6 +1,8 @@
 """What the machine offers."""
 
+import contextlib
 import os
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Device: TypeAlias = Any
@@ -20,4 +22,9 @@ def memory(device: Device) -> float:
     statistics = device.memory_stats() if device.platform != "cpu" else None
     if statistics and "bytes_limit" in statistics:
         return float(statistics["bytes_limit"])
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    limits = [8.0 * 2**30]  # of a system that does not say
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        limits = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+    with contextlib.suppress(OSError, ValueError):  # of a container, or a batch system
+        limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(limits)

@@ -1,4 +1,4 @@
-"""The command line: list | reproduce | validate | about."""
+"""The command line: list | reproduce | run | validate | about."""
 
 import dataclasses
 import json
@@ -191,6 +191,8 @@ def run(
     try:
         share = hosts.join(coordinator, processes, process) if distributed else hosts.found()
         asked = load(study)
+        if samples is not None and asked.coordinates is not None:
+            raise ValueError("`samples` must not be given for a scan.")
         asked = asked._replace(
             store=asked.store if store is None else str(store),
             samples=asked.samples if samples is None else samples,
@@ -220,7 +222,7 @@ def _report(made: entropax.Scan, store: str | None) -> None:
     done, failed = len(made.indices), int(made.failed.sum())
     if isinstance(made, entropax.Ensemble) and done > failed:
         table = Table(f"at t = {made.ts[-1]:.6g}", "mean", "error")
-        for name, mean in vars(made.mean).items():
+        for name, mean in made.mean._asdict().items():
             if isinstance(mean, np.ndarray) and mean.shape == made.ts.shape:
                 error = getattr(made.error, name)[-1]
                 table.add_row(name, f"{mean[-1]:.8g}", f"{error:.2g}")

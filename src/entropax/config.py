@@ -27,16 +27,16 @@ Table = dict[str, Any]
 _ROOMS = ("entropax.model", "entropax.method", "entropax.protocol")
 """Where the objects of a study live."""
 
-_SPACINGS: dict[str, Callable[..., Any]] = {"linear": jnp.linspace, "log": jnp.geomspace}
+_SPACINGS: dict[str, Callable[..., Any]] = {"linear": np.linspace, "log": np.geomspace}
 
 
 class Study(NamedTuple):
-    """What a file asks for: an ensemble of `samples` draws, or a scan where `models` are listed."""
+    """What a file asks for: `samples` draws, or a scan where models have `coordinates`."""
 
     models: Any
     method: AbstractMethod | None
     ts: jax.Array
-    is_scan: bool
+    coordinates: dict[str, list[float]] | None
     seed: int | None
     samples: int
     chunk: int | None
@@ -50,11 +50,11 @@ class Study(NamedTuple):
             "indices": indices,
             "progress": progress,
         }
-        key = None if self.seed is None else jax.random.key(self.seed)
-        if self.is_scan:
-            return scan(self.models, self.ts, self.method, key=key, **where)
-        if key is None:
-            raise ValueError("`seed` must be given.")
+        if self.coordinates is not None:
+            key = None if self.seed is None else jax.random.key(self.seed)
+            named = self.coordinates
+            return scan(self.models, self.ts, self.method, key=key, coordinates=named, **where)
+        key = jax.random.key(0 if self.seed is None else self.seed)
         return ensemble(self.models, self.ts, self.method, key=key, samples=self.samples, **where)
 
 
@@ -71,25 +71,32 @@ def parse(found: Table) -> Study:
     """The study in a TOML document."""
     known = ("model", "method", "times", "scan", "seed", "samples", "chunk", "store")
     _require_known("", found, known)
+    for name, kind, words in (
+        *((name, int, "an integer") for name in ("seed", "samples", "chunk")),
+        *((name, dict, "a table") for name in ("scan", "model", "method")),
+        ("store", str, "a string"),
+    ):
+        value = found.get(name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise ValueError(f"`{name}` must be {words}, but is {value!r}.")
     for name in ("model", "times"):
         if name not in found:
             raise ValueError(f"`{name}` must be given.")
     grid = found.get("scan")
-    is_scan = grid is not None
-    if is_scan == ("samples" in found):
+    if (grid is not None) == ("samples" in found):
         raise ValueError("Either `samples` (draws of one model) or `scan` (a grid) must be given.")
-    models = _grid(found["model"], grid) if is_scan else _build("model", found["model"])
+    if grid is None:
+        models, coordinates = _build("model", found["model"]), None
+    else:
+        models, coordinates = _grid(found["model"], grid)
     method = _build("method", found["method"]) if "method" in found else None
-    for name in ("seed", "samples", "chunk"):
-        if not isinstance(found.get(name, 0), int):
-            raise ValueError(f"`{name}` must be an integer, but is {found[name]!r}.")
     return Study(
         models,
         method,
         jnp.asarray(_numbers("times", found["times"])),
-        is_scan,
-        found.get("seed", None if is_scan else 0),
-        len(models) if is_scan else found["samples"],
+        coordinates,
+        found.get("seed"),
+        found.get("samples", 0) if coordinates is None else len(models),
         found.get("chunk"),
         found.get("store"),
     )
@@ -122,6 +129,10 @@ def _object(path: str, table: Table) -> Any:
     if isinstance(built.get("key"), int):
         built["key"] = jax.random.key(built["key"])
     if "key" in parameters and "key" not in built and not inspect.isclass(maker):
+        try:
+            inspect.signature(maker).bind(key=None, **built)
+        except TypeError as error:
+            raise ValueError(f"`{path}` ({table['type']}): {error}") from error
         return eqx.Partial(maker, **built)  # a model that is drawn
     try:
         return maker(**built)
@@ -155,16 +166,17 @@ def _makers() -> dict[str, Callable[..., Any]]:
     return {name: value for name, value in found.items() if "._" not in f".{name}"}
 
 
-def _grid(model: Table, grid: Table) -> list[Any]:
-    """Models at every combination of the values, the last one varying fastest."""
+def _grid(model: Table, grid: Table) -> tuple[list[Any], dict[str, list[float]]]:
+    """Models at every combination of the values, the last one varying fastest, and the values."""
     models: list[Any] = []
     axes = [_numbers(f"scan.{place}", values).tolist() for place, values in grid.items()]
-    for combination in itertools.product(*axes):
+    combinations = list(itertools.product(*axes))
+    for combination in combinations:
         changed = copy.deepcopy(model)
         for place, value in zip(grid, combination, strict=True):
             _put(changed, place, value)
         models.append(_build("model", changed))
-    return models
+    return models, dict(zip(grid, map(list, zip(*combinations, strict=True)), strict=True))
 
 
 def _put(table: Any, place: str, value: float) -> None:
@@ -192,6 +204,8 @@ def _numbers(path: str, value: Any) -> np.ndarray:
             return np.asarray(_SPACINGS[spacing](value["start"], value["stop"], value["count"]))
         except KeyError as error:
             raise ValueError(f"`{path}.{error.args[0]}` must be given.") from error
+        except TypeError as error:
+            raise ValueError(f"`{path}` must be a range of numbers, but is {value}.") from error
     try:
         return np.asarray(value, float)
     except (TypeError, ValueError) as error:

@@ -20,16 +20,19 @@ class Optimised(eqx.Module, Generic[P]):
     """What `optimise` returns, and what it goes on from.
 
     `value`: the best parameters seen, and `loss`, theirs; `history`: the loss before each step;
-    `last`: the parameters after the last step; `state`: the optimiser's; `converged`: whether the
-    gradient fell below the tolerance.
+    `last`: the parameters after the last step, and `x`: those of them that are optimised, without
+    their bounds; `state`: the optimiser's; `converged`: whether the gradient fell below the
+    tolerance; `failure`: what went wrong, None where nothing did.
     """
 
     value: P
     loss: Float[Array, ""]
     history: Float[Array, " steps"]
     last: P
+    x: PyTree[Array]
     state: PyTree
     converged: bool
+    failure: str | None = eqx.field(static=True, default=None)
 
 
 class OptimisationError(RuntimeError):
@@ -84,7 +87,8 @@ def optimise(
 
     - `loss`: `loss(params, *args)`, a real number.
     - `params`: where to begin, any pytree (a protocol, an array of couplings, a model); or what
-      `optimise` returned, to go on from there with the same optimiser and bounds.
+      `optimise` returned, to go on from there with the same loss, optimiser and bounds; with other
+      `args` the best of before may no longer be one.
     - `optimiser`: any of optax; None for `optax.lbfgs()`, which suits losses without noise.
     - `steps`: how many at most.
     - `args`: what else the loss depends on, not optimised; may change without a new compilation.
@@ -96,7 +100,8 @@ def optimise(
     - `tolerance`: stop when no entry of the gradient (of x, where bounded) is above it.
     - `progress`: a bar with the loss.
     - `throw`: raise `OptimisationError` where the loss or its gradient is not finite, or the loss
-      raises; it carries the best of the steps before. With False that best is returned.
+      raises; it carries the best of the steps before. With False that best is returned, and its
+      `failure` says why. Its `last` is the last point at which all was finite.
 
     Raises `ValueError` for a loss that is not a real number, or not finite at the start, and for a
     start outside the bounds.
@@ -113,12 +118,16 @@ def optimise(
     if not jax.tree.leaves(moving):
         raise ValueError("`params` must hold a number to optimise, but all are held.")
     limits = _limits(bounds, begin, spec, moving)
-    x = _out_of_bounds(moving, limits)
-    rule = optax.with_extra_args_support(optimiser)
-    state = _strong(rule.init(x)) if before is None else before.state
+    if before is None:
+        _require_inside(moving, limits)
+        x = _out_of_bounds(moving, limits)
+        state = _strong(optimiser.init(x))
+    else:
+        x, state = before.x, _forgetting(before.state)
     history = [] if before is None else list(np.asarray(before.history))
     best = (np.inf, x) if before is None else (float(before.loss), None)
     converged, failure, cause = False, None, None
+    sound = (x, state)
 
     def result() -> Optimised[P]:
         if before is not None and best[1] is None:  # no better one was found
@@ -127,13 +136,14 @@ def optimise(
             at = eqx.combine(_into_bounds(best[1], limits), rest)
         last = eqx.combine(_into_bounds(x, limits), rest)
         losses = jnp.asarray(np.array(history))
-        return Optimised(at, jnp.asarray(best[0]), losses, last, state, converged)
+        loss_there = jnp.asarray(best[0])
+        return Optimised(at, loss_there, losses, last, x, state, converged, failure)
 
     with bar("loss", steps, shown=progress) as show:
         for index in range(steps):
             number = len(history)
             try:
-                found = _step(loss, rule, x, state, rest, limits, args)
+                found = _step(loss, optimiser, x, state, rest, limits, args)
                 value, steepest = float(found[2]), float(found[3])
             except Exception as error:
                 if number == 0:
@@ -147,6 +157,7 @@ def optimise(
                     raise ValueError(f"`loss` must be finite at the start, but {what}.")
                 failure = f"`loss` must be finite, but {what} at step {number}."
                 break
+            sound = (x, state)
             history.append(value)
             best = (value, x) if value < best[0] else best
             if tolerance is not None and steepest <= tolerance:
@@ -154,6 +165,8 @@ def optimise(
                 break
             x, state = found[:2]
             show(index + 1, f"{best[0]:.6g}")
+    if failure is not None:
+        x, state = sound
     if failure is not None and throw:
         found = result()
         text = f"{failure} The best so far, {float(found.loss):.6g}, is in `.best`."
@@ -167,7 +180,7 @@ _DEFAULT = optax.lbfgs()
 @eqx.filter_jit
 def _step(
     loss: Callable[..., Any],
-    rule: optax.GradientTransformationExtraArgs,
+    optimiser: optax.GradientTransformation,
     x: PyTree[Array],
     state: PyTree[Array],
     rest: PyTree,
@@ -190,10 +203,18 @@ def _step(
         value, gradient = optax.value_and_grad_from_state(objective)(x, state=state)
     # JAX's gradient of a complex argument points along the conjugate
     gradient = jax.tree.map(jnp.conj, gradient)
+    rule = optax.with_extra_args_support(optimiser)
     change, state = rule.update(gradient, state, x, value=value, grad=gradient, value_fn=objective)
     sizes = [jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(gradient)]
     moved = optax.apply_updates(x, change)
     return moved, _strong(state), jnp.asarray(value), jnp.max(jnp.stack(sizes))
+
+
+def _forgetting(state: PyTree[Array]) -> PyTree[Array]:
+    """The state of a line search less the value it found last: of other `args` it is another."""
+    if optax.tree_utils.tree_get(state, "value") is None:
+        return state
+    return _strong(optax.tree_utils.tree_set(state, value=jnp.array(jnp.inf)))
 
 
 def _strong(state: PyTree[Array]) -> PyTree[Array]:
@@ -221,7 +242,13 @@ def _limits(bounds: tuple[Any, Any] | None, params: Any, spec: Any, moving: Any)
                 f"but it is {given!r}."
             )
         both.append(full)
-    for leaf, least, most in zip(*map(jax.tree.leaves, (moving, *both)), strict=True):
+    return tuple(both)
+
+
+def _require_inside(moving: Any, limits: Any) -> None:
+    if limits is None:
+        return
+    for leaf, least, most in zip(*map(jax.tree.leaves, (moving, *limits)), strict=True):
         inside = np.asarray((leaf > least) & (leaf < most))
         if not inside.all():
             where = np.unravel_index(np.argmin(inside), inside.shape)
@@ -230,7 +257,6 @@ def _limits(bounds: tuple[Any, Any] | None, params: Any, spec: Any, moving: Any)
                 f"`params` must begin between the bounds ({edges}), "
                 f"but hold {np.asarray(leaf)[where]:g}."
             )
-    return tuple(both)
 
 
 def _into_bounds(x: PyTree[Array], limits: Any) -> PyTree[Array]:
@@ -325,6 +351,8 @@ def optimise_with_constraint(
     round; `weight`: the first w; others: as of `optimise`, `tolerance` that of the constraint.
     """
     lagrangian = _Lagrangian(problem)
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+        raise ValueError(f"`rounds` must be a positive integer, but is {rounds!r}.")
     size = eqx.filter_eval_shape(lagrangian.parts, params, args)[1].shape[0]
     multipliers, strength, history = jnp.zeros(size), jnp.asarray(float(weight)), []
     before, worst = np.inf, np.inf

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from entropax._checks import check
 from entropax.equilibrium import free_energy, gibbs_state
 from entropax.model import Junction, OpenSystem
 from entropax.model.driven import AbstractDriven
@@ -10,7 +11,7 @@ from entropax.solve import Solution
 
 
 def entropy_production(solution: Solution) -> Float[Array, ""]:
-    r"""$\Sigma$ at the last time."""
+    r"""$\Sigma$ at the last of the times, which ascend here and below."""
     return solution.ledger.entropy_production[-1]
 
 
@@ -62,7 +63,10 @@ def _free_energy(model: AbstractDriven) -> Float[Array, ""]:
         beta, mu = model.leads[0].thermal
         return -jnp.logaddexp(0.0, -beta * (model.fixed_level - mu)) / beta
     if isinstance(model, OpenSystem) and model.is_ideal and len(model.baths) == 1:
-        hamiltonian, beta = model.total_hamiltonian(), model.baths[0].beta
+        bath = model.baths[0]
+        rule = "0 of the bath: what carries particles is not known of an OpenSystem"
+        beta = check("mu", bath.beta, rule, lambda xp, _: bath.mu == 0)
+        hamiltonian = model.total_hamiltonian()
         return free_energy(gibbs_state(hamiltonian, beta), hamiltonian, beta)
     raise ValueError(
         "`model` must be a Junction with one thermal lead or an OpenSystem with one ideal bath."

@@ -190,13 +190,14 @@ class CubicSpline(AbstractThroughPoints):
         super().__init__(times, values)
 
     def __call__(self, time: Time) -> Float[Array, ""]:
+        time = jnp.clip(time, *self.domain)
         return self.within(time, (time, time))
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         piece, run = self._piece(stretch), jnp.diff(self.times)
         bend = self._bends()
         h = run[piece]
-        left = (self.times[piece + 1] - jnp.clip(time, self.times[0], self.times[-1])) / h
+        left = (self.times[piece + 1] - time) / h
         right = 1.0 - left
         straight = left * self.values[piece] + right * self.values[piece + 1]
         curved = (left**3 - left) * bend[piece] + (right**3 - right) * bend[piece + 1]
@@ -348,6 +349,11 @@ class Bounded(AbstractProtocol):
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         return self._bring(self.protocol.within(time, stretch))
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        share = jax.nn.sigmoid(self.protocol.within(time, stretch))
+        steepness = (self.high - self.low) * share * (1.0 - share)
+        return steepness * self.protocol.slope(time, stretch)
 
     def _bring(self, x: Float[Array, ""]) -> Float[Array, ""]:
         return self.low + (self.high - self.low) * jax.nn.sigmoid(x)

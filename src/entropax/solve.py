@@ -157,7 +157,8 @@ def solve(
 
     - `model`: a `Junction`, a `FermionNetwork` or an `OpenSystem`.
     - `ts`: shape (times,), finite, in any order.
-    - `method`: how. Free fermions: `Exact()`, also where left out; an `OpenSystem`:
+    - `method`: how. Free fermions: `Exact()`, also where left out, and, where driven, `SplitStep`
+      (a `Junction`) or `Magnus` (a `FermionNetwork`); an `OpenSystem`:
       `Schrodinger`, `EMME` or `BornMarkovSecular` with window baths, `Davies`, `Local`,
       `Redfield` or `Lindblad` with ideal ones.
     - `save`: a function of the state at one time (see `entropax.method`), whose results are

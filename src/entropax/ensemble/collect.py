@@ -6,9 +6,7 @@ import numpy as np
 
 from entropax.ensemble.naming import below
 from entropax.ensemble.statistics import Moments
-from entropax.ensemble.store import Draws
-
-FAILED = "failed"
+from entropax.ensemble.store import FAILED, Draws, StoreError
 
 Read = Callable[[str], np.ndarray]
 """An array of a chunk, by name."""
@@ -35,6 +33,8 @@ class Collected:
         self.moments = self.moments.merged(Moments.of(sound))
         self._indices.append(start + np.arange(len(failed)))
         self._failed.append(failed)
+        if self._names and set(self._names) != set(sound):
+            raise StoreError(f"Draws {start} on hold other fields than those before them.")
         self._names = list(sound)
         if read is None:
             self._reads = None
@@ -59,14 +59,23 @@ class Collected:
     def quantiles(self, prefix: str, level: float) -> Draws:
         """Of the draws that did not fail, array by array; complex ones have none."""
         sound, fields = ~self.failed, self.fields(prefix)
-        with np.errstate(invalid="ignore"):  # between infinite values
-            return {
-                name: np.quantile(x[sound].astype(float), level, axis=0)
-                for name, x in fields.items()
-                if not np.iscomplexobj(x)
-            }
+        return {
+            name: _quantile(x[sound].astype(float), level)
+            for name, x in fields.items()
+            if not np.iscomplexobj(x)
+        }
 
     def _all(self, name: str) -> np.ndarray:
         if self._reads is None:
             raise ValueError("`store` must be given, or `keep` be True: draws were not kept.")
         return np.concatenate([read(name) for read in self._reads])
+
+
+def _quantile(x: np.ndarray, level: float) -> np.ndarray:
+    """By interpolation; beside infinite values, where there is none, one of the draws'."""
+    if len(x) == 0:
+        return np.full(x.shape[1:], np.nan)
+    with np.errstate(invalid="ignore"):
+        between = np.quantile(x, level, axis=0)
+    one = np.quantile(x, level, axis=0, method="inverted_cdf")
+    return np.where(np.isnan(between) & ~np.isnan(x).any(axis=0), one, between)

@@ -7,11 +7,11 @@ import jax
 from jax.experimental import multihost_utils
 
 _LAUNCHERS = (
-    ("SLURM_PROCID", "SLURM_NTASKS"),
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ("PMI_RANK", "PMI_SIZE"),
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
 )
-"""What srun, Open MPI's mpirun, and MPICH's set."""
+"""What Open MPI's mpirun, MPICH's, and srun set; the last is there in what srun starts only."""
 
 
 class Share(NamedTuple):

@@ -1,9 +1,10 @@
 """Trees of arrays by name, as a store and xarray want them, and ledgers made of them again."""
 
 import dataclasses
+import functools
 import types
 import typing
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 from jaxtyping import PyTree
@@ -28,6 +29,11 @@ def below(prefix: str, named: dict[str, T]) -> dict[str, T]:
     }
 
 
+def whole(named: dict[str, T]) -> dict[str, T] | T:
+    """Leaves by name, or the one that is the whole tree."""
+    return named[""] if set(named) == {""} else named
+
+
 def rebuilt(kind: Any, named: dict[str, Any]) -> Any:
     """The `kind` (a ledger, part of one, or an array) whose leaves have these names."""
     if not named:
@@ -38,6 +44,24 @@ def rebuilt(kind: Any, named: dict[str, Any]) -> Any:
         places = sorted({int(name.split(".")[0]) for name in named})
         return tuple(rebuilt(_part(kind, str(i)), below(str(i), named)) for i in places)
     return kind(**{n: rebuilt(_part(kind, n), below(n, named)) for n in _fields(kind)})
+
+
+def record(kind: Any, named: dict[str, Any]) -> Any:
+    """The fields of a `kind`, without what it computes from them; None of no fields."""
+    if not named:
+        return None
+    if "" in named:
+        return named[""]
+    if typing.get_origin(kind) is tuple:
+        return rebuilt(kind, named)
+    parts = {n: record(_part(kind, n), below(n, named)) for n in _fields(kind)}
+    return _record_of(kind)(**parts)
+
+
+@functools.cache
+def _record_of(kind: Any) -> Any:
+    name, fields = f"{kind.__name__}Fields", [(field, Any) for field in _fields(kind)]
+    return NamedTuple(name, fields)
 
 
 def axes(kind: Any, name: str, ndim: int) -> list[str]:

@@ -57,7 +57,11 @@ class Made(AbstractDraws):
     ts: Float[Array, " times"]
 
     def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
-        for_model, for_method = jax.random.split(jax.random.fold_in(self.key, index))
+        own = jax.random.fold_in(self.key, index)
+        if not draws_key(self.method):
+            model = self.make(key=own)
+            return model, self.method.prepare(model, self.ts)
+        for_model, for_method = jax.random.split(own)
         model = self.make(key=for_model)
         return model, with_key(self.method, for_method).prepare(model, self.ts)
 
@@ -122,21 +126,25 @@ class Program:
     compiler; it divides the share of a device, which is rounded up.
     """
 
-    def __init__(self, task: Task, chunk: int, devices: Sequence[Device]) -> None:
+    def __init__(
+        self, task: Task, chunk: int, devices: Sequence[Device], batch: int | None = None
+    ) -> None:
         self.task, self.devices = task, tuple(devices)
         self._is_cpu = devices[0].platform == "cpu"
         self.lanes = min(cores(), chunk) if self._is_cpu and len(devices) == 1 else 1
-        share, rounds = math.ceil(chunk / (len(devices) * self.lanes)), 1
+        share = math.ceil(chunk / (len(devices) * self.lanes))
+        first = rounds = 1 if batch is None else math.ceil(share / min(batch, share))
         while True:
             self.batch = math.ceil(share / rounds)
+            rounds = math.ceil(share / self.batch)
             self.width = self.batch * rounds * len(devices)
             self._compiled = self._compile()
             allowed = _SHARE * memory(devices[0])
             need = self._footprint()
-            if need <= allowed or self.batch == 1:
+            if need <= allowed or self.batch == 1 or batch is not None:
                 break
             rounds = min(share, math.ceil(rounds * need / allowed))
-        if rounds > 1:
+        if rounds > first:
             warnings.warn(
                 f"{share} draws at once need more memory than {allowed / 2**30:.1f} GiB, half of "
                 f"the memory: `chunk` of {chunk} is worked off {self.batch} at a time.",

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from entropax.ensemble.collect import Collected
-from entropax.ensemble.naming import axes, rebuilt
+from entropax.ensemble.naming import axes, rebuilt, whole
 from entropax.ensemble.store import Draws, Manifest
 from entropax.ledger import FermionLedger, GKLSLedger, WindowLedger
 
@@ -51,50 +51,61 @@ class Scan(Generic[LedgerT]):
     def ledger(self) -> LedgerT:
         """Every ledger, stacked along a first axis in the order of `indices`.
 
-        Raises `ValueError` where draws were not kept: of an ensemble without a store or `keep`.
+        All of it is read anew each time. Raises `ValueError` where draws were not kept: of an
+        ensemble without a store or `keep`.
         """
         return rebuilt(ledger_of(self.manifest), self.collected.fields("ledger"))
 
     @property
-    def saved(self) -> Draws:
-        """What `save` returned, stacked alike, by its place in the tree that was returned."""
-        return self.collected.fields("saved")
+    def saved(self) -> Draws | np.ndarray:
+        """What `save` returned, stacked alike: an array, or arrays by their places in a tree."""
+        return whole(self.collected.fields("saved"))
 
     def to_xarray(self) -> "xarray.Dataset":
         """Ledgers (by the names of their fields) and what was saved (`saved.*`) as a dataset.
 
-        Axes: `draws`, `times`, and what the ledger names. Needs the extra `store`. Write it with
-        `.to_netcdf(path, engine="h5netcdf")`, which keeps complex numbers. All is read into memory.
+        Axes: `draws`, `times`, and what the ledger names. Draws that failed are NaN. Needs the
+        extra `store`. Write it with `.to_netcdf(path, engine="h5netcdf")`, which keeps complex
+        numbers. All is read into memory.
         """
         import xarray
 
         kind = ledger_of(self.manifest)
         variables = {
-            name: (["draws", *axes(kind, name, x.ndim - 1)], x)
+            name: (["draws", *axes(kind, name, x.ndim - 1)], self._sound(x))
             for name, x in self.collected.fields("ledger").items()
-        } | {
-            f"saved.{name}": (["draws", *(f"saved.{name}_{i}" for i in range(x.ndim - 1))], x)
-            for name, x in self.saved.items()
         }
+        for name, x in self.collected.fields("saved").items():
+            full = f"saved.{name}".rstrip(".")
+            names = [f"{full}_{i}" for i in range(x.ndim - 1)]
+            variables[full] = (["draws", *names], self._sound(x))
         coordinates = {"draws": self.indices, "times": self.ts, "failed": ("draws", self.failed)}
-        about = {k: json.dumps(v) for k, v in self.manifest._asdict().items() if k != "ts"}
+        for name, values in self.manifest.coordinates.items():
+            coordinates[name] = ("draws", np.array(values)[self.indices])
+        left_out = ("ts", "coordinates")
+        about = {k: json.dumps(v) for k, v in self.manifest._asdict().items() if k not in left_out}
         return xarray.Dataset(variables, coordinates, about)
+
+    def _sound(self, x: np.ndarray) -> np.ndarray:
+        failed = self.failed.reshape(-1, *(1,) * (x.ndim - 1))
+        return np.where(failed, np.nan, x) if x.dtype.kind in "fc" else x
 
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble(Scan[LedgerT]):
     r"""Draws of one random model, and their statistics.
 
-    `mean` and `error` are ledgers: of every field the mean over the draws that did not fail, and
-    its standard error $\sqrt{\sum|x-\bar x|^2/n(n-1)}$; `quantiles` are ledgers by their level.
-    A mean is infinite or NaN where a draw's value is (`beta` at a zero temperature).
+    `mean` and `error` have the ledger's fields: of each the mean over the draws that did not fail,
+    and its standard error $\sqrt{\sum|x-\bar x|^2/n(n-1)}$; `quantiles` has the same by level.
+    None where no draw is left. A mean is infinite or NaN where a draw's value is (`beta` at a zero
+    temperature). What a ledger computes from its fields take of each draw: `ledger.total_energy`.
     """
 
-    mean: LedgerT = dataclasses.field(repr=False)
-    error: LedgerT = dataclasses.field(repr=False)
-    quantiles: dict[float, LedgerT] = dataclasses.field(repr=False)
-    saved_mean: Draws = dataclasses.field(repr=False)
-    saved_error: Draws = dataclasses.field(repr=False)
+    mean: Any = dataclasses.field(repr=False)
+    error: Any = dataclasses.field(repr=False)
+    quantiles: dict[float, Any] = dataclasses.field(repr=False)
+    saved_mean: Draws | np.ndarray = dataclasses.field(repr=False)
+    saved_error: Draws | np.ndarray = dataclasses.field(repr=False)
 
 
 def ledger_of(manifest: Manifest) -> Any:

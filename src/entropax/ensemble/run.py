@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -18,9 +18,9 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 from entropax._checks import Numbers, finite_array
 from entropax._device import Device
 from entropax._versions import versions
-from entropax.ensemble.collect import FAILED, Collected, Read
+from entropax.ensemble.collect import Collected, Read
 from entropax.ensemble.hosts import Share
-from entropax.ensemble.naming import below, rebuilt
+from entropax.ensemble.naming import below, record, whole
 from entropax.ensemble.program import (
     AbstractDraws,
     Listed,
@@ -34,7 +34,7 @@ from entropax.ensemble.program import (
 )
 from entropax.ensemble.question import Question, describe
 from entropax.ensemble.result import Ensemble, Scan, ledger_of
-from entropax.ensemble.store import Draws, Manifest, Store, StoreError
+from entropax.ensemble.store import FAILED, Draws, Manifest, Store, StoreError
 from entropax.method import AbstractMethod, Exact
 from entropax.progress import bar
 
@@ -54,6 +54,7 @@ def ensemble(
     chunk: int | None = None,
     store: str | os.PathLike[str] | None = None,
     devices: Sequence[Device] | None = None,
+    batch: int | None = None,
     save: Save | None = None,
     indices: tuple[int, int] | Share | None = None,
     quantiles: Sequence[float] = (),
@@ -69,16 +70,19 @@ def ensemble(
     **Arguments:**
 
     - `model`: a model, where the method draws (`Schrodinger`), or a function `model(key=key)`
-      that makes one, such as `eqx.Partial(ex.pure_start, junction)`.
+      that makes one, such as `eqx.Partial(ex.pure_start, junction)`. Where both draw, they get the
+      two halves of `split(fold_in(key, i))`. A model with a value that it must not have stops the
+      run, as it does anywhere.
     - `ts`, `method`, `save`: as for `solve`.
     - `key`, `samples`: of the ensemble, and how many draws.
     - `chunk`: draws that are made together, and kept in one file of a store: what a kill loses.
       16 a device where left out; in a store that is there already, its own.
     - `store`: a folder. Called again, a run goes on where it stopped, also with more samples.
     - `devices`: those of this process where left out. A chunk is shared out evenly.
+    - `batch`: draws at a time on a device (or core); what fits into memory where left out.
     - `indices`: the range of draws that this process makes, from and to multiples of `chunk`, or
       `Share(rank, size)` of several processes; the result is of all that the store holds by then.
-    - `quantiles`: levels; needs draws that are kept.
+    - `quantiles`: levels between 0 and 1.
     - `keep`: keep every draw in memory. A store has them anyway.
     - `throw`: raise `RuntimeError` at the first chunk with a draw that failed. With False failed
       draws are left out of the statistics, and `failed` says which.
@@ -93,13 +97,18 @@ def ensemble(
             f"{type(model).__name__} by {type(method).__name__} is the same every time."
         )
     _require_count("samples", samples)
+    for level in quantiles:
+        if not 0.0 <= level <= 1.0:
+            raise ValueError(f"`quantiles` must be levels between 0 and 1, but hold {level}.")
     draws: AbstractDraws
     if callable(model):
         draws = Made(model, method, key, times)
     else:
         draws = Repeated(model, with_key(method, key).prepare(model, times), key)
     question = describe(model, "model") | describe(method, "method") | describe(key, "key")
-    job = _job("ensemble", Task(draws, times, save), question, samples, chunk, store, devices)
+    job = _job(
+        "ensemble", Task(draws, times, save), question, samples, chunk, batch, store, devices
+    )
     collected = _work(job, indices, keep or bool(quantiles), progress, throw)
     return _ensemble(job.manifest, collected, quantiles)
 
@@ -110,9 +119,11 @@ def scan(
     method: AbstractMethod | None = None,
     *,
     key: PRNGKeyArray | None = None,
+    coordinates: Mapping[str, Numbers] | None = None,
     chunk: int | None = None,
     store: str | os.PathLike[str] | None = None,
     devices: Sequence[Device] | None = None,
+    batch: int | None = None,
     save: Save | None = None,
     indices: tuple[int, int] | Share | None = None,
     progress: bool = False,
@@ -126,14 +137,28 @@ def scan(
       (`eqx.filter_vmap(make)(values)`), or a sequence of models of one structure.
     - `key`: model i gets `fold_in(key, i)`; where left out the method keeps its own key, the same
       for all.
+    - `coordinates`: values by which to know the models again, one a model and name: kept in the
+      store, and beside the draws in `to_xarray`.
 
     Everything else is as for `ensemble`; ledgers are kept in memory where there is no store.
     """
     times, method = _checked(ts, method)
-    batch, samples = _batched(models)
-    draws = _listed(batch, samples, method, key, times)
-    question = describe(batch, "models") | describe(method, "method") | describe(key, "key")
-    job = _job("scan", Task(draws, times, save), question, samples, chunk, store, devices)
+    models, samples = _batched(models)
+    draws = _listed(models, samples, method, key, times)
+    named = {
+        name: finite_array(f"coordinates[{name!r}]", values, ndim=1).tolist()
+        for name, values in (coordinates or {}).items()
+    }
+    for name, values in named.items():
+        if len(values) != samples:
+            raise ValueError(
+                f"`coordinates[{name!r}]` must have one value a model ({samples}), "
+                f"but has {len(values)}."
+            )
+    question = describe(models, "models") | describe(method, "method") | describe(key, "key")
+    job = _job(
+        "scan", Task(draws, times, save), question, samples, chunk, batch, store, devices, named
+    )
     return Scan(job.manifest, _work(job, indices, True, progress, throw))
 
 
@@ -162,6 +187,7 @@ class _Job(NamedTuple):
     manifest: Manifest
     store: Store | None
     devices: tuple[Device, ...]
+    batch: int | None
 
     def spans(self, indices: tuple[int, int] | Share | None) -> list[tuple[int, int]]:
         """The chunks of a range of draws."""
@@ -183,23 +209,34 @@ def _job(
     question: Question,
     samples: int,
     chunk: int | None,
+    batch: int | None,
     store: str | os.PathLike[str] | None,
     devices: Sequence[Device] | None,
+    coordinates: dict[str, list[float]] | None = None,
 ) -> _Job:
     chosen = tuple(jax.local_devices() if devices is None else devices)
     if not chosen:
         raise ValueError("`devices` must be at least one device, but is empty.")
-    chunk = min(_CHUNK * len(chosen), samples) if chunk is None else chunk
+    chunk = _CHUNK * len(chosen) if chunk is None else chunk
     _require_count("chunk", chunk)
+    if batch is not None:
+        _require_count("batch", batch)
     question = question | describe(task.ts, "ts") | describe(task.save, "save")
     manifest = Manifest(
-        kind, task.ledger().__name__, task.ts.tolist(), chunk, samples, question, versions()
+        kind,
+        task.ledger().__name__,
+        task.ts.tolist(),
+        chunk,
+        samples,
+        question,
+        versions(),
+        coordinates or {},
     )
     if store is None:
-        return _Job(task, manifest, None, chosen)
+        return _Job(task, manifest, None, chosen, batch)
     home = Store(store)
     kept = home.open(manifest)._replace(samples=samples)
-    return _Job(task, kept, home, chosen)
+    return _Job(task, kept, home, chosen, batch)
 
 
 def _work(
@@ -214,13 +251,14 @@ def _work(
     with contextlib.ExitStack() as stack:
         if store is not None:
             stack.enter_context(store.claimed(first, last))
-        shown = progress and sys.stderr.isatty()
+        shown = progress and (sys.stderr.isatty() or "ipykernel" in sys.modules)
         show = stack.enter_context(bar("draws", last - first, shown=shown))
         stopping = stack.enter_context(_finishing_first(enabled=store is not None))
         for start, stop in spans:
             draws = None if store is None else store.chunk(start, stop)
             if draws is None:
-                program = program or Program(job.task, job.manifest.chunk, job.devices)
+                width = min(job.manifest.chunk, job.manifest.samples)
+                program = program or Program(job.task, width, job.devices, job.batch)
                 draws = program.run(start, stop)
                 made += stop - start
                 if store is not None:
@@ -246,15 +284,18 @@ def _read(store: Store, manifest: Manifest) -> Collected:
     collected = Collected()
     for start in range(0, manifest.samples, manifest.chunk):
         stop = min(start + manifest.chunk, manifest.samples)
-        draws = store.chunk(start, stop)
+        draws = store.begun_chunk(start, stop)
         if draws is not None:
-            collected.add(start, draws, store.reader(start, stop))
+            collected.add(start, draws, store.reader(start, start + len(draws[FAILED])))
     return collected
 
 
 @contextlib.contextmanager
 def _finishing_first(*, enabled: bool) -> Generator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed; a second one stops at once. Only the main thread is told."""
+    """Whether Ctrl-C was pressed; a second one does not wait for the chunk to be kept.
+
+    Only the main thread is told.
+    """
     asked = threading.Event()
     if not enabled or threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -278,11 +319,11 @@ def _ensemble(manifest: Manifest, collected: Collected, levels: Sequence[float])
     return Ensemble(
         manifest,
         collected,
-        mean=rebuilt(kind, below("ledger", mean)),
-        error=rebuilt(kind, below("ledger", error)),
-        quantiles={q: rebuilt(kind, collected.quantiles("ledger", q)) for q in levels},
-        saved_mean=below("saved", mean),
-        saved_error=below("saved", error),
+        mean=record(kind, below("ledger", mean)),
+        error=record(kind, below("ledger", error)),
+        quantiles={q: record(kind, collected.quantiles("ledger", q)) for q in levels},
+        saved_mean=whole(below("saved", mean)),
+        saved_error=whole(below("saved", error)),
     )
 
 

@@ -43,7 +43,8 @@ class Moments(NamedTuple):
             for name, here in self.mean.items():
                 there = more.mean[name]
                 away = np.where(there == here, 0.0, there - here)  # equal infinities too
-                mean[name] = here + away * (more.number / number)
+                merged = here + away * (more.number / number)
+                mean[name] = np.where(np.isinf(here) & np.isfinite(there), here, merged)
                 between = np.abs(away) ** 2 * (self.number * more.number / number)
                 spread[name] = self.spread[name] + more.spread[name] + between
         return type(self)(number, mean, spread)

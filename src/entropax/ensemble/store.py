@@ -5,14 +5,16 @@ is not there. The store knows nothing of what computes the draws.
 """
 
 import contextlib
+import errno
 import json
 import os
+import platform
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -25,7 +27,9 @@ _MANIFEST, _LOCK, _CHUNKS = "manifest.json", "lock", "chunks"
 _UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 Draws = dict[str, np.ndarray]
-"""Arrays by name, draws along the first axis of each."""
+"""Arrays by name, draws along the first axis of each; `FAILED` is one of them."""
+
+FAILED = "failed"
 
 
 class StoreError(Exception):
@@ -36,7 +40,8 @@ class Manifest(NamedTuple):
     """What a store holds.
 
     `kind`: "ensemble" or "scan"; `ledger`: the class of its ledgers; `ts`: the times; `chunk`:
-    draws a file; `samples`: draws asked for so far; `versions`: of the packages that made it.
+    draws a file; `samples`: draws asked for so far; `versions`: of the packages that began it;
+    `coordinates`: values of each draw of a scan, by name.
     """
 
     kind: str
@@ -46,6 +51,7 @@ class Manifest(NamedTuple):
     samples: int
     question: Question
     versions: dict[str, str]
+    coordinates: dict[str, list[float]]
 
 
 class Store:
@@ -57,22 +63,29 @@ class Store:
     def manifest(self) -> Manifest | None:
         """What is stored here, None in a folder that is empty or not there."""
         path = self.folder / _MANIFEST
-        if not path.exists():
-            if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-                raise StoreError(f"`store` must be an entropax store, but {path} does not exist.")
-            return None
+        none = f"`store` must be an entropax store, but {path}"
         try:
             found = json.loads(path.read_text())
-            kept = Manifest(**{name: found[name] for name in Manifest._fields})
             layout = int(found["format"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"`store` must be an entropax store, but {path} is none.") from error
+        except FileNotFoundError:
+            # what a process that is making it, or was killed then, has put there is no objection
+            if any(p.name not in (_CHUNKS, _LOCK) and not _is_partial(p) for p in self._entries()):
+                raise StoreError(f"{none} does not exist.") from None
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{none} is none: {error}") from error
         if layout > FORMAT:
             raise StoreError(
                 f"`store` must have format {FORMAT} or older, but {self.folder} has {layout}: "
                 "read it with a newer entropax."
             )
-        return kept
+        try:
+            return Manifest(**{name: found[name] for name in Manifest._fields})
+        except KeyError as error:
+            raise StoreError(f"{none} is none: {error} is missing.") from error
+
+    def _entries(self) -> list[Path]:
+        return list(self.folder.iterdir()) if self.folder.is_dir() else []
 
     def open(self, asked: Manifest) -> Manifest:
         """The manifest of a store that answers what is `asked`; made where there is none.
@@ -95,6 +108,13 @@ class Store:
                 f"The store {self.folder} answers another question; take another folder, or ask "
                 "what it was asked:\n  " + "\n  ".join(differing[:12])
             )
+        if found.versions != asked.versions:
+            changed = sorted(dict(asked.versions.items() - found.versions.items()))
+            warnings.warn(
+                f"{self.folder} was begun with other versions of {', '.join(changed)}: draws may "
+                "differ by rounding from those that they made.",
+                stacklevel=4,
+            )
         if asked.samples > found.samples:
             found = found._replace(samples=asked.samples)
             with self._writing("extend the store"):
@@ -103,31 +123,33 @@ class Store:
 
     def chunk(self, start: int, stop: int) -> Draws | None:
         """Draws [start, stop), None where they are not all here; a damaged file is named."""
-        path = self._file(start, stop)
-        if path is None:
-            return None
-        try:
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                return {name: _cut(file[name], stop - start) for name in file.files}
-        except _UNREADABLE as error:
-            warnings.warn(f"{path} is damaged ({error}): its draws are not done.", stacklevel=2)
-            return None
+        found = self.begun_chunk(start, stop)
+        return found if found is not None and len(found[FAILED]) == stop - start else None
+
+    def begun_chunk(self, start: int, stop: int) -> Draws | None:
+        """Of draws [start, stop) as many as there are from `start` on."""
+        for path, last in self._files(start):
+            count = min(last, stop) - start
+            try:
+                with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                    return {name: _cut(file[name], count) for name in file.files}
+            except FileNotFoundError:  # a longer one has just taken its place
+                continue
+            except _UNREADABLE as error:
+                warnings.warn(f"{path} is damaged ({error}): its draws are not done.", stacklevel=3)
+        return None
 
     def reader(self, start: int, stop: int) -> Callable[[str], np.ndarray]:
         """Reads one array of a chunk that is here."""
 
         def read(name: str) -> np.ndarray:
-            path = self._file(start, stop)
-            if path is None:
-                raise StoreError(f"Draws {start} to {stop} are no longer in {self.folder}.")
-            with np.load(path, allow_pickle=False) as file:
-                return _cut(file[name], stop - start)
+            for path, last in self._files(start):
+                if last >= stop:
+                    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                        return _cut(file[name], stop - start)
+            raise StoreError(f"Draws {start} to {stop} are no longer in {self.folder}.")
 
         return read
-
-    def _file(self, start: int, stop: int) -> Path | None:
-        """The file that holds draws [start, stop) and perhaps more."""
-        return next((path for path, last in self._files(start) if last >= stop), None)
 
     def _files(self, start: int) -> Iterator[tuple[Path, int]]:
         for path in sorted((self.folder / _CHUNKS).glob(f"{start:09d}-*.npz"), reverse=True):
@@ -139,10 +161,10 @@ class Store:
         path = self.folder / _CHUNKS / f"{start:09d}-{stop:09d}.npz"
         with self._writing(f"write draws {start} to {stop}"):
             with _durable(path) as file:
-                np.savez(file, allow_pickle=False, **draws)
-            for older, last in self._files(start):
-                if last < stop:
-                    older.unlink(missing_ok=True)
+                np.savez(file, **cast(dict[str, Any], draws))
+            for other, _ in self._files(start):  # shorter, or damaged
+                if other != path:
+                    other.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def claimed(self, start: int, stop: int) -> Generator[None]:
@@ -159,6 +181,14 @@ class Store:
                 if stop > start:  # of no length would mean to the end
                     fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, stop - start, start)
             except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    warnings.warn(
+                        f"{self.folder} is on a file system without locks ({error}): two writers "
+                        "of one range would not be told.",
+                        stacklevel=4,
+                    )
+                    yield
+                    return
                 raise StoreError(
                     f"Draws {start} to {stop} of {self.folder} are being written by another "
                     "process: give each its own range of indices."
@@ -167,7 +197,7 @@ class Store:
 
     def _write_manifest(self, manifest: Manifest, *, replace: bool) -> None:
         record = json.dumps({"format": FORMAT} | manifest._asdict(), indent=1)
-        with _durable(self.folder / _MANIFEST, replace=replace, own=str(os.getpid())) as file:
+        with _durable(self.folder / _MANIFEST, replace=replace, own=f"-{os.getpid()}") as file:
             file.write(record.encode())
 
     @contextlib.contextmanager
@@ -181,6 +211,10 @@ class Store:
             ) from error
 
 
+def _is_partial(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".partial")
+
+
 def _cut(array: np.ndarray, count: int) -> np.ndarray:
     if len(array) < count:
         raise ValueError(f"{len(array)} draws instead of {count}")
@@ -190,7 +224,8 @@ def _cut(array: np.ndarray, count: int) -> np.ndarray:
 @contextlib.contextmanager
 def _durable(path: Path, *, replace: bool = True, own: str = "") -> Generator[IO[bytes]]:
     """A file that is on the disk, whole, under its name, or not there."""
-    partial = path.with_name(f".{path.name}.partial{own}")  # a killed run's is written over
+    # a killed run's is written over by the next one on the same host
+    partial = path.with_name(f".{path.name}-{platform.node()}{own}.partial")
     try:
         with partial.open("wb") as file:
             yield file
@@ -223,8 +258,9 @@ def _flush_folder(folder: Path) -> None:
     """The renaming itself reaches the disk."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with contextlib.suppress(OSError):  # some network file systems know of no such thing
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

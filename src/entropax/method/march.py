@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from entropax._checks import check
 from entropax.method.base import AbstractMethod
 from entropax.method.splitting import SPLITTINGS
 from entropax.model.driven import BEFORE, AbstractControlled
@@ -79,7 +80,7 @@ def march(
     """
     order = jnp.argsort(ts)
     ts, back = ts[order], jnp.argsort(order)
-    breaks = jnp.clip(model.breaks, 0.0, ts[-1])
+    breaks = model.breaks
     pairs = -(-steps // 2)
     count = pairs + breaks.shape[0]
     block = min(propagator.block, count)
@@ -115,7 +116,9 @@ def march(
         index, start, stop = indexed
         grid = start + (stop - start) * (jnp.arange(pairs + 1) / pairs)
         # where a break meets the grid it comes first: what is between them lies after it
-        nodes = jnp.sort(jnp.concatenate([jnp.clip(breaks, start, stop), grid]))
+        # a break at the end of a leg is that leg's, and no longer the next one's
+        own = jnp.where(breaks <= start, start, jnp.where(breaks > stop, stop, breaks))
+        nodes = jnp.sort(jnp.concatenate([own, grid]))
         nodes = jnp.concatenate([nodes, jnp.full(math.prod(shape) - count, stop)])
 
         def step(carry: Any, numbered: Any) -> tuple[Any, None]:
@@ -162,8 +165,13 @@ class AbstractSteppedMethod(AbstractMethod):
         """What carries the state of a known model."""
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
-        self.known(model).require_defined(ts)
+        self._required(self.known(model), ts)
         return self
+
+    def _required(self, model: AbstractControlled, ts: Float[Array, " times"]) -> Array:
+        """The times: steps begin at time 0."""
+        rule = f"non-negative for the method {type(self).__name__}"
+        return model.require_defined(check("ts", ts, rule, lambda xp, t: t >= 0))
 
     def run(
         self,
@@ -173,7 +181,7 @@ class AbstractSteppedMethod(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         known = self.known(model)
-        ts = known.require_defined(ts)
+        ts = self._required(known, ts)
         if ts.shape[0] == 0:
             nothing = self.initial(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)

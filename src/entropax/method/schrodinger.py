@@ -106,7 +106,11 @@ class Schrodinger(AbstractMethod):
         if self.mutual_information or self.observation is not None:
             whole = model.levels * float(np.prod([bath.size for bath in model.baths]))
             need += 16.0 * 3 * whole * sum(len(s.columns) for s in self.sectors or ())
-        have = memory(jax.devices()[0]) if self.memory_limit is None else self.memory_limit * 2**30
+        have = (
+            memory(jax.local_devices()[0])
+            if self.memory_limit is None
+            else self.memory_limit * 2**30
+        )
         if need > have:
             raise ValueError(
                 f"`model` must fit into memory for the method Schrodinger, but sectors of "

@@ -84,11 +84,15 @@ class AbstractControlled(AbstractDriven):
         self, time: Float[Array, ""], stretch: Interval
     ) -> Float[Array, " controls"]:
         """du_i/dt inside a stretch without breaks."""
-        found = [
-            u.slope(time, stretch) if isinstance(u, AbstractProtocol) else jnp.zeros(())
-            for u in self.given_controls
-        ]
+        found = [slope_within(u, time, stretch) for u in self.given_controls]
         return jnp.stack(found) if found else jnp.zeros(0)
+
+
+def slope_within(
+    given: Float[Array, ""] | AbstractProtocol, time: Float[Array, ""], stretch: Interval
+) -> Float[Array, ""]:
+    """The time derivative of a protocol inside a stretch; 0 of a number."""
+    return given.slope(time, stretch) if isinstance(given, AbstractProtocol) else jnp.zeros(())
 
 
 def value_within(

@@ -77,10 +77,24 @@ class FermionNetwork(AbstractControlled):
 
     @classmethod
     def from_junction(cls, junction: Junction) -> Self:
-        """The same model as a dense network: the plain twin of the junction's fast method."""
-        border = junction.mode_couplings
-        corner = junction.fixed_level[None, None]
-        h = jnp.block([[corner, border[None]], [border[:, None], jnp.diag(junction.mode_energies)]])
+        """The same model as a dense network: the plain twin of the junction's fast method.
+
+        A driven level and gates become drives.
+        """
+        level = junction.level
+        fixed = jnp.zeros(()) if isinstance(level, AbstractProtocol) else level
+        border, size = junction.mode_couplings, junction.sites
+        h = jnp.zeros((size, size)).at[0, 1:].set(border).at[1:, 0].set(border)
+        drives = []
+        if isinstance(level, AbstractProtocol):
+            drives.append(Drive(jnp.zeros((size, size)).at[0, 0].set(1.0), level))
+        for lead, where in zip(junction.leads, junction.lead_slices, strict=True):
+            if lead.gate is not None:
+                own = slice(1 + where.start, 1 + where.stop)
+                mask = jnp.zeros((size, size)).at[0, own].set(1.0).at[own, 0].set(1.0)
+                drives.append(Drive(h * mask, lead.gate))
+                h = h * (1.0 - mask)
+        h = h + jnp.diag(jnp.append(fixed, junction.mode_energies))
         baths = tuple(
             tuple(range(1 + where.start, 1 + where.stop)) for where in junction.lead_slices
         )
@@ -93,8 +107,9 @@ class FermionNetwork(AbstractControlled):
             )
         if thermal:
             beta, mu = (jnp.stack(values) for values in zip(*thermal, strict=True))
-            return cls(h, (0,), baths, beta, mu, junction.occupation[None, None])
-        return cls(h, (0,), baths, start=jnp.diag(junction.initial_occupations))
+            start = junction.occupation[None, None]
+            return cls(h, (0,), baths, beta, mu, start, drives=drives)
+        return cls(h, (0,), baths, start=jnp.diag(junction.initial_occupations), drives=drives)
 
     @property
     def protocols(self) -> dict[str, AbstractProtocol]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Inexact
 from entropax._checks import Numbers, finite_array, hermitian_matrix, is_traced
 from entropax.linalg import modes
 from entropax.model.coupling import Bath, Coupling, Drive, Jump
-from entropax.model.driven import AbstractDriven, value_within
+from entropax.model.driven import AbstractDriven, slope_within, value_within
 from entropax.model.starts import AbstractJointStart, AbstractStart, AbstractSystemStart
 from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
@@ -191,11 +191,7 @@ class OpenSystem(AbstractDriven):
         r"""$d\epsilon_k/dt$ inside a stretch."""
         if not isinstance(self.energies, tuple):
             return jnp.zeros(self.levels)
-        slopes = [
-            e.slope(time, stretch) if isinstance(e, AbstractProtocol) else jnp.zeros(())
-            for e in self.energies
-        ]
-        return jnp.stack(slopes)
+        return jnp.stack([slope_within(e, time, stretch) for e in self.energies])
 
     def hamiltonian_slope(self, time: Float[Array, ""], stretch: Interval) -> Inexact[Array, "d d"]:
         r"""$dH_S/dt$ inside a stretch; in the rotating frame, where there is one."""

@@ -36,7 +36,8 @@ class Data(NamedTuple):
 
 def _run(options: Options) -> Data:
     times = np.linspace(0.0, END, options.times_or(TIMES))
-    sizes = np.array([n for n in SIZES if n <= options.modes_or(SIZES[-1])])
+    scale = options.modes_or(SIZES[-1]) / SIZES[-1]
+    sizes = np.unique([max(4 + i, round(n * scale)) for i, n in enumerate(SIZES)])
     draws = DRAWS if options.modes is None else 32
     found = [
         ensemble(
@@ -59,7 +60,8 @@ def _run(options: Options) -> Data:
             [runs.quantiles[0.0] for runs in found],
         )
     )
-    return Data(times, sizes, mean, error, error**2 * draws, float(lowest.min()), draws)
+    sound = np.array([np.sum(~runs.failed) for runs in found])[:, None]
+    return Data(times, sizes, mean, error, error**2 * sound, float(lowest.min()), draws)
 
 
 def _settled(data: Data, values: np.ndarray) -> np.ndarray:
@@ -68,7 +70,7 @@ def _settled(data: Data, values: np.ndarray) -> np.ndarray:
 
 def _exponent(data: Data) -> float:
     """d ln(variance) / d ln N of the settled entropy production, from N = 20 on."""
-    large = data.sizes >= 20
+    large = data.sizes >= data.sizes[-1] / 25
     variance = _settled(data, data.variance)[large]
     return float(np.polyfit(np.log(data.sizes[large]), np.log(variance), 1)[0])
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -40,6 +40,11 @@ class Data(NamedTuple):
     spreads: np.ndarray
 
 
+def _sound(values: Any, runs: Ensemble) -> np.ndarray:
+    """Of the draws that did not fail."""
+    return np.asarray(values)[~runs.failed]
+
+
 def _draws(model: Junction, ts: np.ndarray, samples: int, options: Options) -> Ensemble:
     return ensemble(
         functools.partial(pure_start, model),
@@ -64,7 +69,7 @@ def _run(options: Options) -> Data:
     for i, k in enumerate(sizes):
         own = junction(CASE, GAMMA, (int(k), int(k)))
         drawn = _draws(own, late / GAMMA, 16 if small else FEWER, options)
-        sigma = np.asarray(drawn.ledger.entropy_production)
+        sigma = _sound(drawn.ledger.entropy_production, drawn)
         means[i], spreads[i] = sigma.mean(), np.sqrt(sigma.var(axis=0, ddof=1).mean())
     numbers = jax.tree.map(np.asarray, eqx.filter(mixed, eqx.is_array))
     return Data(x, numbers, pure, sizes, means, spreads)
@@ -83,18 +88,20 @@ def _plot(data: Data) -> "Figure":
     figure, grid = plot.subplots(3, 2, figsize=(9, 9), layout="constrained")
     axes = grid.ravel()
     low, middle, high = (data.pure.quantiles[level] for level in BAND)
+    named = entropy_quantities(data.pure.ledger)
+    shares = {name: np.quantile(_sound(x, data.pure), BAND, axis=0) for name, x in named.items()}
     for ax, name, label in zip(axes[:2], ("beta", "mu"), (r"$\beta^*$", r"$\mu^*$"), strict=True):
         for bath, color in enumerate(BATH_COLORS[:2]):
             ax.plot(data.x, getattr(data.mixed, name)[:, bath], color="0.75", lw=4)
             ax.plot(data.x, getattr(middle, name)[:, bath], color=color, lw=1)
             _band(ax, data, getattr(low, name)[:, bath], getattr(high, name)[:, bath], color)
         ax.set_ylabel(label)
-    bounds = [entropy_quantities(ledger) for ledger in (data.mixed, low, middle, high)]
+    exact = entropy_quantities(data.mixed)
     for ax, names, label in zip(axes[2:5], ROWS, ("entropy", "correlation", r"$D^*$"), strict=True):
         for name in names:
             text, color, line = TERM_STYLES[name]
-            mixed, below, half, above = (one[name] for one in bounds)
-            ax.plot(data.x, mixed, color="0.75", lw=4, ls=line)
+            below, half, above = shares[name]
+            ax.plot(data.x, exact[name], color="0.75", lw=4, ls=line)
             ax.plot(data.x, half, color=color, lw=1, ls=line, label=text)
             _band(ax, data, below, above, color)
         ax.set(yscale="log", ylim=(1e-2, None), ylabel=label)
@@ -103,7 +110,7 @@ def _plot(data: Data) -> "Figure":
         ax.set(xscale="log", xlim=(data.x[0], data.x[-1]), xlabel=r"$\Gamma t$")
     last = axes[5]
     relative = data.spreads / data.means
-    last.loglog(data.sizes, relative, "o", color="#222222", label="64 draws")
+    last.loglog(data.sizes, relative, "o", color="#222222", label="pure starts")
     guide = relative[-1] * (data.sizes / data.sizes[-1]) ** -0.5
     last.loglog(data.sizes, guide, color="0.6", ls="--", label=r"$K^{-1/2}$")
     last.set(xlabel="$K$", ylabel=r"spread of $\Sigma$ / mean, $\Gamma t > 10^5$")
@@ -119,7 +126,8 @@ def _claims(data: Data) -> list[Claim]:
         error = np.asarray(getattr(runs.error, name))
         away = np.abs(np.asarray(getattr(runs.mean, name)) - getattr(mixed, name))
         apart = max(apart, float(np.max(away / np.where(error > 1e-12, error, np.inf))))
-    sigma = np.asarray(runs.ledger.entropy_production)
+    drawn = runs.ledger
+    sigma = _sound(drawn.entropy_production, runs)
     scale = float(np.max(mixed.entropy_production))
     bias = np.abs(np.asarray(runs.mean.entropy_production) - mixed.entropy_production) / scale
     spread = np.std(sigma, axis=0, ddof=1) / scale
@@ -128,7 +136,7 @@ def _claims(data: Data) -> list[Claim]:
     larger = {
         name: float(np.mean(mean[name][late]) / np.mean(exact[name][late])) for name in ROWS[1]
     }
-    net = runs.ledger.terms.athermality[:, -1] - runs.ledger.terms.athermality_initial
+    net = _sound(drawn.terms.athermality[:, -1] - drawn.terms.athermality_initial, runs)
     slope = _exponent(data)
     return [
         Claim(
@@ -138,7 +146,7 @@ def _claims(data: Data) -> list[Claim]:
         ),
         Claim(
             "entropy production of a pure start is the ensemble's at all times",
-            f"mean off by {bias.max():.1%} of the final value at most, one draw by "
+            f"mean off by {bias.max():.1%} of the largest value at most, one draw by "
             f"{spread.max():.1%} (allowed 5%, 15%)",
             bool(bias.max() < 0.05 and spread.max() < 0.15),
         ),
@@ -169,10 +177,8 @@ def _claims(data: Data) -> list[Claim]:
 def _arrays(data: Data) -> Mapping[str, np.ndarray]:
     out = {"gamma_t": data.x, "K": data.sizes, "means": data.means, "spreads": data.spreads}
     out |= {f"mixed/{name}": x for name, x in entropy_quantities(data.mixed).items()}
-    for level in BAND:
-        named = entropy_quantities(data.pure.quantiles[level])
-        out |= {f"quantile {level}/{name}": x for name, x in named.items()}
-    return out
+    out |= {"failed": data.pure.failed}
+    return out | {f"pure/{name}": x for name, x in data.pure.collected.fields("ledger").items()}
 
 
 STUDY = Study(

@@ -52,11 +52,13 @@ def _distance(strength: float, volume: int, times: int) -> np.ndarray:
     ts = np.linspace(0.0, max(6.8 * relaxation, 20.0), times)
     emme = np.asarray(solve(model, ts, EMME(memory="finite")).ledger.joint)
     exact = ensemble(model, ts, Schrodinger(), key=jax.random.key(SEED), samples=DRAWS, keep=True)
-    return np.abs(exact.ledger.joint - emme)[:, :, 1, 0].max(axis=1)
+    away = np.abs(exact.ledger.joint - emme)[:, :, 1, 0].max(axis=1)
+    return np.where(exact.failed, np.nan, away)
 
 
 def _run(options: Options) -> Data:
-    volumes = np.array([v for v in VOLUMES if v <= options.modes_or(VOLUMES[-1])])
+    scale = options.modes_or(VOLUMES[-1]) / VOLUMES[-1]
+    volumes = np.unique([max(10 + 5 * i, round(v * scale)) for i, v in enumerate(VOLUMES)])
     strengths = STRENGTHS if options.modes is None else STRENGTHS[::4]
     times = options.times_or(TIMES)
     with bar("maps", len(volumes) * len(strengths), shown=options.progress) as show:
@@ -66,7 +68,7 @@ def _run(options: Options) -> Data:
                 found.append(_distance(float(strength), int(volume), times))
                 show(len(found), f"V = {volume}")
     distances = np.array(found).reshape(len(volumes), len(strengths), DRAWS)
-    return Data(volumes, strengths, distances.mean(axis=-1), distances.max(axis=-1))
+    return Data(volumes, strengths, np.nanmean(distances, -1), np.nanmax(distances, -1))
 
 
 def _plot(data: Data) -> "Figure":

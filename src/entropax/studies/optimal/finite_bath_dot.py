@@ -35,17 +35,18 @@ class Drives(NamedTuple):
     nodes: np.ndarray
 
 
-def ledger(protocol: Held, rate, *, modes: int, steps: int) -> FermionLedger:
+def ledger(protocol: Held, rate, *, modes: int, steps: int, throw: bool = True) -> FermionLedger:
     """A level in the occupation of its first energy, and one lead at T = 1, mu = 0."""
     lead = Lead.flat(modes=modes, width=WIDTH, coupling=rate, beta=1.0, mu=0.0)
     junction = Junction(protocol, 1.0 / (1.0 + np.exp(FIRST)), (lead,))
-    return solve(junction, protocol.duration[None], SplitStep(steps), throw=False).ledger
+    return solve(junction, protocol.duration[None], SplitStep(steps), throw=throw).ledger
 
 
 def _run(options: Options) -> Drives:
     sizes = MODES if options.modes is None else (options.modes // 2, options.modes)
     pieces = min(PIECES, options.times_or(PIECES))
-    steps = STEPS if options.times is None else 10 * options.times
+    published = options.times is None
+    steps = STEPS if published else 10 * options.times_or(1)
     work = np.zeros((len(RATES), len(sizes), 3))
     entropy, nodes = np.zeros_like(work), np.zeros((len(RATES), len(sizes), pieces + 1))
     known, drive = least_work(*map(jnp.asarray, (FIRST, LAST, TURNS)))
@@ -55,7 +56,7 @@ def _run(options: Options) -> Drives:
     for j, modes in enumerate(sizes):
 
         def loss(protocol, rate, modes=modes):
-            return ledger(protocol, rate, modes=modes, steps=steps).work[0]
+            return ledger(protocol, rate, modes=modes, steps=steps, throw=False).work[0]
 
         for i, rate in enumerate(map(jnp.asarray, RATES.values())):
             ramp = PiecewiseLinear.ramp(FIRST, LAST, duration=TURNS / rate, pieces=pieces)
@@ -70,7 +71,7 @@ def _run(options: Options) -> Drives:
             )
             nodes[i, j] = best.value.protocol.values
             for k, protocol in enumerate((ramp, jumping, best.value)):
-                found = ledger(protocol, rate, modes=modes, steps=steps)
+                found = ledger(protocol, rate, modes=modes, steps=steps, throw=published)
                 work[i, j, k] = found.work[0]
                 entropy[i, j, k] = found.entropy_production[0]
     return Drives(np.array(sizes), float(known), ideal, work, entropy, nodes)

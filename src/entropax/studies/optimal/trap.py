@@ -106,11 +106,10 @@ def known_path(count: int) -> np.ndarray:
 def known_stiffness(count: int) -> np.ndarray:
     """Where sqrt(s) moves at one speed c: k = (1 - c sqrt(s)) / s, with c that costs least."""
     t = STIFF_DURATION
-    # W = c^2 t + k_f s_f / 2 - 1/2 - ln(s_f) / 2 with sqrt(s_f) = 1 + c t
-    speeds = np.linspace(-0.9 / t, 0.0, 2_000_001)
-    end = (1.0 + speeds * t) ** 2
-    work = speeds**2 * t + 0.5 * (STIFF * end - 1.0) - 0.5 * np.log(end)
-    speed = speeds[np.argmin(work)]
+    # W = c^2 t + k_f r^2 / 2 - 1/2 - ln r with r = sqrt(s_f) = 1 + c t is least where
+    # (2/t + k_f) r^2 - (2/t) r - 1 = 0
+    a = 1.0 / t
+    speed = a * ((a + np.sqrt(a**2 + 2.0 * a + STIFF)) / (2.0 * a + STIFF) - 1.0)
     width = 1.0 + speed * np.linspace(0.0, t, count)
     return (1.0 - speed * width) / width**2
 
