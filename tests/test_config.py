@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from entropax import config
+from entropax import cli, config
 from entropax.ensemble.question import describe, differences
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
@@ -144,3 +144,29 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("samples = ")
     with pytest.raises(ValueError, match="must be a TOML file that can be read"):
         config.load(tmp_path / "broken.toml")
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Its exit status, what it says, and that it goes on."""
+    file, store = tmp_path / "grid.toml", tmp_path / "runs"
+    file.write_text(f'store = "{store}"\nchunk = 1\n{SMALL}')
+
+    def run(*arguments: object) -> int:
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["run", *map(str, arguments)])
+        return int(stop.value.code or 0)
+
+    assert run(file, "--index-range", "0:1") == 0
+    assert "1 of 2 done, 0 failed." in capsys.readouterr().out
+    assert run(file) == 0
+    assert "2 of 2 done, 0 failed." in capsys.readouterr().out
+    for arguments, message in (
+        ((file, "--index-range", "first"), "`index_range` must be FIRST:LAST"),
+        ((file, "--samples", 3), "`samples` must not be given for a scan"),
+        ((tmp_path / "none.toml",), "must be a TOML file that can be read"),
+    ):
+        assert run(*arguments) == 2
+        assert message in " ".join(capsys.readouterr().out.split())
+    file.write_text(f"chunk = 1\n{SMALL}")
+    assert run(file, "--index-range", "0:1") == 2
+    assert "`store` must be given where several" in " ".join(capsys.readouterr().out.split())

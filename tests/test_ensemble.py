@@ -17,7 +17,7 @@ from entropax.ensemble import program
 from entropax.ensemble.collect import Collected
 from entropax.ensemble.question import describe, differences
 from entropax.ensemble.statistics import Moments
-from entropax.ensemble.store import FORMAT
+from entropax.ensemble.store import FORMAT, Manifest, Store
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -365,3 +365,107 @@ def test_questions_are_told_apart() -> None:
     changed[500] += 1e-9
     assert differences(describe(large, "x"), describe(changed, "x"))
     assert not differences(describe(np.nan, "x"), json.loads(json.dumps(describe(np.nan, "x"))))
+
+
+def test_questions_tell_functions_by_what_they_use() -> None:
+    def scaled(state: Any, by: float = 1.0) -> Any:
+        return by * state
+
+    def rescaled(state: Any, by: float = 2.0) -> Any:
+        return by * state
+
+    one = describe(scaled, "f") | {"f": ""}
+    assert any("defaults" in line for line in differences(one, describe(rescaled, "f") | {"f": ""}))
+
+    class Maker:
+        def __init__(self, gamma: float) -> None:
+            self.gamma = gamma
+
+        def make(self, key: Any) -> Any:
+            return self.gamma, key
+
+    assert differences(describe(Maker(1.0).make, "f"), describe(Maker(2.0).make, "f"))
+    assert not differences(describe(Maker(1.0).make, "f"), describe(Maker(1.0).make, "f"))
+    before = describe(_reads_a_global, "f")
+    try:
+        TS[0] = 0.5
+        assert differences(before, describe(_reads_a_global, "f"))
+    finally:
+        TS[0] = 0.0
+    assert not differences(before, describe(jax.jit(_reads_a_global), "f"))
+
+
+def _reads_a_global(state: Any) -> Any:
+    return state * TS[0]
+
+
+def test_infinite_draws() -> None:
+    """Whatever comes first, in means and in quantiles."""
+    values = np.array([np.inf, 1.0, 2.0, np.inf])
+    for order in ([0, 1], [1, 0]):
+        parts = [Moments.of({"x": np.split(values[:2], 2)[i]}) for i in order]
+        assert np.isposinf(parts[0].merged(parts[1]).mean["x"])
+    collected = Collected()
+    draws = {"ledger.x": values, "failed": np.zeros(4, bool)}
+    collected.add(0, draws, draws.__getitem__)
+    found = [float(collected.quantiles("ledger", q)["x"]) for q in (0.0, 1 / 3, 1.0)]
+    assert found == [1.0, 2.0, np.inf]
+    failed = Collected()
+    failed.add(0, draws | {"failed": np.ones(4, bool)}, draws.__getitem__)
+    assert np.isnan(failed.quantiles("ledger", 0.5)["x"])
+    with pytest.raises(ValueError, match="`quantiles` must be levels between 0 and 1, but hold 50"):
+        pure(quantiles=(50,))
+
+
+ASKED = Manifest("ensemble", "FermionLedger", [0.0], 4, 10, {"key": 1}, {"jax": "1"}, {})
+
+
+def test_a_store_that_is_being_made(tmp_path: Path) -> None:
+    """By another process, or one that was killed then: its files are no objection."""
+    (tmp_path / "chunks").mkdir()
+    (tmp_path / "lock").touch()
+    (tmp_path / ".manifest.json-host-7.partial").write_text("{")
+    assert Store(tmp_path).manifest() is None
+    assert Store(tmp_path).open(ASKED) == ASKED
+    # who comes second finds the first one's, and keeps its chunk
+    assert Store(tmp_path).open(ASKED._replace(chunk=2)) == ASKED
+    with pytest.warns(UserWarning, match="begun with other versions of jax"):
+        Store(tmp_path).open(ASKED._replace(versions={"jax": "2"}))
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: Any) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.lockf", none)
+    with (
+        pytest.warns(UserWarning, match="a file system without locks"),
+        Store(tmp_path).claimed(0, 4),
+    ):
+        pass
+
+
+def test_ranges_of_a_store(tmp_path: Path) -> None:
+    """Two ranges, by hand and as shares, make the whole; a half one is seen while it grows."""
+    whole = pure()
+    part = pure(store=tmp_path, indices=(4, 10))
+    np.testing.assert_array_equal(part.indices, np.arange(4, 10))
+    rest = pure(store=tmp_path, indices=ex.Share(0, 2))
+    np.testing.assert_array_equal(rest.indices, np.arange(10))
+    assert_same(rest.mean, whole.mean)
+    half = pure(store=tmp_path, samples=14, indices=(0, 4))
+    np.testing.assert_array_equal(half.indices, np.arange(10))
+    levels = ex.open_ensemble(tmp_path, quantiles=(0.5,)).quantiles[0.5]
+    middle = np.median(half.ledger.entropy_production, axis=0)
+    np.testing.assert_allclose(levels.entropy_production, middle, atol=1e-14)
+
+
+def test_a_scan_is_stored_with_its_coordinates(tmp_path: Path) -> None:
+    models, named = [junction(g) for g in (0.5, 1.0)], {"coupling": [0.5, 1.0]}
+    ex.scan(models, TS, store=tmp_path, coordinates=named)
+    found = ex.open_ensemble(tmp_path)
+    assert type(found) is ex.Scan
+    np.testing.assert_array_equal(found.to_xarray().coupling, [0.5, 1.0])
+    assert found.ledger.entropy_production.shape == (2, 3)
+    with pytest.raises(ValueError, match="must have one value a model"):
+        ex.scan(models, TS, coordinates={"coupling": [0.5]})

@@ -198,7 +198,7 @@ def run(
             samples=asked.samples if samples is None else samples,
         )
         mine = _range(index_range) if index_range else share
-        if asked.store is None and mine != (0, 1):
+        if asked.store is None and (index_range is not None or share.size > 1):
             raise ValueError("`store` must be given where several processes share the draws.")
         made = asked.run(mine, progress=True)
         if distributed:

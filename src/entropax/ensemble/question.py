@@ -52,9 +52,11 @@ def _describe(value: Any, path: str, within: tuple[int, ...]) -> Question:
         return _join({path: _name(value)}, _parts(value), "{}.{}", path, within)
     if callable(value) and hasattr(value, "__wrapped__"):  # of jax.jit, functools.wraps
         return _describe(cast(Any, value).__wrapped__, path, within)
-    if callable(value) and not isinstance(value, type) and hasattr(value, "__dict__"):
-        return _join({path: _name(value)}, vars(value), "{}.{}", path, within)
-    return {path: _plain(value)}
+    if isinstance(value, np.ndarray | np.generic | jax.Array | type) or not hasattr(
+        value, "__dict__"
+    ):
+        return {path: _plain(value)}
+    return _join({path: _name(value)}, vars(value), "{}.{}", path, within)
 
 
 def _is_library(module: str | None) -> bool:

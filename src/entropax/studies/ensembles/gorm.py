@@ -37,7 +37,8 @@ class Data(NamedTuple):
 def _run(options: Options) -> Data:
     times = np.linspace(0.0, END, options.times_or(TIMES))
     scale = options.modes_or(SIZES[-1]) / SIZES[-1]
-    sizes = np.unique([max(4 + i, round(n * scale)) for i, n in enumerate(SIZES)])
+    chosen = SIZES if options.modes is None else SIZES[::3]
+    sizes = np.array([max(4 + i, round(n * scale)) for i, n in enumerate(chosen)])
     draws = DRAWS if options.modes is None else 32
     found = [
         ensemble(

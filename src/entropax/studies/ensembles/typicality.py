@@ -63,7 +63,7 @@ def _run(options: Options) -> Data:
     model = junction(CASE, GAMMA, (modes, modes))
     mixed = solve(model, x / GAMMA).ledger
     pure = _draws(model, x / GAMMA, 32 if small else DRAWS, options)
-    sizes = np.array([max(modes // share, 4) for share in SHARES] + [modes])
+    sizes = np.array([max(modes // share, 4) for share in SHARES[2 * small :]] + [modes])
     means, spreads = np.zeros(len(sizes)), np.zeros(len(sizes))
     late = x[x >= 1e5]
     for i, k in enumerate(sizes):

@@ -58,7 +58,8 @@ def _distance(strength: float, volume: int, times: int) -> np.ndarray:
 
 def _run(options: Options) -> Data:
     scale = options.modes_or(VOLUMES[-1]) / VOLUMES[-1]
-    volumes = np.unique([max(10 + 5 * i, round(v * scale)) for i, v in enumerate(VOLUMES)])
+    chosen = VOLUMES if options.modes is None else VOLUMES[1::2]
+    volumes = np.array([max(10 + 5 * i, round(v * scale)) for i, v in enumerate(chosen)])
     strengths = STRENGTHS if options.modes is None else STRENGTHS[::4]
     times = options.times_or(TIMES)
     with bar("maps", len(volumes) * len(strengths), shown=options.progress) as show:
