@@ -1,5 +1,6 @@
 """What all tests share; `helpers.py` has the finite differences."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+# Traced programs are millions of objects: looking through all of them for cycles takes longer than
+# many a test. Fewer looks, and no program that the next file has no use for.
+gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs_of_a_file() -> Iterator[None]:
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)
