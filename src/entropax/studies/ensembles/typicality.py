@@ -89,7 +89,8 @@ def _plot(data: Data) -> "Figure":
     axes = grid.ravel()
     low, middle, high = (data.pure.quantiles[level] for level in BAND)
     named = entropy_quantities(data.pure.ledger)
-    shares = {name: np.quantile(_sound(x, data.pure), BAND, axis=0) for name, x in named.items()}
+    with np.errstate(invalid="ignore"):  # sigma of a pure start is infinite
+        shares = {n: np.quantile(_sound(x, data.pure), BAND, axis=0) for n, x in named.items()}
     for ax, name, label in zip(axes[:2], ("beta", "mu"), (r"$\beta^*$", r"$\mu^*$"), strict=True):
         for bath, color in enumerate(BATH_COLORS[:2]):
             ax.plot(data.x, getattr(data.mixed, name)[:, bath], color="0.75", lw=4)
