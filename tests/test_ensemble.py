@@ -386,6 +386,16 @@ def test_questions_tell_functions_by_what_they_use() -> None:
 
     assert differences(describe(Maker(1.0).make, "f"), describe(Maker(2.0).make, "f"))
     assert not differences(describe(Maker(1.0).make, "f"), describe(Maker(1.0).make, "f"))
+
+    class One(eqx.Module):
+        def __call__(self, state: Any) -> Any:
+            return state + 1
+
+    class Two(eqx.Module):
+        def __call__(self, state: Any) -> Any:
+            return state + 2
+
+    assert differences(describe(One(), "f") | {"f": ""}, describe(Two(), "f") | {"f": ""})
     before = describe(_reads_a_global, "f")
     try:
         TS[0] = 0.5

@@ -65,8 +65,8 @@ def _free_energy(model: AbstractDriven) -> Float[Array, ""]:
     if isinstance(model, OpenSystem) and model.is_ideal and len(model.baths) == 1:
         bath = model.baths[0]
         rule = "0 of the bath: what carries particles is not known of an OpenSystem"
-        beta = check("mu", bath.beta, rule, lambda xp, _: bath.mu == 0)
-        hamiltonian = model.total_hamiltonian()
+        mu = check("mu", bath.mu, rule, lambda xp, x: x == 0)
+        hamiltonian, beta = model.total_hamiltonian(), bath.beta + 0.0 * mu  # traced: checked too
         return free_energy(gibbs_state(hamiltonian, beta), hamiltonian, beta)
     raise ValueError(
         "`model` must be a Junction with one thermal lead or an OpenSystem with one ideal bath."

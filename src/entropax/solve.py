@@ -182,14 +182,20 @@ def solve(
                 "Lindblad() with ideal ones."
             )
         method = Exact()
-    if not isinstance(method, AbstractMethod):
-        found = type(method).__name__
-        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({found}).")
+    method = require_method(method)
     if save is not None and not callable(save):
         raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
     return solve_prepared(model, times, method.prepare(model, times), save, progress, throw)
+
+
+def require_method(method: object) -> AbstractMethod:
+    """The method, where it is one."""
+    if not isinstance(method, AbstractMethod):
+        found = type(method).__name__
+        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({found}).")
+    return method
 
 
 def ledger_type(model: FermionModel | OpenSystem, method: AbstractMethod) -> type:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -34,28 +35,25 @@ def whole(named: dict[str, T]) -> dict[str, T] | T:
     return named[""] if set(named) == {""} else named
 
 
-def rebuilt(kind: Any, named: dict[str, Any]) -> Any:
-    """The `kind` (a ledger, part of one, or an array) whose leaves have these names."""
+def rebuilt(kind: Any, named: dict[str, Any], of: Callable[[Any], Any] = lambda kind: kind) -> Any:
+    """The `kind` (a ledger, part of one, or an array) whose leaves have these names; None of none.
+
+    `of`: what to make in place of each kind.
+    """
     if not named:
         return None
     if "" in named:
         return named[""]
     if typing.get_origin(kind) is tuple:
         places = sorted({int(name.split(".")[0]) for name in named})
-        return tuple(rebuilt(_part(kind, str(i)), below(str(i), named)) for i in places)
-    return kind(**{n: rebuilt(_part(kind, n), below(n, named)) for n in _fields(kind)})
+        return tuple(rebuilt(_part(kind, str(i)), below(str(i), named), of) for i in places)
+    parts = {n: rebuilt(_part(kind, n), below(n, named), of) for n in _fields(kind)}
+    return of(kind)(**parts)
 
 
 def record(kind: Any, named: dict[str, Any]) -> Any:
-    """The fields of a `kind`, without what it computes from them; None of no fields."""
-    if not named:
-        return None
-    if "" in named:
-        return named[""]
-    if typing.get_origin(kind) is tuple:
-        return rebuilt(kind, named)
-    parts = {n: record(_part(kind, n), below(n, named)) for n in _fields(kind)}
-    return _record_of(kind)(**parts)
+    """The fields of a `kind`, without what it computes from them."""
+    return rebuilt(kind, named, _record_of)
 
 
 @functools.cache

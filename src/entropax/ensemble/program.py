@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from entropax._device import Device, cores, memory
 from entropax.ensemble.naming import by_name
-from entropax.ensemble.store import Draws
+from entropax.ensemble.store import FAILED, Draws
 from entropax.method import AbstractMethod
 from entropax.solve import ledger_type, solve_prepared
 
@@ -115,7 +115,7 @@ class Task(NamedTuple):
         meter = diffrax.NoProgressMeter()
         solution = solve_prepared(model, self.ts, method, self.save, meter, throw=False)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
-        return named | {"failed": jnp.any(solution.failed)}
+        return named | {FAILED: jnp.any(solution.failed)}
 
 
 class Program:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ def _describe(value: Any, path: str, within: tuple[int, ...]) -> Question:
         parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
         return _join({path: "partial"}, parts, "{}.{}", path, within)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)} | _call(value)
         return _join({path: type(value).__name__}, parts, "{}.{}", path, within)
     if isinstance(value, Mapping):
         return _join({}, {str(k): v for k, v in value.items()}, "{}.{}", path, within)
@@ -56,7 +57,13 @@ def _describe(value: Any, path: str, within: tuple[int, ...]) -> Question:
         value, "__dict__"
     ):
         return {path: _plain(value)}
-    return _join({path: _name(value)}, vars(value), "{}.{}", path, within)
+    return _join({path: _name(value)}, vars(value) | _call(value), "{}.{}", path, within)
+
+
+def _call(value: Any) -> dict[str, Any]:
+    """What calling an object of somebody's own class runs."""
+    own = callable(value) and not _is_library(type(value).__module__)
+    return {"__call__": inspect.unwrap(type(value).__call__)} if own else {}
 
 
 def _is_library(module: str | None) -> bool:

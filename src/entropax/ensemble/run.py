@@ -37,6 +37,7 @@ from entropax.ensemble.result import Ensemble, Scan, ledger_of
 from entropax.ensemble.store import FAILED, Draws, Manifest, Store, StoreError
 from entropax.method import AbstractMethod, Exact
 from entropax.progress import bar
+from entropax.solve import require_method
 
 Save = Callable[[Any], PyTree[Array]]
 
@@ -335,10 +336,7 @@ def _reader(store: Store | None, start: int, stop: int, draws: Draws, keep: bool
 
 def _checked(ts: Numbers, method: AbstractMethod | None) -> tuple[Array, AbstractMethod]:
     times = finite_array("ts", ts, ndim=1)
-    method = Exact() if method is None else method
-    if not isinstance(method, AbstractMethod):
-        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r}.")
-    return times, method
+    return times, require_method(Exact() if method is None else method)
 
 
 def _require_count(name: str, value: object) -> None:
