@@ -41,6 +41,10 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     assert found["test_chain[local-XXX]"]["ratio"] > 0.0
     assert found["test_driven[1e-06]"].keys() >= {"ratio", "over_dynamiqs", "error", "qutip_error"}
     assert found["test_driven_batch[1e-09]"].keys() >= {"ratio", "over_dynamiqs"}
+    gradient = found["test_driven_junction[4]"]
+    assert gradient.keys() >= {"first_call", "gradient", "value", "gradient_over_values"}
+    assert 0.0 < gradient["gigabytes"] < 0.1
+    assert found["test_against_dense_steps"]["ratio"] > 0.0
     assert found["test_engine_gradient"]["over_own_value"] > 0.0
     assert found["test_exact_draws"].keys() >= {"first_call", "ours", "numpy", "ratio"}
     assert found["test_pure_starts"]["ratio"] > 0.0

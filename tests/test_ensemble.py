@@ -1,7 +1,9 @@
 """Ensembles and scans: against loops over `solve`, on any number of devices, from any store."""
 
 import json
+import re
 import signal
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,9 @@ PURE = eqx.Partial(ex.pure_start, junction())
 FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
 
 
-def spin(strength: float = 0.05, levels: Any = "even") -> ex.OpenSystem:
+def spin(strength: float = 0.05, levels: Any = "even", operator: Any = FLIP) -> ex.OpenSystem:
     bath = ex.WindowBath(centers=(0.0, 1.0), volumes=(4, 6), width=0.5, levels=levels)
-    link = ex.Coupling(FLIP, bath, strength, ex.RandomBands(variance=1.0))
+    link = ex.Coupling(operator, bath, strength, ex.RandomBands(variance=1.0))
     return ex.OpenSystem((0.0, 1.0), (link,), ex.Product(system=1, windows=(0,)))
 
 
@@ -115,10 +117,14 @@ def test_a_scan_keeps_what_prepare_finds() -> None:
     """Of models with the same sectors, and of a model among them that has others."""
     method = ex.Schrodinger(key=KEY)
     strengths = (0.02, 0.05)
-    same = ex.scan([spin(s) for s in strengths], TS, method)
-    for i, s in enumerate(strengths):
-        one = ex.solve(spin(s), TS, method).ledger
-        np.testing.assert_allclose(same.ledger.joint[i], one.joint, atol=1e-12)
+    for models in (
+        [spin(s) for s in strengths],
+        [spin(), spin(operator=FLIP + np.diag([1.0, -1.0]))],
+    ):
+        runs = ex.scan(models, TS, method)
+        for i, model in enumerate(models):
+            one = ex.solve(model, TS, method).ledger
+            np.testing.assert_allclose(runs.ledger.joint[i], one.joint, atol=1e-12)
     keyed = ex.scan([spin(0.05), spin(0.05)], TS, ex.Schrodinger(), key=KEY)
     assert np.abs(keyed.ledger.joint[0] - keyed.ledger.joint[1]).max() > 1e-4
 
@@ -181,6 +187,17 @@ def test_memory_does_not_grow_with_samples() -> None:
     assert [one() for one in gone] == [None] * 3
     with pytest.raises(ValueError, match=r"`store` must be given, or `keep` be True"):
         collected.fields("ledger")
+
+
+def test_the_bar_counts_draws_and_a_pipe_stays_quiet(monkeypatch: Any, capsys: Any) -> None:
+    pure(progress=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    pure(progress=True)
+    told = capsys.readouterr().err
+    assert "100%" in told
+    assert re.search(r"draws \S+ a second, 0 failed", told)
 
 
 @pytest.mark.parametrize(
@@ -346,10 +363,16 @@ def test_ctrl_c_finishes_the_chunk_in_flight(tmp_path: Path, monkeypatch: Any) -
         return make(self, start, stop)
 
     monkeypatch.setattr(program.Program, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt, match=r"Stopped after draw 8 of 10; .* goes on from"):
-        pure(store=tmp_path)
-    np.testing.assert_array_equal(ex.open_ensemble(tmp_path).indices, np.arange(8))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"Stopped after draw 8 of 10; .* goes on from"):
+            pure(store=tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        np.testing.assert_array_equal(ex.open_ensemble(tmp_path).indices, np.arange(8))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a run in the background
+        assert pure(store=tmp_path / "ignored").samples == 10
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_questions_are_told_apart() -> None:

@@ -509,6 +509,23 @@ def test_gradients_of_steady_states(name: str, rng) -> None:
     assert np.max(np.abs(np.array(forward) * np.array(parameters))) > 0.1 * abs(value)
 
 
+@pytest.mark.parametrize(
+    "method", [ex.Davies(), ex.Davies(coherences=False), ex.Local(), ex.Redfield()]
+)
+def test_a_hamiltonian_known_inside_a_traced_program(method) -> None:
+    """Frequencies and blocks are found beforehand, also where only a temperature is traced."""
+    case = CASES["random"]
+
+    def heat(beta):
+        bath = ex.ThermalBath(beta, OHMIC)
+        couplings = [ex.Coupling(case.operators[0], bath)]
+        model = ex.OpenSystem(hamiltonian=case.h, couplings=couplings, start=ex.Gibbs(beta=1.0))
+        moved = ex.solve(model, [1.0], method, throw=False).ledger.heat[0, 0]
+        return moved + ex.steady_state(model, method, throw=False).energy
+
+    assert float(jax.jit(heat)(0.8)) == pytest.approx(float(heat(0.8)), abs=1e-12)
+
+
 def test_gradients_through_time(rng) -> None:
     case = CASES["random"]
 

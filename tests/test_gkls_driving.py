@@ -2,7 +2,6 @@
 
 import itertools
 
-import jax
 import jax.numpy as jnp
 import lindblad as twin
 import numpy as np
@@ -224,21 +223,6 @@ def test_a_pulse_in_a_rotating_frame() -> None:
         np.testing.assert_allclose(
             getattr(rotating, name), getattr(lab, name), rtol=0, atol=2e-8, err_msg=name
         )
-
-
-def test_gradients_by_a_protocol_are_those_of_differences() -> None:
-    def work(values):
-        gap = ex.PiecewiseLinear(times=(0.0, 0.5, 1.0), values=values)
-        model = ex.machines.erasure(gap)
-        method = ex.Davies(coherences=False, housekeeping=False)
-        return ex.solve(model, [1.0], method).ledger.work[0]
-
-    values = jnp.array([0.5, 1.2, 3.0])
-    gradient = jax.jit(jax.grad(work))(values)
-    value = jax.jit(work)
-    steps = 1e-4 * np.eye(3)
-    differences = [(value(values + s) - value(values - s)) / 2e-4 for s in steps]
-    np.testing.assert_allclose(gradient, differences, rtol=0, atol=1e-7)
 
 
 def test_erasure_is_above_landauers_bound() -> None:

@@ -144,39 +144,54 @@ FLIP = jnp.array([[0.0, 1.0], [1.0, 0.0]])
 WINDOWS = ex.WindowBath(centers=(0.0, 1.0, 2.0), volumes=(3, 4, 5), width=1.0)
 LINK = ex.Coupling(FLIP, WINDOWS, strength=0.05, matrix=ex.RandomBands(variance=1.0))
 IDEAL = ex.Coupling(FLIP, ex.ThermalBath(1.0, ex.OhmicSpectrum(0.3, 5.0)))
+GAP = jnp.diag(jnp.array([0.0, 1.0]))
+UP = jnp.array([[0.0, 0.0], [1.0, 0.0]])
+JUMPS = (ex.Jump(UP, IDEAL.bath, 0.1), ex.Jump(UP.T, IDEAL.bath, 0.3))
+TILTED = ex.Product(system=[[0.7, 0.2], [0.2, 0.3]])
+COLD = ex.Product(system=1, beta=(1.0,))
+TIGHT = {"rtol": 1e-10, "atol": 1e-12, "housekeeping": False}
 METHODS = {
-    "EMME": (LINK, ex.Product(system=1, beta=(1.0,)), ex.EMME()),
-    "BornMarkovSecular": (LINK, ex.Product(system=1, beta=(1.0,)), ex.BornMarkovSecular()),
-    "Schrodinger": (
-        LINK,
-        ex.Product(system=1, beta=(1.0,)),
-        ex.Schrodinger(key=jax.random.key(0), steps=16),
-    ),
-    "Davies": (IDEAL, ex.Gibbs(beta=1.0), ex.Davies(housekeeping=False)),
-    "Redfield": (IDEAL, ex.Gibbs(beta=1.0), ex.Redfield(housekeeping=False)),
+    "EMME": ((LINK,), COLD, ex.EMME()),
+    "EMME of finite memory": ((LINK,), COLD, ex.EMME(coherences=False, memory="finite")),
+    "BornMarkovSecular": ((LINK,), COLD, ex.BornMarkovSecular()),
+    "Schrodinger": ((LINK,), COLD, ex.Schrodinger(key=jax.random.key(0), steps=16)),
+    "Davies": ((IDEAL,), TILTED, ex.Davies(**TIGHT)),
+    "Redfield": ((IDEAL,), TILTED, ex.Redfield(**TIGHT)),
+    "Local": ((IDEAL,), TILTED, ex.Local(**TIGHT)),
+    "Local, bare heat": ((IDEAL,), TILTED, ex.Local(heat="bare", **TIGHT)),
+    "Lindblad": (JUMPS, TILTED, ex.Lindblad(**TIGHT)),
 }
 
 
 @pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_differentiates_by_what_is_optimised(name: str) -> None:
-    """Work and entropy production by the points of a held spline; junctions have their own test."""
-    link, start, method = METHODS[name]
-    ramp = ex.CubicSpline.ramp(0.8, 1.3, duration=2.0, pieces=2)
+def test_every_method_differentiates_by_every_number_of_a_protocol(name: str) -> None:
+    """Work and entropy production by values, the time of a bend, both ends and the duration.
 
-    def f(values):
-        gap = eqx.tree_at(lambda r: r.protocol.values, ramp, values)
-        model = ex.OpenSystem(energies=(0.0, gap), couplings=(link,), start=start)
-        led = ex.solve(model, [2.0], method, throw=False).ledger
-        sigma = (
-            led.entropy_production_fixed if name == "BornMarkovSecular" else led.entropy_production
-        )
+    Junctions have their own test.
+    """
+    couplings, start, method = METHODS[name]
+
+    def f(values, held):
+        bend, first, last, duration = held
+        line = ex.PiecewiseLinear(jnp.stack([0.0, bend, 3.0]), values)
+        gap = ex.Held(line, first, last, duration)
+        system = {"energies": (0.0, gap)}
+        if name in ("Local", "Local, bare heat", "Lindblad"):
+            system = {"hamiltonian": GAP, "drives": (ex.Drive(GAP + 0.4 * FLIP, gap),)}
+        model = ex.OpenSystem(couplings=couplings, start=start, **system)
+        led = ex.solve(model, duration[None], method, throw=False).ledger
+        sigma = led.entropy_production
+        sigma = led.entropy_production_fixed if sigma is None else sigma
         return led.work[0] + 0.5 * sigma[0]
 
+    args = (np.array([0.9, 1.3, 1.1]), np.array([0.7, 0.8, 1.3, 2.0]))
+    along = (np.array([0.5, -1.0, 0.8]), np.array([0.3, 0.2, -0.7, 0.4]))
     # a solver's own derivative goes backwards
-    values, along = np.array([0.9, 1.3, 1.1]), np.array([0.5, -1.0, 0.8])
-    f = jax.jit(f)
-    gradient = jax.jit(jax.grad(f))(jnp.asarray(values))
-    central = difference(f, (values,), (along,))
-    np.testing.assert_allclose(gradient @ along, central, rtol=0, atol=1e-6)
-    assert abs(float(central)) > 1e-2
+    both = jax.jit(jax.value_and_grad(f, argnums=(0, 1)))
+    gradient = both(*args)[1]
+    for i in range(2):
+        moved = tuple(d * (j == i) for j, d in enumerate(along))
+        central = difference(lambda *x: both(*x)[0], args, moved)
+        np.testing.assert_allclose(gradient[i] @ along[i], central, rtol=0, atol=1e-6)
+        assert abs(float(central)) > 1e-2

@@ -174,13 +174,18 @@ class PiecewiseLinear(AbstractThroughPoints):
         super().__init__(times, values)
 
     def __call__(self, time: Time) -> Float[Array, ""]:
-        return jnp.interp(time, self.times, self.values)
+        time = jnp.clip(time, *self.domain)
+        return self.within(time, (time, time))
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        piece = self._piece(stretch)
+        passed = (time - self.times[piece]) / jnp.diff(self.times)[piece]
+        return (1.0 - passed) * self.values[piece] + passed * self.values[piece + 1]
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         del time
-        place = self._piece(stretch)
-        rise, run = jnp.diff(self.values), jnp.diff(self.times)
-        return rise[place] / run[place]
+        piece = self._piece(stretch)
+        return jnp.diff(self.values)[piece] / jnp.diff(self.times)[piece]
 
 
 class CubicSpline(AbstractThroughPoints):

@@ -295,10 +295,11 @@ def _read(store: Store, manifest: Manifest) -> Collected:
 def _finishing_first(*, enabled: bool) -> Generator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed; a second one does not wait for the chunk to be kept.
 
-    Only the main thread is told.
+    Only the main thread is told, and nobody in a process that ignores it.
     """
     asked = threading.Event()
-    if not enabled or threading.current_thread() is not threading.main_thread():
+    here = threading.current_thread() is threading.main_thread()
+    if not enabled or not here or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield asked.is_set
         return
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -130,6 +131,7 @@ def _populations(model: OpenSystem) -> Pairs:
     return tuple((k, k) for k in range(model.levels))
 
 
+@jax.ensure_compile_time_eval()
 def _feeds_none(model: OpenSystem) -> bool:
     """Whether no jump can make a coherence of populations, whatever the energies."""
     for coupling, number in zip(model.couplings, model.bath_of_coupling, strict=True):
@@ -148,6 +150,7 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
     return matrix - np.diag(np.diagonal(matrix))
 
 
+@jax.ensure_compile_time_eval()
 def _pairs_of(model: OpenSystem) -> Pairs | None:
     """Pairs of eigenstates of one energy, ordered as in `total_spectrum`; None where unknown."""
     total = model.total_hamiltonian()
@@ -157,6 +160,7 @@ def _pairs_of(model: OpenSystem) -> Pairs | None:
     return tuple((int(i), int(j)) for i, j in np.argwhere(np.asarray(alike(energies))))
 
 
+@jax.ensure_compile_time_eval()
 def _inside(model: OpenSystem, pairs: Pairs) -> bool:
     """Whether the start has no elements outside the pairs, as far as known beforehand."""
     state = model.system_start.system_state(model)

@@ -49,6 +49,7 @@ class AbstractLocal(AbstractGKLS):
         del model
         return False
 
+    @jax.ensure_compile_time_eval()
     def require(self, model: OpenSystem) -> None:
         now = model.before()
         frame, bare = now.frame, now.bare_hamiltonian()
@@ -70,10 +71,12 @@ class AbstractLocal(AbstractGKLS):
 
     def _structure(self, model: OpenSystem) -> Structure | None:
         """Blocks and conservation laws, where a steady state is too large for one LU."""
-        if model.levels**2 <= DENSE or any(map(is_traced, jax.tree.leaves(model))):
+        if model.levels**2 <= DENSE:
             return None
         generator = self.generator(model)
         assert isinstance(generator, MatrixGenerator)
+        if any(map(is_traced, jax.tree.leaves(generator))):
+            return None
         jumps = [jump for part in generator.dissipators for jump in acting(part)]
         hamiltonian = np.asarray(generator.hamiltonian)
         return Structure(blocks_of(hamiltonian, jumps), not conserved(hamiltonian, jumps))
@@ -177,6 +180,7 @@ class Local(AbstractLocal):
         labelled = self._labelled(model)
         return dataclasses.replace(labelled, structure=labelled._structure(model))
 
+    @jax.ensure_compile_time_eval()
     def _labelled(self, model: OpenSystem) -> "Local":
         labels, counts = [], []
         moving = isinstance(model.energies, tuple)

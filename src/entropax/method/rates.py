@@ -106,6 +106,7 @@ def _message(index: int, bath: ThermalBath, kind: str, given: float | None = Non
     return text if given == 0 else f"{text} A table must hold all frequencies."
 
 
+@jax.ensure_compile_time_eval()
 def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
     """`ValueError` for rates that can be seen to be impossible before the program runs."""
     if is_traced(reference):
