@@ -72,13 +72,19 @@ def _run(options: Options) -> Data:
     return Data(volumes, strengths, np.nanmean(distances, -1), np.nanmax(distances, -1))
 
 
+def _edges(centers: np.ndarray) -> np.ndarray:
+    """Between neighbours on a logarithmic axis, and as far beyond the outermost."""
+    logs = np.log(centers)
+    middle = 0.5 * (logs[1:] + logs[:-1])
+    return np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]]))
+
+
 def _plot(data: Data) -> "Figure":
     figure, ax = plot.subplots(figsize=(7, 4.6), layout="constrained")
-    image = ax.pcolormesh(
-        data.strengths, data.volumes, data.mean, cmap="viridis_r", vmin=0.0, shading="nearest"
-    )
+    strengths, volumes = _edges(data.strengths), _edges(data.volumes)
+    image = ax.pcolormesh(strengths, volumes, data.mean, cmap="viridis_r", vmin=0.0)
     figure.colorbar(image, label=r"largest $|p_{exact} - p_{EMME}|$, mean over draws")
-    fine = np.geomspace(data.strengths[0], data.strengths[-1], 200)
+    fine = np.geomspace(strengths[0], strengths[-1], 200)
     unit = common.WIDTH / np.sqrt(2.0 * np.pi)
     ax.plot(fine, (unit / fine) ** 2, "w--", lw=1.2, label=r"$\gamma = \delta$: too strong above")
     ax.plot(fine, unit / fine, "w:", lw=1.2, label=r"$\gamma = \delta/V$: too few levels below")
@@ -88,8 +94,8 @@ def _plot(data: Data) -> "Figure":
         yscale="log",
         xlabel=r"coupling $\lambda$",
         ylabel="volume $V$",
-        xlim=(data.strengths[0], data.strengths[-1]),
-        ylim=(data.volumes[0], data.volumes[-1]),
+        xlim=(strengths[0], strengths[-1]),
+        ylim=(volumes[0], volumes[-1]),
     )
     legend = ax.legend(fontsize=8, loc="lower left", facecolor="0.4")
     for text in legend.get_texts():

@@ -52,9 +52,9 @@ def _run(options: Options) -> Design:
     found = optimise_with_constraint(
         problem,
         flat,
-        steps=options.times_or(60),
-        rounds=10 if options.times is None else 2,
-        weight=2.0,
+        steps=options.times_or(150),
+        rounds=12 if options.times is None else 2,
+        weight=5.0,
         args=(charge,),
         tolerance=1e-6,
         progress=options.progress,
