@@ -252,3 +252,16 @@ def test_objectives_of_solutions() -> None:
     assert float(objectives.dissipated_work(sol, junction)) == pytest.approx(
         float(sol.ledger.work[0]) - change, abs=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    ("beta", "change"),
+    [(np.inf, -0.7), (1e4, -0.7), (-np.inf, -1.3), (0.0, -1.0), (1e-9, -1.0)],
+)
+def test_dissipated_work_at_the_edges_of_temperature(beta: float, change: float) -> None:
+    """Delta F of a level from 1.3 to -0.7: of the lowest state, of the highest, of the mean."""
+    lead = ex.Lead.flat(modes=3, width=2.0, coupling=0.1, beta=beta, mu=0.3)
+    ramp = ex.PiecewiseLinear.ramp(1.6, -0.4, duration=2.0, pieces=2)
+    sol = ex.solve(ex.Junction(ramp, 0.2, (lead,)), [2.0], ex.SplitStep(steps=20), throw=False)
+    dissipated = objectives.dissipated_work(sol, ex.Junction(ramp, 0.2, (lead,)))
+    assert float(dissipated) == pytest.approx(float(sol.ledger.work[0]) - change, abs=1e-9)

@@ -241,6 +241,27 @@ def test_derivative_by_the_time_of_a_jump_that_is_a_saved_time() -> None:
     check_derivative(f, (np.array(1.1),), (np.array(1.0),), tolerance=1e-7)
 
 
+def test_derivatives_by_the_times_of_two_jumps_at_once() -> None:
+    def f(times):
+        level = ex.PiecewiseConstant(times[:1], (0.4, -0.2))
+        gate = ex.PiecewiseConstant(times[1:], (0.5, 1.5))
+        led = ex.solve(junction(level, gate, modes=3), [2.0], ex.SplitStep(steps=100)).ledger
+        return led.work[0] + led.entropy_production[0]
+
+    for direction in np.eye(2):  # slopes are those of both orders, curvatures are not
+        check_derivative(f, (np.ones(2),), (direction,), step=1e-6, tolerance=1e-6)
+
+
+def test_a_saved_time_that_rounding_puts_before_a_jump() -> None:
+    duration = 0.1 * 3
+    assert duration > 0.3
+    ramp = ex.PiecewiseLinear.ramp(1.0, -1.0, duration=duration, pieces=2)
+    held = eqx.tree_at(lambda r: r.protocol.values, ramp, jnp.array([0.5, 0.0, -0.5]))
+    model = junction(held, None, modes=3)
+    work = [ex.solve(model, [t], ex.SplitStep(24)).ledger.work[0] for t in (0.3, duration)]
+    assert float(work[0]) == pytest.approx(float(work[1]), abs=1e-12)
+
+
 def test_derivatives_at_a_closed_gate_and_an_empty_or_filled_level() -> None:
     """A coupling that is off in part of a protocol, and occupations 0 and 1."""
     gate = ex.PiecewiseConstant((0.4, 0.8), (1.0, 0.0, 1.0))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from entropax.entropy import binary_relative_entropy
 from entropax.equilibrium import (
     Equilibrium,
+    equilibrium_free_energy,
     fermi,
     log_odds,
     match,
@@ -760,3 +761,13 @@ def test_derivatives_of_the_canonical_state() -> None:
     together = jax.vmap(lambda e: match_canonical(WINDOWS, VOLUMES, e).beta)(grid)
     alone = jnp.stack([match_canonical(WINDOWS, VOLUMES, e).beta for e in grid])
     np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.9, 1.1, 30.0, -5.0])
+def test_equilibrium_free_energy(beta: float) -> None:
+    energies = np.array([-0.4, 0.1, 0.5])
+    found = equilibrium_free_energy(jnp.asarray(energies), jnp.asarray(beta))
+    expected = -np.log(np.mean(np.exp(-beta * energies))) / beta
+    assert float(found) == pytest.approx(expected, abs=1e-13)
+    args = (energies, np.array(beta))
+    check_derivative(equilibrium_free_energy, args, (np.array([1.0, -0.3, 0.2]), np.array(0.4)))

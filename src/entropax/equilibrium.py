@@ -70,6 +70,27 @@ def free_energy(
     return mean(hamiltonian, state) - per_beta(von_neumann(state), beta)
 
 
+def equilibrium_free_energy(
+    energies: Float[Array, " d"], beta: Float[Array, ""]
+) -> Float[Array, ""]:
+    r"""$-\ln(\mathrm{tr}\,e^{-\beta H}/d)/\beta$ of levels: differences of it are those of F.
+
+    At beta = 0 their mean, at +-infinity the lowest or highest.
+    """
+    middle = jnp.mean(energies)
+    spread = jnp.max(energies) - jnp.min(energies)
+    is_flat = jnp.abs(beta) * spread < 1.0
+    is_limit = ~jnp.isfinite(beta) | (beta == 0)
+    by = jnp.where(is_limit, 1.0, beta)
+    x = -by * (energies - middle)
+    # of small x the logarithm of a mean near 1, of large x one that does not overflow
+    flat = jnp.log1p(jnp.mean(jnp.expm1(jnp.where(is_flat, x, 0.0))))
+    steep = jax.nn.logsumexp(x) - jnp.log(energies.shape[0])
+    found = middle - jnp.where(is_flat, flat, steep) / by
+    edge = jnp.where(beta > 0, jnp.min(energies), jnp.max(energies))
+    return jnp.where(is_limit, jnp.where(beta == 0, middle, edge), found)
+
+
 def per_beta(entropy: Float[Array, "*shape"], beta: Float[Array, "*shape"]) -> Array:
     """S/beta, 0 where S is 0 at infinite temperature too."""
     open_ended = (entropy == 0) & (beta == 0)

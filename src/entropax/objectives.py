@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from entropax._checks import check
-from entropax.equilibrium import free_energy, gibbs_state
+from entropax.equilibrium import equilibrium_free_energy
+from entropax.linalg import modes
 from entropax.model import Junction, OpenSystem
 from entropax.model.driven import AbstractDriven
 from entropax.solve import Solution
@@ -58,16 +59,16 @@ def _work_of(solution: Solution) -> Float[Array, " times"]:
 
 
 def _free_energy(model: AbstractDriven) -> Float[Array, ""]:
-    """Of an undriven model."""
+    """Of an undriven model, up to what depends on the temperature alone."""
     if isinstance(model, Junction) and len(model.leads) == 1 and model.leads[0].thermal:
         beta, mu = model.leads[0].thermal
-        return -jnp.logaddexp(0.0, -beta * (model.fixed_level - mu)) / beta
+        return equilibrium_free_energy(jnp.stack([0.0, model.fixed_level - mu]), beta)
     if isinstance(model, OpenSystem) and model.is_ideal and len(model.baths) == 1:
         bath = model.baths[0]
         rule = "0 of the bath: what carries particles is not known of an OpenSystem"
         mu = check("mu", bath.mu, rule, lambda xp, x: x == 0)
-        hamiltonian, beta = model.total_hamiltonian(), bath.beta + 0.0 * mu  # traced: checked too
-        return free_energy(gibbs_state(hamiltonian, beta), hamiltonian, beta)
+        energies, beta = modes(model.total_hamiltonian())[0], bath.beta + 0.0 * mu  # checked too
+        return equilibrium_free_energy(energies, beta)
     raise ValueError(
         "`model` must be a Junction with one thermal lead or an OpenSystem with one ideal bath."
     )

@@ -364,6 +364,41 @@ class Bounded(AbstractProtocol):
         return self.low + (self.high - self.low) * jax.nn.sigmoid(x)
 
 
+class Early(AbstractProtocol):
+    r"""A protocol in a time that runs faster by a tiny part: $u(t(1+\epsilon))$."""
+
+    protocol: AbstractProtocol
+    by: float = eqx.field(static=True)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return self.protocol(self._own(time))
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        return self.protocol.is_piecewise_constant
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        return self.protocol.breaks / (1.0 + self.by)
+
+    @property
+    def domain(self) -> Interval:
+        first, last = self.protocol.domain
+        return first / (1.0 + self.by), last / (1.0 + self.by)
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        start, stop = stretch
+        return self.protocol.within(self._own(time), (self._own(start), self._own(stop)))
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        start, stop = stretch
+        own = self.protocol.slope(self._own(time), (self._own(start), self._own(stop)))
+        return own * (1.0 + self.by)
+
+    def _own(self, time: Time) -> Time:
+        return time * (1.0 + self.by)
+
+
 def as_protocol(name: str, value: Any) -> AbstractProtocol:
     """`value` as a protocol: one, or a function of time that returns a number."""
     if isinstance(value, AbstractProtocol):

@@ -48,6 +48,9 @@ class EMME(AbstractMasterEquation):
     - `rtol`, `atol`, `max_steps`, `adjoint`: as in diffrax; forward-mode derivatives through a
       solver need `diffrax.ForwardMode()`.
 
+    Rates bend where a driven energy comes into resonance with the windows: a derivative through
+    such a moment is right to about 1e-6, by the solver's steps.
+
     The exponential takes rates below rounding of the fastest one for zero: name a `solver` where
     rates differ by 13 orders.
 

@@ -21,7 +21,7 @@ class Magnus(AbstractSteppedMethod):
     Order 2: $K = h\,H(t+h/2)$; order 4 (Iserles, Norsett 1999), $H_{1,2}$ at Gauss' nodes:
     $K = \frac h2(H_1+H_2) + \frac{i\sqrt3}{12}h^2[H_1, H_2]$. Unitary at any step, and exact
     where nothing is driven; where steps do not resolve the driving, the first law does not close
-    and `Solution.result` is `unresolved`.
+    and `Solution.result` is `unresolved`; a pulse between all nodes is not seen.
 
     **Arguments:** `steps`: between neighbouring times, rounded up to an even number; `order`: 2 or
     4, at about the same cost.

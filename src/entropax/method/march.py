@@ -74,8 +74,7 @@ def march(
     A grid of `steps` equal steps, rounded up to an even number, leads from each time to the next;
     a break inside divides the pair of steps that it falls in. The work
     $\int\sum_i \dot u_i F_i\,dt$ is Simpson's over pairs of steps, and jumps add
-    $\Delta u_i F_i$. A derivative by the time of a break is right where no other protocol breaks
-    then. In reverse, groups of blocks are run anew, so that memory grows as the square
+    $\Delta u_i F_i$. In reverse, groups of blocks are run anew, so that memory grows as the square
     root of the steps.
     """
     order = jnp.argsort(ts)
@@ -185,6 +184,7 @@ class AbstractSteppedMethod(AbstractMethod):
         if ts.shape[0] == 0:
             nothing = self.initial(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)
+        known = known.apart()
         propagator = self.propagator(known)
 
         def show(x: PyTree[Array], time: Array, work: Array) -> PyTree[Array]:

@@ -40,7 +40,8 @@ class Schrodinger(AbstractMethod):
     stretch. Where they vary smoothly, $U = \prod e^{-ia_jhH_0}\, e^{-ib_jh\,\delta\epsilon(t_j)}$
     with H_0 at the energies of mid-time: exact at any step where nothing is driven, unitary
     always, O(D^2) times the number of filled states a stage. Where the steps do not resolve the
-    driving, the first law does not close and `Solution.result` is `unresolved`.
+    driving, the first law does not close and `Solution.result` is `unresolved`; what happens
+    between all nodes of the steps is not seen.
 
     **Arguments:**
 
@@ -91,7 +92,7 @@ class Schrodinger(AbstractMethod):
             observation = observation.fitted(known.levels, known.baths)
         sectors = find_sectors(known) if self.sectors is None else self.sectors
         method = dataclasses.replace(
-            self, observation=observation, sectors=sectors, plan=_plan(known, ts)
+            self, observation=observation, sectors=sectors, plan=_plan(known.apart(), ts)
         )
         method._require_memory(known)
         return method
@@ -136,6 +137,7 @@ class Schrodinger(AbstractMethod):
         if ts.shape[0] == 0:
             nothing = self.initial(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)
+        known = known.apart()
         if known.is_driven and not known.is_piecewise_constant:
             resting = self._setting(known).begin(middle_energies(known, ts))
             splitting = Splitting(known, resting, self.order, self.steps)

@@ -36,7 +36,8 @@ class SplitStep(AbstractSteppedMethod):
     The Hamiltonian is split into the modes' energies, which are taken exactly, and the level with
     its couplings, frozen within a step: unitary at any step, and, also where nothing is driven,
     off by $O(h^2)$ or $O(h^4)$. Where steps resolve neither the driving nor the band, the first law
-    does not close, and `Solution.result` is `unresolved`.
+    does not close, and `Solution.result` is `unresolved`; but a pulse that falls between all nodes
+    of the steps is not seen at all.
 
     **Arguments:** `steps`: between neighbouring times, rounded up to an even number (a step should
     be short beside the inverse band width); `order`: 4, or 2 at a sixth of the cost.

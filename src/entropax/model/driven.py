@@ -1,8 +1,9 @@
 """What all models share that may be driven: protocols for some of their numbers."""
 
 import abc
+import itertools
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -10,10 +11,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from entropax._checks import check, check_against, is_traced
-from entropax.protocol import AbstractProtocol, Interval, covers
+from entropax.protocol import AbstractProtocol, Early, Interval, covers
 
 BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
 """The time before the start."""
+
+
+_ROUNDING = 2.0**-43
+"""Some hundred times that of a number; times that differ by less are meant to be one."""
 
 
 class AbstractDriven(eqx.Module):
@@ -44,6 +49,22 @@ class AbstractDriven(eqx.Module):
         return jnp.sort(
             jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
         )
+
+    def apart(self) -> Self:
+        """The same model, whose protocols break one shortly before the other.
+
+        Number k does everything earlier by k 1e-13 of the time. Where two break at once, the
+        derivatives by the time of either could not be told apart; and a time that rounding has put
+        before a break, when it should be the break's, then lies after it.
+        """
+        number = itertools.count(1)
+
+        def earlier(node: Any) -> Any:
+            if not isinstance(node, AbstractProtocol) or not node.breaks.shape[0]:
+                return node
+            return Early(node, _ROUNDING * next(number))
+
+        return jax.tree.map(earlier, self, is_leaf=lambda x: isinstance(x, AbstractProtocol))
 
     def before(self) -> Self:
         """The undriven model of the time before the start."""
