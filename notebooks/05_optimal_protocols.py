@@ -145,6 +145,8 @@ def erasure(protocol):
 
 
 begin = ex.PiecewiseLinear.ramp(0.5, 2.3, duration=10.0, pieces=PIECES)
-rounds = {"steps": 2, "rounds": 2} if SMALL else {"steps": 20, "rounds": 8}
-erased = ex.optimise_with_constraint(erasure, begin, tolerance=1e-6, **rounds)
+steps, rounds, tolerance = (2, 2, 10.0) if SMALL else (20, 8, 1e-6)
+erased = ex.optimise_with_constraint(
+    erasure, begin, steps=steps, rounds=rounds, tolerance=tolerance
+)
 print(f"heat {erased.loss:.6f}, missed by {erased.violation[0]:.1e}")

@@ -97,8 +97,8 @@ def changed(**changes: Any) -> dict[str, Any]:
     [
         (changed(sampels=3), r"`sampels` is not known \(did you mean `samples`\?\); known are"),
         (changed(model=None), "`model` must be given"),
-        (changed(samples=None), "Either `samples` .* or `scan`"),
-        (changed(scan={"energies.0": [1.0]}), "Either `samples` .* or `scan`"),
+        (changed(samples=None), "Either `samples` .* or `scan`.* but neither is"),
+        (changed(scan={"energies.0": [1.0]}), "Either `samples` .* or `scan`.* but both are"),
         (changed(samples=2.5), "`samples` must be an integer, but is 2.5"),
         (changed(times={"start": 0.0, "stop": 1.0}), "`times.count` must be given"),
         (changed(store=3), "`store` must be a string, but is 3"),
@@ -107,7 +107,7 @@ def changed(**changes: Any) -> dict[str, Any]:
             changed(times={"start": "0", "stop": 1, "count": 3}),
             "`times` must be a range of numbers",
         ),
-        (changed(model={"type": "pure_start"}), r"`model` \(pure_start\): missing a required"),
+        (changed(model={"type": "pure_start"}), "`model.junction` must be given for pure_start"),
         (changed(times="soon"), "`times` must be numbers or a range, but is 'soon'"),
         (
             changed(times={"start": 1, "stop": 2, "count": 3, "spacing": "square"}),
@@ -120,6 +120,16 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(method={"type": "solve"}), "`method.type` must be a model"),
         (changed(method={"type": "_build"}), "`method.type` must be a model"),
         (changed(method={"type": "EMME", "memmory": 1}), r"`method.memmory` .*mean `memory`"),
+        (
+            changed(model={"type": "WindowBath", "width": 1.0}),
+            r"`model.type` must be a model \(.*OpenSystem\), but is 'WindowBath'",
+        ),
+        (changed(method={"type": "Junction"}), r"`method.type` must be a method \(.*EMME"),
+        (changed(model={"type": "Junction", "level": 0.0}), "`model.occupation` must be given for"),
+        (
+            changed(times={"start": 0.0, "stop": 1.0, "count": 3, "spacing": "log"}),
+            "`times` must be of positive numbers to be logarithmic",
+        ),
         (changed(method={"order": 2}), "`method` must have a `type`, be a range"),
         (
             changed(model=DRAWN["model"] | {"energies": [0.0]}),
@@ -134,8 +144,13 @@ def test_misuse(study: dict[str, Any], message: str) -> None:
 
 def test_misuse_of_a_grid() -> None:
     for place in ("leads.7.mu", "leads.0.nu", "level.deep"):
-        with pytest.raises(ValueError, match=f"`scan.{place}` must name a value of the model"):
+        with pytest.raises(ValueError, match=f"`scan.{place}` must be a place in the model"):
             config.parse(GRID | {"scan": {place: [1.0]}})
+    for values in (0.5, [], [[1.0]]):
+        with pytest.raises(ValueError, match=r"`scan.leads.0.mu` must be a list or a range of"):
+            config.parse(GRID | {"scan": {"leads.0.mu": values}})
+    whole = config._axis("scan.leads.0.modes", [3, 4])
+    assert [type(value) for value in whole] == [int, int]
 
 
 def test_files(tmp_path: Path) -> None:
@@ -170,3 +185,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     file.write_text(f"chunk = 1\n{SMALL}")
     assert run(file, "--index-range", "0:1") == 2
     assert "`store` must be given where several" in " ".join(capsys.readouterr().out.split())
+    assert run(file) == 2
+    assert "`store` must be given for a scan" in " ".join(capsys.readouterr().out.split())
+    assert run(file, "--store", store, "--index-range", "0:5") == 2
+    assert "`--index-range` must be a range within" in " ".join(capsys.readouterr().out.split())

@@ -148,6 +148,61 @@ def test_resumption_at_a_bound_and_with_other_arguments() -> None:
     np.testing.assert_allclose(moved.last, 0.25, rtol=0, atol=1e-6)
 
 
+def test_going_on_otherwise_is_refused() -> None:
+    """Other bounds would begin elsewhere, another optimiser with another state."""
+    found = ex.optimise(bowl, jnp.zeros(3), steps=4, bounds=(-2.0, 4.0))
+    for changes, message in (
+        ({"bounds": (-5.0, 5.0)}, "`bounds` must be those that the result was found with"),
+        ({}, "`bounds` must be those that the result was found with"),
+        (
+            {"bounds": (-2.0, 4.0), "optimiser": optax.adam(0.1)},
+            "`optimiser` must be the one that the result was found with",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ex.optimise(bowl, found, steps=1, **changes)
+    assert "loss=" in repr(found)
+    assert "steps=4" in repr(found)
+
+
+def test_the_best_is_of_these_arguments() -> None:
+    def loss(x, to):
+        return jnp.sum((x - to) ** 2)
+
+    found = ex.optimise(loss, jnp.zeros(2), optax.sgd(0.1), steps=1, args=(1.0,))
+    moved = ex.optimise(loss, found, optax.sgd(0.1), steps=2, args=(5.0,))
+    assert float(moved.loss) == pytest.approx(float(loss(moved.value, 5.0)), rel=1e-12)
+    kept = ex.optimise(loss, moved, optax.sgd(-0.1), steps=2, args=(5.0,))
+    assert float(kept.loss) <= float(moved.loss)
+
+
+def test_plain_numbers_are_values() -> None:
+    traced = []
+
+    def loss(x, to):
+        traced.append(None)
+        return (x - to) ** 2
+
+    rule = optax.sgd(0.25)
+    for to in (0.1, 0.2, np.float64(0.3)):
+        found = ex.optimise(loss, 3.0, rule, steps=60, args=(to,))
+        assert float(found.value) == pytest.approx(float(to), abs=1e-12)
+    assert len(traced) == 1
+
+
+def test_a_constraint_goes_on_and_is_told_of() -> None:
+    def problem(x):
+        return jnp.sum((x - jnp.array([2.0, 1.0])) ** 2), jnp.sum(x**2) - 1.0
+
+    with pytest.warns(UserWarning, match=r"The constraint is off by .* than the tolerance 1e-08"):
+        found = ex.optimise_with_constraint(problem, jnp.array([0.3, 0.4]), steps=5, rounds=1)
+    assert not found.converged
+    found = ex.optimise_with_constraint(problem, found)
+    assert found.converged
+    np.testing.assert_allclose(found.multipliers, np.sqrt(5.0) - 1.0, rtol=1e-6)
+    assert "violation=" in repr(found)
+
+
 def test_a_loss_that_raises_keeps_the_best_too() -> None:
     def loss(x):
         return -eqx.error_if(x, x > 0.55, "too far")
@@ -198,6 +253,19 @@ def test_constraint_by_augmented_lagrangian() -> None:
             "`rounds` must be a positive integer",
         ),
         (lambda: ex.optimise(bowl, 3), "must hold a number to optimise"),
+        (lambda: ex.optimise(bowl, jnp.zeros(3), "adam"), "`optimiser` must be one of optax"),
+        (lambda: ex.optimise(bowl, jnp.zeros(3), args=0.3), r"`args` must be a tuple"),
+        (lambda: ex.optimise(lambda x: None, jnp.ones(())), "what it returns is NoneType"),
+        (lambda: ex.optimise(lambda x: 3, jnp.ones(())), "what it returns is of shape"),
+        (
+            lambda: ex.optimise(bowl, jnp.zeros(3), bounds=(2.0, -2.0)),
+            "`bounds` must be a low below a high",
+        ),
+        (lambda: ex.optimise_with_constraint(bowl, jnp.zeros(3)), "`problem` must return a pair"),
+        (
+            lambda: ex.optimise_with_constraint(lambda x: (x, x), jnp.ones(()), weight=-1.0),
+            "`weight` must be positive",
+        ),
     ],
 )
 def test_bad_input(call, message: str) -> None:

@@ -410,7 +410,7 @@ BAD = {
     ),
     "descending": (
         lambda: ex.PiecewiseConstant(times=(2.0, 1.0), values=(1.0, 2.0, 3.0)),
-        "`times` must be ascending, but has 1.0 at index 1",
+        "`times` must be strictly ascending, but has 1.0 at index 1",
     ),
     "negative": (
         lambda: ex.PiecewiseConstant(times=(-2.0,), values=(1.0, 2.0)),

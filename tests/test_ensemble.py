@@ -223,8 +223,23 @@ def test_misuse_of_models() -> None:
         ex.scan(junction(), TS)
     with pytest.raises(ValueError, match="`models` must be of one structure"):
         ex.scan([junction(), spin()], TS)
-    with pytest.raises(ValueError, match="`models` must be of one structure"):
+    with pytest.raises(ValueError, match="`models` must hold at least one model"):
         ex.scan([], TS)
+    leads = [ex.Lead.flat(modes=4, width=4.0, coupling=1.0, beta=b, mu=0.0) for b in (1.0, 2.0)]
+    larger = ex.Junction(0.1, 0.3, leads)
+    with pytest.raises(ValueError, match=r"of equal shapes .* `models\[1\]` is unlike the first"):
+        ex.scan([junction(), larger], TS)
+    with pytest.raises(ValueError, match="`coordinates` must have names that are free, but 'times"):
+        ex.scan([junction()], TS, coordinates={"times": [1.0]})
+    for name in ("baths", "entropy_production", "failed", "saved.n"):
+        with pytest.raises(ValueError, match="must have names that are free"):
+            ex.scan([junction()], TS, coordinates={name: [1.0]})
+    with pytest.raises(ValueError, match="`coordinates` must be values by name"):
+        ex.scan([junction()], TS, coordinates=[1.0])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"`key` must be a key, such as jax\.random\.key"):
+        ex.ensemble(PURE, TS, key=0, samples=2)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`quantiles` must be levels between 0 and 1, but hold 2"):
+        pure(quantiles=(0.1, 2.0))
     with pytest.raises(ValueError, match="`method` must be a method"):
         ex.scan([junction()], TS, "exact")  # type: ignore[arg-type]
 

@@ -123,7 +123,7 @@ def test_values_have_right_derivatives(kind) -> None:
     ("make", "message"),
     [
         (lambda: ex.CubicSpline((0.0, 1.0), (1.0,)), "`values` must have as many entries"),
-        (lambda: ex.PiecewiseLinear((0.0, 0.0), (1.0, 1.0)), "`times` must be ascending"),
+        (lambda: ex.PiecewiseLinear((0.0, 0.0), (1.0, 1.0)), "`times` must be strictly ascending"),
         (lambda: ex.Fourier(0.0, (1.0,), (), 1.0), "`sines` must have as many entries"),
         (lambda: ex.Fourier(0.0, (1.0,), (1.0,), 0.0), "`period` must be positive"),
         (lambda: ex.Held(lambda t: t, 0.0, 1.0, -1.0), "`duration` must be positive"),
@@ -131,6 +131,8 @@ def test_values_have_right_derivatives(kind) -> None:
         (lambda: ex.Held(SMOOTH["spline"], 0.0, 1.0, 5.0), "`duration` must be within the times"),
         (lambda: ex.Bounded(lambda t: t, 1.0, 1.0), "`high` must be above `low`"),
         (lambda: ex.Held(lambda t: jnp.ones(2), 0.0, 1.0, 1.0), "return a number at each time"),
+        (lambda: ex.Held(np.sin, 0.0, 1.0, 1.0), "`protocol` must be written in jax.numpy"),
+        (lambda: ex.Held(lambda t: 1.0 if t < 2 else 0.0, 0.0, 1.0, 1.0), "instead of `if`"),
         (lambda: ex.PiecewiseLinear.ramp(0.0, 1.0, duration=1.0, pieces=0), "`pieces` must be"),
         (lambda: ex.Constant(jnp.nan), "`value` must be free of NaN"),
     ],

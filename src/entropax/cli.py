@@ -200,12 +200,15 @@ def run(
         mine = _range(index_range) if index_range else share
         if asked.store is None and (index_range is not None or share.size > 1):
             raise ValueError("`store` must be given where several processes share the draws.")
+        if asked.store is None and asked.coordinates is not None:
+            raise ValueError("`store` must be given for a scan, whose ledgers would be lost.")
         made = asked.run(mine, progress=True)
         if distributed:
             hosts.wait_for_all()
             made = entropax.open_ensemble(str(asked.store)) if asked.store else made
     except (ValueError, entropax.StoreError) as error:
-        _console.print(f"[red]{error}", highlight=False)
+        told = str(error).replace("`indices`", "`--index-range`")
+        _console.print(f"[red]{told}", highlight=False)
         return 2
     except KeyboardInterrupt as stop:
         _console.print(f"[yellow]{stop}", highlight=False)

@@ -21,6 +21,7 @@ import numpy as np
 import entropax
 from entropax.ensemble import Scan, Share, ensemble, scan
 from entropax.method import AbstractMethod
+from entropax.model.driven import AbstractDriven
 
 Table = dict[str, Any]
 
@@ -84,7 +85,12 @@ def parse(found: Table) -> Study:
             raise ValueError(f"`{name}` must be given.")
     grid = found.get("scan")
     if (grid is not None) == ("samples" in found):
-        raise ValueError("Either `samples` (draws of one model) or `scan` (a grid) must be given.")
+        have = "neither is" if grid is None else "both are"
+        raise ValueError(
+            f"Either `samples` (draws of one model) or `scan` (a grid) must be given, but {have}."
+        )
+    _require_kind("model", found["model"], AbstractDriven)
+    _require_kind("method", found.get("method", {}), AbstractMethod)
     if grid is None:
         models, coordinates = _build("model", found["model"]), None
     else:
@@ -120,6 +126,15 @@ def _build(path: str, value: Any) -> Any:
     )
 
 
+def _require_kind(path: str, table: Table, kind: type) -> None:
+    """A class named here must be of a kind; functions may return what they like."""
+    maker = _makers().get(str(table.get("type")))
+    if inspect.isclass(maker) and not issubclass(maker, kind):
+        right = [n for n, m in _makers().items() if inspect.isclass(m) and issubclass(m, kind)]
+        named = ", ".join(sorted(right))
+        raise ValueError(f"`{path}.type` must be a {path} ({named}), but is {table['type']!r}.")
+
+
 def _object(path: str, table: Table) -> Any:
     maker = _maker(path, str(table["type"]))
     parameters = inspect.signature(maker).parameters
@@ -128,12 +143,13 @@ def _object(path: str, table: Table) -> Any:
     built = {name: _build(f"{path}.{name}", value) for name, value in arguments.items()}
     if isinstance(built.get("key"), int):
         built["key"] = jax.random.key(built["key"])
-    if "key" in parameters and "key" not in built and not inspect.isclass(maker):
-        try:
-            inspect.signature(maker).bind(key=None, **built)
-        except TypeError as error:
-            raise ValueError(f"`{path}` ({table['type']}): {error}") from error
-        return eqx.Partial(maker, **built)  # a model that is drawn
+    is_drawn = "key" in parameters and "key" not in built and not inspect.isclass(maker)
+    for name, one in parameters.items():
+        is_open = one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        if is_open and name not in built and name != "self" and not (is_drawn and name == "key"):
+            raise ValueError(f"`{path}.{name}` must be given for {table['type']}.")
+    if is_drawn:
+        return eqx.Partial(maker, **built)
     try:
         return maker(**built)
     except (ValueError, TypeError) as error:
@@ -169,7 +185,7 @@ def _makers() -> dict[str, Callable[..., Any]]:
 def _grid(model: Table, grid: Table) -> tuple[list[Any], dict[str, list[float]]]:
     """Models at every combination of the values, the last one varying fastest, and the values."""
     models: list[Any] = []
-    axes = [_numbers(f"scan.{place}", values).tolist() for place, values in grid.items()]
+    axes = [_axis(f"scan.{place}", values) for place, values in grid.items()]
     combinations = list(itertools.product(*axes))
     for combination in combinations:
         changed = copy.deepcopy(model)
@@ -188,9 +204,17 @@ def _put(table: Any, place: str, value: float) -> None:
         table[last]
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(
-            f"`scan.{place}` must name a value of the model, but {error} is not there."
+            f"`scan.{place}` must be a place in the model, such as leads.0.mu, but there is none."
         ) from error
     table[last] = value
+
+
+def _axis(path: str, value: Any) -> list[Any]:
+    """The values of one place; whole numbers stay whole."""
+    found = _numbers(path, value)
+    if found.ndim != 1 or found.size == 0:
+        raise ValueError(f"`{path}` must be a list or a range of values, but is {value!r}.")
+    return value if isinstance(value, list) else found.tolist()
 
 
 def _numbers(path: str, value: Any) -> np.ndarray:
@@ -200,6 +224,9 @@ def _numbers(path: str, value: Any) -> np.ndarray:
         spacing = value.get("spacing", "linear")
         if spacing not in _SPACINGS:
             raise ValueError(f"`{path}.spacing` must be linear or log, but is {spacing!r}.")
+        ends = (value.get("start"), value.get("stop"))
+        if spacing == "log" and any(isinstance(x, int | float) and x <= 0 for x in ends):
+            raise ValueError(f"`{path}` must be of positive numbers to be logarithmic: {value}.")
         try:
             return np.asarray(_SPACINGS[spacing](value["start"], value["stop"], value["count"]))
         except KeyError as error:

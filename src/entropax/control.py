@@ -1,5 +1,6 @@
 """Optimal protocols and couplings: gradient descent on any function of a solution."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -21,8 +22,8 @@ class Optimised(eqx.Module, Generic[P]):
 
     `value`: the best parameters seen, and `loss`, theirs; `history`: the loss before each step;
     `last`: the parameters after the last step, and `x`: those of them that are optimised, without
-    their bounds; `state`: the optimiser's; `converged`: whether the gradient fell below the
-    tolerance; `failure`: what went wrong, None where nothing did.
+    their bounds; `state`: the optimiser's; `args`: those of the loss; `converged`: whether the
+    gradient fell below the tolerance; `failure`: what went wrong, None where nothing did.
     """
 
     value: P
@@ -31,12 +32,17 @@ class Optimised(eqx.Module, Generic[P]):
     last: P
     x: PyTree[Array]
     state: PyTree
+    args: PyTree
     converged: bool
     failure: str | None = eqx.field(static=True, default=None)
 
+    def __repr__(self) -> str:
+        found = f"loss={float(self.loss):.8g}, steps={len(self.history)}"
+        return f"Optimised({found}, converged={self.converged}, failure={self.failure!r})"
+
 
 class OptimisationError(RuntimeError):
-    """An optimisation that could not go on; `best` is the `Optimised` of the steps before."""
+    """An optimisation that could not go on; `best`: the `Optimised` of the steps before."""
 
     def __init__(self, message: str, best: Optimised[Any]):
         super().__init__(message)
@@ -88,35 +94,46 @@ def optimise(
     - `loss`: `loss(params, *args)`, a real number.
     - `params`: where to begin, any pytree (a protocol, an array of couplings, a model); or what
       `optimise` returned, to go on from there with the same loss, optimiser and bounds; with other
-      `args` the best of before may no longer be one.
+      `args` the best of before is forgotten.
     - `optimiser`: any of optax; None for `optax.lbfgs()`, which suits losses without noise.
     - `steps`: how many at most.
-    - `args`: what else the loss depends on, not optimised; may change without a new compilation.
+    - `args`: what else the loss depends on, not optimised; its numbers and arrays may change
+      without a new compilation (but integers, which may be sizes).
     - `free`: which leaves are optimised, as for `eqx.partition`; None for `trainable`: all inexact
       arrays, but not what a protocol holds (the times and ends of a ramp).
     - `bounds`: low and high, each a number or a pytree like `params`, infinite where there is
       none: parameters are then $l + (h-l)/(1+e^{-x})$ or $l + \ln(1+e^x)$ of the x that are
-      optimised. The start must lie between them.
+      optimised. The start must lie between them. A pytree for one number among several:
+      `eqx.tree_at(lambda p: p.protocol.values, ramp, jnp.array([-1.0, -jnp.inf]))`.
     - `tolerance`: stop when no entry of the gradient (of x, where bounded) is above it.
     - `progress`: a bar with the loss.
     - `throw`: raise `OptimisationError` where the loss or its gradient is not finite, or the loss
       raises; it carries the best of the steps before. With False that best is returned, and its
       `failure` says why. Its `last` is the last point at which all was finite.
 
-    Raises `ValueError` for a loss that is not a real number, or not finite at the start, and for a
-    start outside the bounds.
+    Raises `ValueError` for a loss that is not a real number, or not finite at the start, for a
+    start outside the bounds, and for going on with another optimiser or other bounds.
     """
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"`steps` must be a positive integer, but is {steps!r}.")
+    _require_count("steps", steps)
     if not callable(loss):
         raise ValueError(f"`loss` must be a function of the parameters, but is {loss!r}.")
     optimiser = _DEFAULT if optimiser is None else optimiser
+    if not isinstance(optimiser, optax.GradientTransformation):
+        raise ValueError(
+            f"`optimiser` must be one of optax, such as optax.adam(1e-2), but is {optimiser!r}."
+        )
+    if not isinstance(args, tuple):
+        raise ValueError(f"`args` must be a tuple, such as (x,), but is {args!r}.")
+    args = _as_arrays(args)
     before = params if isinstance(params, Optimised) else None
-    begin = params.last if isinstance(params, Optimised) else params
+    begin = params.last if isinstance(params, Optimised) else _as_arrays(params)
     spec = trainable(begin) if free is None else free
     moving, rest = eqx.partition(begin, spec)
     if not jax.tree.leaves(moving):
-        raise ValueError("`params` must hold a number to optimise, but all are held.")
+        raise ValueError(
+            "`params` must hold a number to optimise, real or complex, but all that they hold is "
+            "fixed: integers, what protocols hold, what `free` leaves out."
+        )
     limits = _limits(bounds, begin, spec, moving)
     if before is None:
         _require_inside(moving, limits)
@@ -124,8 +141,11 @@ def optimise(
         state = _strong(optimiser.init(x))
     else:
         x, state = before.x, _forgetting(before.state)
+        _require_going_on(before, moving, limits, optimiser)
     history = [] if before is None else list(np.asarray(before.history))
-    best = (np.inf, x) if before is None else (float(before.loss), None)
+    best: tuple[float, Any] = (np.inf, x)
+    if before is not None:
+        best = (float(before.loss) if eqx.tree_equal(before.args, args) else np.inf, None)
     converged, failure, cause = False, None, None
     sound = (x, state)
 
@@ -137,7 +157,7 @@ def optimise(
         last = eqx.combine(_into_bounds(x, limits), rest)
         losses = jnp.asarray(np.array(history))
         loss_there = jnp.asarray(best[0])
-        return Optimised(at, loss_there, losses, last, x, state, converged, failure)
+        return Optimised(at, loss_there, losses, last, x, state, args, converged, failure)
 
     with bar("loss", steps, shown=progress) as show:
         for index in range(steps):
@@ -190,9 +210,14 @@ def _step(
     """x and the state after a step, the loss before it, and its steepest slope."""
 
     def objective(x: PyTree[Array]) -> Array:
-        value = jnp.asarray(loss(eqx.combine(_into_bounds(x, limits), rest), *args))
-        if value.shape != () or jnp.iscomplexobj(value):
-            kind = "complex" if jnp.iscomplexobj(value) else f"of shape {value.shape}"
+        found = loss(eqx.combine(_into_bounds(x, limits), rest), *args)
+        try:
+            value = jnp.asarray(found)
+            kind = f"of shape {value.shape} and kind {value.dtype}"
+            right = value.shape == () and jnp.issubdtype(value.dtype, jnp.floating)
+        except (TypeError, ValueError):
+            kind, right, value = f"{type(found).__name__}", False, jnp.zeros(())
+        if not right:
             raise ValueError(f"`loss` must return a real number, but what it returns is {kind}.")
         return value
 
@@ -208,6 +233,39 @@ def _step(
     sizes = [jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(gradient)]
     moved = optax.apply_updates(x, change)
     return moved, _strong(state), jnp.asarray(value), jnp.max(jnp.stack(sizes))
+
+
+def _require_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
+
+
+def _as_arrays(tree: Any) -> Any:
+    """Plain numbers as arrays: values that a compiled program takes, not parts of it."""
+    number = float | complex | np.ndarray | np.inexact
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, np.result_type(x)) if isinstance(x, number) else x, tree
+    )
+
+
+def _require_going_on(
+    before: Optimised[Any], moving: Any, limits: Any, optimiser: optax.GradientTransformation
+) -> None:
+    """What an optimisation goes on with must be what it began with."""
+    if jax.tree.structure(before.x) != jax.tree.structure(moving):
+        raise ValueError("`free` must be what the result was found with; or begin at its `value`.")
+    state = eqx.filter_eval_shape(optimiser.init, before.x)
+    if jax.tree.structure(state) != jax.tree.structure(before.state):
+        raise ValueError(
+            "`optimiser` must be the one that the result was found with; for another one begin at "
+            "its `value`."
+        )
+    pairs = zip(*map(jax.tree.leaves, (_into_bounds(before.x, limits), moving)), strict=True)
+    if not all(np.allclose(a, b, rtol=1e-12, atol=0.0) for a, b in pairs):
+        raise ValueError(
+            "`bounds` must be those that the result was found with; for others begin at its "
+            "`value`."
+        )
 
 
 def _forgetting(state: PyTree[Array]) -> PyTree[Array]:
@@ -242,6 +300,9 @@ def _limits(bounds: tuple[Any, Any] | None, params: Any, spec: Any, moving: Any)
                 f"but it is {given!r}."
             )
         both.append(full)
+    for least, most in zip(*map(jax.tree.leaves, both), strict=True):
+        if not np.all(np.asarray(least < most)):
+            raise ValueError(f"`bounds` must be a low below a high, but are {low} and {high}.")
     return tuple(both)
 
 
@@ -297,7 +358,13 @@ class _Lagrangian(eqx.Module):
     problem: Callable[..., tuple[Any, Any]] = eqx.field(static=True)
 
     def parts(self, params: Any, args: tuple[Any, ...]) -> tuple[Array, Array]:
-        own, off = self.problem(params, *args)
+        found = self.problem(params, *args)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise ValueError(
+                "`problem` must return a pair, the loss and what must vanish, but returns "
+                f"{found!r}."
+            )
+        own, off = found
         return jnp.asarray(own), jnp.ravel(jnp.asarray(off))
 
     def __call__(self, params: Any, multipliers: Array, weight: Array, *args: Any) -> Array:
@@ -311,24 +378,31 @@ def _parts(lagrangian: _Lagrangian, params: Any, args: tuple[Any, ...]) -> tuple
 
 
 class Constrained(eqx.Module, Generic[P]):
-    """What `optimise_with_constraint` returns.
+    r"""What `optimise_with_constraint` returns.
 
     `value`: the parameters of the last round; `loss`, `violation`: theirs, the second one entry a
-    constraint; `multipliers`: how much the least loss falls by when a constraint's zero is moved;
-    `history`: the Lagrangian at each step; `converged`: no violation is above the tolerance.
+    constraint; `multipliers`: $-\partial f^*/\partial\delta$ of the least loss where
+    $c = \delta$ instead of 0; `weight`: the last w; `history`: the Lagrangian at each step;
+    `converged`: no violation is above the tolerance.
     """
 
     value: P
     loss: Float[Array, ""]
     violation: Float[Array, " constraints"]
     multipliers: Float[Array, " constraints"]
+    weight: Float[Array, ""]
     history: Float[Array, " steps"]
     converged: bool
+
+    def __repr__(self) -> str:
+        worst = float(jnp.max(jnp.abs(self.violation)))
+        found = f"loss={float(self.loss):.8g}, violation={worst:.2g}, steps={len(self.history)}"
+        return f"Constrained({found}, converged={self.converged})"
 
 
 def optimise_with_constraint(
     problem: Callable[..., tuple[Any, Any]],
-    params: P,
+    params: P | Constrained[P],
     optimiser: optax.GradientTransformation | None = None,
     *,
     steps: int = 50,
@@ -343,25 +417,35 @@ def optimise_with_constraint(
     r"""The least loss where a constraint is zero, by an augmented Lagrangian.
 
     Rounds of `optimise` with $f + \lambda\cdot c + \frac w2|c|^2$, after each of which
-    $\lambda \to \lambda + wc$, and w is doubled where c has not fallen to a quarter (Nocedal,
+    $\lambda \to \lambda + wc$, and w is quadrupled where c has not fallen to a quarter (Nocedal,
     Wright 2006, section 17.3). All rounds share one compiled program.
 
     **Arguments:** `problem`: `problem(params, *args)` returns the loss f, and c, a number or an
-    array that must vanish (a final occupation less the one that is wanted); `steps`: of each
-    round; `weight`: the first w; others: as of `optimise`, `tolerance` that of the constraint.
+    array that must vanish (a final occupation less the one that is wanted); `params`: where to
+    begin, or what this function returned, to go on with its multipliers and weight; `steps`: of
+    each round; `weight`: the first w; others: as of `optimise`, `tolerance` that of the constraint.
+
+    Warns where the constraint is not met to the tolerance after the last round.
     """
     lagrangian = _Lagrangian(problem)
-    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
-        raise ValueError(f"`rounds` must be a positive integer, but is {rounds!r}.")
-    size = eqx.filter_eval_shape(lagrangian.parts, params, args)[1].shape[0]
-    multipliers, strength, history = jnp.zeros(size), jnp.asarray(float(weight)), []
+    _require_count("rounds", rounds)
+    if not weight > 0:
+        raise ValueError(f"`weight` must be positive, but is {weight!r}.")
+    args = _as_arrays(args)
+    if isinstance(params, Constrained):
+        at: P = params.value
+        multipliers, strength, history = params.multipliers, params.weight, [params.history]
+    else:
+        at = _as_arrays(params)
+        multipliers = jnp.zeros(eqx.filter_eval_shape(lagrangian.parts, at, args)[1].shape)
+        strength, history = jnp.asarray(float(weight)), []
     before, worst = np.inf, np.inf
     own, off = jnp.zeros(()), multipliers
     optimiser = _DEFAULT if optimiser is None else optimiser
     for _ in range(rounds):
         found = optimise(
             lagrangian,
-            params,
+            at,
             optimiser,
             steps=steps,
             args=(multipliers, strength, *args),
@@ -370,15 +454,20 @@ def optimise_with_constraint(
             tolerance=0.1 * tolerance,
             progress=progress,
         )
-        params = found.value
+        at = found.value
         history.append(found.history)
-        own, off = _parts(lagrangian, params, args)
+        own, off = _parts(lagrangian, at, args)
         worst = float(jnp.max(jnp.abs(off)))
         multipliers = multipliers + strength * off
         if worst <= tolerance:
             break
-        strength = jnp.where(worst > 0.25 * before, 2.0 * strength, strength)
+        strength = jnp.where(worst > 0.25 * before, 4.0 * strength, strength)
         before = worst
-    return Constrained(
-        params, own, off, multipliers, jnp.concatenate(history), bool(worst <= tolerance)
-    )
+    converged = bool(worst <= tolerance)
+    if not converged:
+        warnings.warn(
+            f"The constraint is off by {worst:.2g}, more than the tolerance {tolerance:.2g}: go on "
+            "from what is returned, with more `steps` or `rounds`.",
+            stacklevel=2,
+        )
+    return Constrained(at, own, off, multipliers, strength, jnp.concatenate(history), converged)

@@ -406,7 +406,13 @@ def as_protocol(name: str, value: Any) -> AbstractProtocol:
     if not callable(value):
         raise ValueError(f"`{name}` must be a function of time, but is {value!r}.")
     function: Any = value
-    shape = eqx.filter_eval_shape(function, jnp.zeros(())).shape
+    try:
+        shape = eqx.filter_eval_shape(lambda t: jnp.asarray(function(t)), jnp.zeros(())).shape
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        raise ValueError(
+            f"`{name}` must be written in jax.numpy, with `jnp.where` instead of `if`: it is "
+            "compiled. For jumps take a PiecewiseConstant."
+        ) from error
     if shape != ():
         raise ValueError(f"`{name}` must return a number at each time, but returns shape {shape}.")
     return Smooth(function)
@@ -422,7 +428,7 @@ def covers(domain: Interval, last: Array) -> Array:
 def _break_times(times: Numbers) -> Float[Array, " times"]:
     array = finite_array("times", times, ndim=1)
     array = check("times", array, "non-negative", lambda xp, t: t >= 0)
-    return check("times", array, "ascending", lambda xp, t: xp.diff(t, prepend=-1.0) > 0)
+    return check("times", array, "strictly ascending", lambda xp, t: xp.diff(t, prepend=-1.0) > 0)
 
 
 def _positive(name: str, value: Numbers) -> Float[Array, ""]:

@@ -50,8 +50,8 @@ class RESULTS(eqx.Enumeration):
         "guarantee positivity)."
     )
     unresolved = (
-        "The first law is off by more than 1e-6 of the energies: the steps do not resolve the "
-        "driving; take more of them."
+        "The first law is off by more than 1e-6 of the energies: steps resolve neither the driving "
+        "nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what jumps."
     )
     not_unique = (
         "The steady state is not unique: something is conserved (`audit` names it), or rates are "
@@ -157,8 +157,8 @@ def solve(
 
     - `model`: a `Junction`, a `FermionNetwork` or an `OpenSystem`.
     - `ts`: shape (times,), finite, in any order.
-    - `method`: how. Free fermions: `Exact()`, also where left out, and, where driven, `SplitStep`
-      (a `Junction`) or `Magnus` (a `FermionNetwork`); an `OpenSystem`:
+    - `method`: how. Free fermions: `Exact()`, also where left out; where driven `SplitStep` (a
+      `Junction`) or `Magnus` (a `FermionNetwork`) must be given; an `OpenSystem`:
       `Schrodinger`, `EMME` or `BornMarkovSecular` with window baths, `Davies`, `Local`,
       `Redfield` or `Lindblad` with ideal ones.
     - `save`: a function of the state at one time (see `entropax.method`), whose results are

@@ -74,6 +74,13 @@ def axes(kind: Any, name: str, ndim: int) -> list[str]:
     return found
 
 
+def axis_names(kind: Any) -> list[str]:
+    """Names of a ledger's fields and of their axes: taken, where others are to be given."""
+    annotations = typing.get_type_hints(kind)
+    words = [str(getattr(_part(kind, name), "dim_str", "")).split() for name in annotations]
+    return [*_fields(kind), *(word.lstrip("*") for own in words for word in own)]
+
+
 def _fields(kind: Any) -> list[str]:
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]

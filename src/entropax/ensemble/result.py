@@ -20,12 +20,23 @@ LedgerT = TypeVar("LedgerT")
 _LEDGERS = {kind.__name__: kind for kind in (FermionLedger, WindowLedger, GKLSLedger)}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Scan(Generic[LedgerT]):
-    """The solutions of a batch of models, or the draws of an ensemble."""
+    """The solutions of a batch of models, or the draws of an ensemble.
 
-    manifest: Manifest = dataclasses.field(repr=False)
-    collected: Collected = dataclasses.field(repr=False)
+    `samples` were asked for, `indices` are done, `failed` says which of these must not be used;
+    `ledger` and `saved` have all of them, `to_xarray` makes a dataset.
+    """
+
+    manifest: Manifest
+    collected: Collected
+
+    def __repr__(self) -> str:
+        done, failed = len(self.indices), int(self.failed.sum())
+        return (
+            f"{type(self).__name__}({self.manifest.ledger}, {len(self.manifest.ts)} times, {done} "
+            f"of {self.samples} done, {failed} failed)"
+        )
 
     @property
     def ts(self) -> Float[np.ndarray, " times"]:
@@ -91,7 +102,7 @@ class Scan(Generic[LedgerT]):
         return np.where(failed, np.nan, x) if x.dtype.kind in "fc" else x
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Ensemble(Scan[LedgerT]):
     r"""Draws of one random model, and their statistics.
 
@@ -101,11 +112,11 @@ class Ensemble(Scan[LedgerT]):
     temperature). What a ledger computes from its fields take of each draw: `ledger.total_energy`.
     """
 
-    mean: Any = dataclasses.field(repr=False)
-    error: Any = dataclasses.field(repr=False)
-    quantiles: dict[float, Any] = dataclasses.field(repr=False)
-    saved_mean: Draws | np.ndarray = dataclasses.field(repr=False)
-    saved_error: Draws | np.ndarray = dataclasses.field(repr=False)
+    mean: Any
+    error: Any
+    quantiles: dict[float, Any]
+    saved_mean: Draws | np.ndarray
+    saved_error: Draws | np.ndarray
 
 
 def ledger_of(manifest: Manifest) -> Any:

@@ -20,7 +20,7 @@ from entropax._device import Device
 from entropax._versions import versions
 from entropax.ensemble.collect import Collected, Read
 from entropax.ensemble.hosts import Share
-from entropax.ensemble.naming import below, record, whole
+from entropax.ensemble.naming import axis_names, below, record, whole
 from entropax.ensemble.program import (
     AbstractDraws,
     Listed,
@@ -92,15 +92,14 @@ def ensemble(
     1 or where nothing is random, `StoreError` for a store that cannot be used as asked.
     """
     times, method = _checked(ts, method)
+    _require_key(key)
     if not callable(model) and not draws_key(method):
         raise ValueError(
             "`model` must be a function of a key, or `method` one that draws (Schrodinger): "
             f"{type(model).__name__} by {type(method).__name__} is the same every time."
         )
     _require_count("samples", samples)
-    for level in quantiles:
-        if not 0.0 <= level <= 1.0:
-            raise ValueError(f"`quantiles` must be levels between 0 and 1, but hold {level}.")
+    _require_levels(quantiles)
     draws: AbstractDraws
     if callable(model):
         draws = Made(model, method, key, times)
@@ -144,22 +143,15 @@ def scan(
     Everything else is as for `ensemble`; ledgers are kept in memory where there is no store.
     """
     times, method = _checked(ts, method)
+    if key is not None:
+        _require_key(key)
     models, samples = _batched(models)
     draws = _listed(models, samples, method, key, times)
-    named = {
-        name: finite_array(f"coordinates[{name!r}]", values, ndim=1).tolist()
-        for name, values in (coordinates or {}).items()
-    }
-    for name, values in named.items():
-        if len(values) != samples:
-            raise ValueError(
-                f"`coordinates[{name!r}]` must have one value a model ({samples}), "
-                f"but has {len(values)}."
-            )
+    task = Task(draws, times, save)
+    named = _coordinates({} if coordinates is None else coordinates, samples, task)
     question = describe(models, "models") | describe(method, "method") | describe(key, "key")
-    job = _job(
-        "scan", Task(draws, times, save), question, samples, chunk, batch, store, devices, named
-    )
+    question |= describe(sorted(named), "coordinates")
+    job = _job("scan", task, question, samples, chunk, batch, store, devices, named)
     return Scan(job.manifest, _work(job, indices, True, progress, throw))
 
 
@@ -171,6 +163,7 @@ def open_ensemble(
     A damaged file is named in a warning, and left out. Raises `StoreError` for a folder that is
     no store, or one of a newer format.
     """
+    _require_levels(quantiles)
     store = Store(path)
     manifest = store.manifest()
     if manifest is None:
@@ -273,8 +266,8 @@ def _work(
                 raise RuntimeError(f"Draw {which} failed; with `throw=False` it is left out.")
             if store is not None and stopping() and stop < last:
                 raise KeyboardInterrupt(
-                    f"Stopped after draw {stop} of {last}; all draws are in {store.folder}. The "
-                    "same call goes on from there."
+                    f"Stopped after draw {stop} of {last}; they are in {store.folder}. The same "
+                    "call goes on from there."
                 )
     if store is not None and len(spans) < len(job.spans(None)):
         return _read(store, job.manifest)
@@ -340,20 +333,56 @@ def _checked(ts: Numbers, method: AbstractMethod | None) -> tuple[Array, Abstrac
     return times, require_method(Exact() if method is None else method)
 
 
+def _require_levels(quantiles: Sequence[float]) -> None:
+    for level in quantiles:
+        if not 0.0 <= level <= 1.0:
+            raise ValueError(f"`quantiles` must be levels between 0 and 1, but hold {level}.")
+
+
+def _require_key(key: object) -> None:
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
+        raise ValueError(f"`key` must be a key, such as jax.random.key(0), but is {key!r}.")
+
+
 def _require_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
 
 
+def _coordinates(given: Mapping[str, Numbers], samples: int, task: Task) -> dict[str, list[float]]:
+    """Values of each model by names that are free in a dataset."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"`coordinates` must be values by name, but is {given!r}.")
+    taken = {"draws", "times", "failed"} | set(axis_names(task.ledger()))
+    found = {}
+    for name, values in given.items():
+        if name in taken or name.startswith("saved"):
+            raise ValueError(
+                f"`coordinates` must have names that are free, but {name!r} is one of the ledger."
+            )
+        found[name] = finite_array(f"coordinates[{name!r}]", values, ndim=1).tolist()
+        if len(found[name]) != samples:
+            raise ValueError(
+                f"`coordinates[{name!r}]` must have one value a model ({samples}), "
+                f"but has {len(found[name])}."
+            )
+    return found
+
+
 def _batched(models: Any) -> tuple[Any, int]:
     """Models as one batched tree, and their number."""
     if isinstance(models, Sequence):
-        first = [eqx.partition(model, eqx.is_array)[1] for model in models]
-        if not models or any(not eqx.tree_equal(one, first[0]) for one in first):
-            raise ValueError(
-                f"`models` must be of one structure, at least one, but are {len(models)} of "
-                "different ones or none."
-            )
+        if not models:
+            raise ValueError("`models` must hold at least one model, but is empty.")
+        rest = [eqx.partition(model, eqx.is_array)[1] for model in models]
+        shapes = [[np.shape(x) for x in jax.tree.leaves(model)] for model in models]
+        for i, own in enumerate(zip(rest, shapes, strict=True)):
+            if not eqx.tree_equal(own[0], rest[0]) or own[1] != shapes[0]:
+                raise ValueError(
+                    "`models` must be of one structure and of arrays of equal shapes (as many "
+                    f"modes, levels, windows), but `models[{i}]` is unlike the first."
+                )
         models = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *models)
     sizes = {np.shape(x)[:1] for x in jax.tree.leaves(eqx.filter(models, eqx.is_array))}
     if len(sizes) != 1 or () in sizes or (0,) in sizes:

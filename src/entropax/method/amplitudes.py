@@ -4,6 +4,7 @@ The columns of X are the states that the start fills, C the start's density matr
 a start in one window costs what that window does, not what the whole does.
 """
 
+import itertools
 from typing import NamedTuple, Self
 
 import equinox as eqx
@@ -62,9 +63,8 @@ class Setting(eqx.Module):
                 for other, place in enumerate(sector.place):
                     if other != number:
                         others &= place[:, None] == place[None, :]
-                k, i = sector.level, sector.place[number]
-                term = operator[k[:, None], k[None, :]] * matrix[i[:, None], i[None, :]]
-                h = h + strength * term * others
+                term = _product(operator, matrix, sector.level, sector.place[number])
+                h = h + strength * (term if others.all() else term * others)
             coupled.append(h)
         start = model.joint_start.on_levels(model, levels)
         return cls(tuple(coupled), start, tuple(levels), sectors, model.joint_start.is_diagonal)
@@ -199,6 +199,21 @@ class Stretch(eqx.Module):
             part = setting.weighted(i, j, amplitudes[i])
             weighted = weighted.at[(*rows, slice(ends[j], ends[j + 1]))].set(part)
         return ket, weighted
+
+
+def _product(operator: Array, matrix: Array, level: np.ndarray, place: np.ndarray) -> Array:
+    """operator[k, q] matrix[i, j] at the rows and columns (level, place) of a sector.
+
+    By slices where these come in few runs: gathering number by number takes longer than to
+    diagonalise what is gathered.
+    """
+    steps = (np.diff(level) != 0) | (np.diff(place) != 1)
+    edges = [0, *(np.flatnonzero(steps) + 1), len(level)]
+    if len(edges) > 32:
+        rows, columns = level[:, None], level[None, :]
+        return operator[rows, columns] * matrix[place[:, None], place[None, :]]
+    runs = [(level[a], slice(place[a], place[a] + b - a)) for a, b in itertools.pairwise(edges)]
+    return jnp.block([[operator[k, q] * matrix[i, j] for q, j in runs] for k, i in runs])
 
 
 def density_matrix(joint: Array, coherence: Array) -> Array:

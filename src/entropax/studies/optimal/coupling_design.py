@@ -56,7 +56,7 @@ def _run(options: Options) -> Design:
         rounds=12 if options.times is None else 2,
         weight=5.0,
         args=(charge,),
-        tolerance=1e-6,
+        tolerance=1e-6 if options.times is None else 1.0,
         progress=options.progress,
     )
     violation = float(found.violation[0])

@@ -54,7 +54,7 @@ def optimum(
         steps=30,
         rounds=rounds,
         args=(goal,),
-        tolerance=1e-6,
+        tolerance=1e-6 if rounds > 1 else 10.0,
         progress=progress,
     )
     return float(found.loss), float(jnp.exp(found.violation[0]) * goal)
