@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CASE, GAMMA, MODES, TIMES = "a", 3.0, 200, 40
 DRAWS, FEWER, SEED = 256, 128, 0
-SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+SCALES = (0.5, 1.0, 2.0, 4.0)
 """Leads, in units of K, for the growth of fluctuations."""
 LATE = np.array([1e5, 1e6, 1e7, 1e8])
 BAND = (0.05, 0.5, 0.95)
@@ -64,7 +64,7 @@ def _run(options: Options) -> Data:
     model = junction(CASE, GAMMA, (modes, modes))
     mixed = solve(model, x / GAMMA).ledger
     pure = _draws(model, x / GAMMA, 32 if small else DRAWS, options)
-    sizes = np.array([max(int(scale * modes), 4) for scale in SCALES[2 : 4 if small else None]])
+    sizes = np.array([int(scale * modes) for scale in (SCALES[1:3] if small else SCALES)])
     means, spreads = np.zeros(len(sizes)), np.zeros(len(sizes))
     for i, k in enumerate(sizes):
         own = junction(CASE, GAMMA, (int(k), int(k)))
@@ -77,7 +77,8 @@ def _run(options: Options) -> Data:
 
 def _exponent(data: Data) -> tuple[int, float]:
     """The larger half of the leads begins here; d ln(relative spread of Sigma) / d ln K of it."""
-    large = data.sizes >= np.median(data.sizes)
+    count = len(data.sizes)
+    large = slice(min(count // 2, count - 2), None)
     relative = np.log(data.spreads[large] / data.means[large])
     slope = np.polyfit(np.log(data.sizes[large]), relative, 1)[0]
     return int(data.sizes[large][0]), float(slope)
