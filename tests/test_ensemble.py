@@ -159,6 +159,21 @@ def test_a_chunk_larger_than_memory_is_worked_off_in_parts(monkeypatch: Any) -> 
     )
 
 
+def test_a_batch_that_nearly_fits_shrinks(monkeypatch: Any) -> None:
+    """Also where the next number of rounds would lead back to the same batch."""
+    need = pure_program()._footprint()
+    monkeypatch.setattr(program.Program, "_footprint", lambda self: need * self.batch)
+    monkeypatch.setattr(program.Program, "_compile", lambda self: None)
+    monkeypatch.setattr(program, "memory", lambda device: 2.0 * need * 1.95)
+    with pytest.warns(UserWarning, match="is worked off 1 at a time"):
+        assert pure_program(chunk=64).batch == 1
+
+
+def pure_program(chunk: int = 2) -> program.Program:
+    task = program.Task(program.Made(PURE, ex.Exact(), KEY, jnp.asarray(TS)), jnp.asarray(TS), None)
+    return program.Program(task, chunk, jax.local_devices()[:1])
+
+
 def test_moments_of_parts_are_those_of_the_whole(rng: np.random.Generator) -> None:
     x = {
         "a": rng.normal(size=(50, 3)) + 1e3,

@@ -133,18 +133,18 @@ class Program:
         self._is_cpu = devices[0].platform == "cpu"
         self.lanes = min(cores(), chunk) if self._is_cpu and len(devices) == 1 else 1
         share = math.ceil(chunk / (len(devices) * self.lanes))
-        first = rounds = 1 if batch is None else math.ceil(share / min(batch, share))
+        most, is_small = (share if batch is None else min(batch, share)), False
         while True:
+            rounds = math.ceil(share / most)
             self.batch = math.ceil(share / rounds)
-            rounds = math.ceil(share / self.batch)
             self.width = self.batch * rounds * len(devices)
             self._compiled = self._compile()
             allowed = _SHARE * memory(devices[0])
             need = self._footprint()
             if need <= allowed or self.batch == 1 or batch is not None:
                 break
-            rounds = min(share, math.ceil(rounds * need / allowed))
-        if rounds > first:
+            most, is_small = min(self.batch - 1, max(1, int(self.batch * allowed / need))), True
+        if is_small:
             warnings.warn(
                 f"{share} draws at once need more memory than {allowed / 2**30:.1f} GiB, half of "
                 f"the memory: `chunk` of {chunk} is worked off {self.batch} at a time.",
