@@ -26,6 +26,12 @@ def is_traced(value: object) -> bool:
     return isinstance(value, Tracer)
 
 
+def require_count(name: str, value: object) -> None:
+    """`ValueError` for what is no integer of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
+
+
 def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any], Any]) -> Array:
     """Return `value`, of which `holds(xp, value)` must be true throughout; `rule` says so in words.
 

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from entropax._checks import require_count
 from entropax.progress import bar
 from entropax.protocol import AbstractProtocol
 
@@ -114,7 +115,7 @@ def optimise(
     Raises `ValueError` for a loss that is not a real number, or not finite at the start, for a
     start outside the bounds, and for going on with another optimiser or other bounds.
     """
-    _require_count("steps", steps)
+    require_count("steps", steps)
     if not callable(loss):
         raise ValueError(f"`loss` must be a function of the parameters, but is {loss!r}.")
     optimiser = _DEFAULT if optimiser is None else optimiser
@@ -233,11 +234,6 @@ def _step(
     sizes = [jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(gradient)]
     moved = optax.apply_updates(x, change)
     return moved, _strong(state), jnp.asarray(value), jnp.max(jnp.stack(sizes))
-
-
-def _require_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
 
 
 def _as_arrays(tree: Any) -> Any:
@@ -428,7 +424,7 @@ def optimise_with_constraint(
     Warns where the constraint is not met to the tolerance after the last round.
     """
     lagrangian = _Lagrangian(problem)
-    _require_count("rounds", rounds)
+    require_count("rounds", rounds)
     if not weight > 0:
         raise ValueError(f"`weight` must be positive, but is {weight!r}.")
     args = _as_arrays(args)

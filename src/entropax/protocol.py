@@ -10,7 +10,14 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Float
 
-from entropax._checks import Numbers, as_pytree, check, check_against, finite_array
+from entropax._checks import (
+    Numbers,
+    as_pytree,
+    check,
+    check_against,
+    finite_array,
+    require_count,
+)
 
 Time = Float[Array, ""]
 
@@ -152,6 +159,10 @@ class AbstractThroughPoints(AbstractProtocol):
         own = cls(_nodes(duration, pieces), _line(start, end, pieces))
         return Held(own, start, end, duration)
 
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        time = jnp.clip(time, *self.domain)
+        return self.within(time, (time, time))
+
     @property
     def breaks(self) -> Float[Array, " breaks"]:
         return self.times[1:-1]
@@ -159,6 +170,10 @@ class AbstractThroughPoints(AbstractProtocol):
     @property
     def domain(self) -> Interval:
         return self.times[0], self.times[-1]
+
+    @abc.abstractmethod
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        """The value on the piece that a stretch lies in."""
 
     def _piece(self, stretch: Interval) -> Array:
         """Which piece a stretch lies in."""
@@ -172,10 +187,6 @@ class PiecewiseLinear(AbstractThroughPoints):
 
     def __init__(self, times: Numbers, values: Numbers):
         super().__init__(times, values)
-
-    def __call__(self, time: Time) -> Float[Array, ""]:
-        time = jnp.clip(time, *self.domain)
-        return self.within(time, (time, time))
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         piece = self._piece(stretch)
@@ -193,10 +204,6 @@ class CubicSpline(AbstractThroughPoints):
 
     def __init__(self, times: Numbers, values: Numbers):
         super().__init__(times, values)
-
-    def __call__(self, time: Time) -> Float[Array, ""]:
-        time = jnp.clip(time, *self.domain)
-        return self.within(time, (time, time))
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         piece, run = self._piece(stretch), jnp.diff(self.times)
@@ -436,8 +443,7 @@ def _positive(name: str, value: Numbers) -> Float[Array, ""]:
 
 
 def _nodes(duration: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
-    if not isinstance(pieces, int) or isinstance(pieces, bool) or pieces < 1:
-        raise ValueError(f"`pieces` must be a positive integer, but is {pieces!r}.")
+    require_count("pieces", pieces)
     return _positive("duration", duration) * (jnp.arange(pieces + 1) / pieces)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from entropax._checks import Numbers, finite_array
+from entropax._checks import Numbers, finite_array, require_count
 from entropax._device import Device
 from entropax._versions import versions
 from entropax.ensemble.collect import Collected, Read
@@ -98,7 +98,7 @@ def ensemble(
             "`model` must be a function of a key, or `method` one that draws (Schrodinger): "
             f"{type(model).__name__} by {type(method).__name__} is the same every time."
         )
-    _require_count("samples", samples)
+    require_count("samples", samples)
     _require_levels(quantiles)
     draws: AbstractDraws
     if callable(model):
@@ -212,9 +212,9 @@ def _job(
     if not chosen:
         raise ValueError("`devices` must be at least one device, but is empty.")
     chunk = _CHUNK * len(chosen) if chunk is None else chunk
-    _require_count("chunk", chunk)
+    require_count("chunk", chunk)
     if batch is not None:
-        _require_count("batch", batch)
+        require_count("batch", batch)
     question = question | describe(task.ts, "ts") | describe(task.save, "save")
     manifest = Manifest(
         kind,
@@ -343,11 +343,6 @@ def _require_key(key: object) -> None:
     dtype = getattr(key, "dtype", None)
     if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
         raise ValueError(f"`key` must be a key, such as jax.random.key(0), but is {key!r}.")
-
-
-def _require_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
 
 
 def _coordinates(given: Mapping[str, Numbers], samples: int, task: Task) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax._checks import check
+from entropax._checks import check, require_count
 from entropax.method.base import AbstractMethod
 from entropax.method.splitting import SPLITTINGS
 from entropax.model.driven import BEFORE, AbstractControlled
@@ -152,8 +152,7 @@ class AbstractSteppedMethod(AbstractMethod):
     def __check_init__(self) -> None:
         if self.order not in SPLITTINGS:
             raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
-        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
-            raise ValueError(f"`steps` must be a positive integer, but is {self.steps!r}.")
+        require_count("steps", self.steps)
 
     @abc.abstractmethod
     def known(self, model: eqx.Module) -> AbstractControlled:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from entropax._checks import is_traced
+from entropax._checks import is_traced, require_count
 from entropax._device import memory
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
@@ -76,8 +76,7 @@ class Schrodinger(AbstractMethod):
     def __check_init__(self) -> None:
         if self.order not in SPLITTINGS:
             raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
-        if not isinstance(self.steps, int) or self.steps < 1:
-            raise ValueError(f"`steps` must be a positive integer, but is {self.steps!r}.")
+        require_count("steps", self.steps)
         if self.observation is not None and not isinstance(self.observation, Observation):
             raise ValueError(f"`observation` must be an Observation, but is {self.observation!r}.")
 
