@@ -28,6 +28,10 @@ _AXIS = "draws"
 _SHARE = 0.5
 """Of the memory, what a chunk may take."""
 
+_MOST_ON_A_CORE = 8
+"""Draws at a time on a core: fewer, and small ones wait for calls; more, and large ones leave the
+caches (`benchmarks/README.md`)."""
+
 
 class AbstractDraws(eqx.Module):
     """Draw number i: which model, by which method."""
@@ -123,7 +127,7 @@ class Program:
 
     A CPU that is one device works on one core; so as many calls are made side by side as there
     are cores (`lanes`). The batch is what fits into half of the memory, found by asking the
-    compiler; it divides the share of a device, which is rounded up.
+    compiler, on a core 8 at most; it divides the share of a device, which is rounded up.
     """
 
     def __init__(
@@ -133,7 +137,11 @@ class Program:
         self._is_cpu = devices[0].platform == "cpu"
         self.lanes = min(cores(), chunk) if self._is_cpu and len(devices) == 1 else 1
         share = math.ceil(chunk / (len(devices) * self.lanes))
-        most, is_small = (share if batch is None else min(batch, share)), False
+        if batch is not None:
+            most = min(batch, share)
+        else:
+            most = min(share, _MOST_ON_A_CORE) if self._is_cpu else share
+        is_small = False
         while True:
             rounds = math.ceil(share / most)
             self.batch = math.ceil(share / rounds)
@@ -146,8 +154,8 @@ class Program:
             most, is_small = min(self.batch - 1, max(1, int(self.batch * allowed / need))), True
         if is_small:
             warnings.warn(
-                f"{share} draws at once need more memory than {allowed / 2**30:.1f} GiB, half of "
-                f"the memory: `chunk` of {chunk} is worked off {self.batch} at a time.",
+                f"Draws need so much memory that in {allowed / 2**30:.1f} GiB, half of what there "
+                f"is, `chunk` of {chunk} is worked off {self.batch} at a time.",
                 stacklevel=4,
             )
 

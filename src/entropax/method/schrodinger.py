@@ -18,14 +18,11 @@ from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
 from entropax.method.amplitudes import Setting, Stretch, Values
 from entropax.method.base import AbstractMethod, open_system
-from entropax.method.phases import forms, from_eigenbasis
+from entropax.method.phases import from_eigenbasis
 from entropax.method.sectors import Sector, find_sectors
 from entropax.method.splitting import SPLITTINGS, Splitting, middle_energies
 from entropax.method.states import Observed, WindowState
 from entropax.model import Observation, OpenSystem
-
-CHUNK = 64
-"""Times that are treated together: enough for matrix products to run at full speed."""
 
 
 class Schrodinger(AbstractMethod):
@@ -93,17 +90,17 @@ class Schrodinger(AbstractMethod):
         method = dataclasses.replace(
             self, observation=observation, sectors=sectors, plan=_plan(known.apart(), ts)
         )
-        method._require_memory(known)
+        method._require_memory(known, ts.shape[0])
         return method
 
-    def _require_memory(self, model: OpenSystem) -> None:
+    def _require_memory(self, model: OpenSystem, times: int) -> None:
         sizes = [sector.size for sector in self.sectors or ()]
-        observables = model.sites + len(model.baths) + 1
-        # h, vectors, LAPACK's workspace, R; two parts of every observable
-        need = sum(16.0 * n * n * observables for n in sizes) + 16.0 * 8 * max(sizes) ** 2
+        # h, vectors, LAPACK's workspace, R, one observable; phases and products with them
+        need = sum(16.0 * n * (2 * n + 2 * times) for n in sizes)
+        need += 16.0 * max(sizes) * (6 * max(sizes) + 2 * times)
         if self.mutual_information:
             need += 16.0 * 4 * float(np.prod([bath.size for bath in model.baths])) ** 2
-        if self.mutual_information or self.observation is not None:
+        if self._sees_all:
             whole = model.levels * float(np.prod([bath.size for bath in model.baths]))
             need += 16.0 * 3 * whole * sum(len(s.columns) for s in self.sectors or ())
         have = (
@@ -154,7 +151,6 @@ class Schrodinger(AbstractMethod):
         energies = [known.within(a, (a, b)).spectrum()[0] for a, b in itertools.pairwise(edges)]
         stretch = self._setting(known).begin(known.before().spectrum()[0])
         stretch = stretch.jump(edges[0], energies[0], stretch.amplitudes)
-        steps = sum(-(-n // CHUNK) for n in counts)
         progress, found, done = meter.init(), [], 0
         for number, count in enumerate(counts):
             spectra = stretch.spectra()
@@ -162,11 +158,15 @@ class Schrodinger(AbstractMethod):
                 own = ts[sum(counts[:number]) :][:count] if self.plan else ts
                 if len(counts) > 1:  # times of other stretches must not run away
                     own = jnp.clip(own, edges[number], edges[number + 1])
-                progress, states = self._chunks(
-                    known, stretch, spectra, own, reduce, meter, progress, done / steps, steps
+
+                def tell(progress, of_these, before=done):
+                    return meter.step(progress, (before + of_these) / sum(counts))
+
+                progress, states = self._states(
+                    known, stretch, spectra, own, reduce, tell, progress
                 )
                 found.append(states)
-                done += -(-count // CHUNK)
+                done += count
             if number + 1 < len(counts):
                 time = edges[number + 1]
                 stretch = stretch.jump(time, energies[number + 1], stretch.at(time, spectra))
@@ -176,44 +176,36 @@ class Schrodinger(AbstractMethod):
         own = jnp.searchsorted(known.breaks, ts, side="right")
         return jax.tree.map(lambda *x: jnp.stack(x)[own, jnp.arange(ts.shape[0])][back], *found)
 
-    def _chunks(
+    def _states(
         self,
         model: OpenSystem,
         stretch: Stretch,
         spectra: list[Spectrum],
         ts: Float[Array, " t"],
         reduce: Callable[[Any], PyTree[Array]],
-        meter: diffrax.AbstractProgressMeter,
+        tell: Callable[[PyTree[Array], Array | int], PyTree[Array]],
         progress: PyTree[Array],
-        before: float,
-        steps: int,
     ) -> tuple[PyTree[Array], PyTree[Array]]:
-        """`reduce` of the states at times of one stretch, chunk by chunk."""
-        quadratic = forms(stretch, spectra)
-        whole = self.mutual_information or self.observation is not None
-        total = ts.shape[0]
-        size = min(CHUNK, total)
-        chunks = -(-total // size)
-        padded = jnp.concatenate([ts, jnp.full(chunks * size - total, ts[-1])])
-        padded = padded.reshape(chunks, size)
+        """`reduce` of the states at times of one stretch; `tell`: how many of them are done."""
+        values, total = from_eigenbasis(stretch, spectra, ts), ts.shape[0]
+        if not self._sees_all:
+            results = jax.vmap(lambda v: reduce(self._state(model, stretch, v, ())))(values)
+            return tell(progress, total), results
 
         def once(time: Array, values: Values) -> PyTree[Array]:
-            amplitudes = stretch.at(time, spectra) if whole else ()
+            amplitudes = stretch.at(time, spectra)
             return reduce(self._state(model, stretch, values, amplitudes))
 
         def step(progress, indexed):
-            index, times = indexed
-            values = from_eigenbasis(stretch, quadratic, times)
-            if whole:
-                result = jax.lax.map(lambda x: jax.checkpoint(once)(*x), (times, values))
-            else:
-                result = jax.vmap(once)(times, values)
-            return meter.step(progress, before + (index + 1) / steps), result
+            index, *now = indexed
+            return tell(progress, index + 1), jax.checkpoint(once)(*now)
 
-        progress, results = jax.lax.scan(step, progress, (jnp.arange(chunks), padded))
-        return progress, jax.tree.map(
-            lambda x: x.reshape(chunks * size, *x.shape[2:])[:total], results
-        )
+        return jax.lax.scan(step, progress, (jnp.arange(total), ts, values))
+
+    @property
+    def _sees_all(self) -> bool:
+        """Whether the amplitudes of the baths' states are asked for, not only sums over them."""
+        return self.mutual_information or self.observation is not None
 
     def _setting(self, model: OpenSystem) -> Setting:
         assert self.sectors is not None, "`prepare` comes first"
@@ -223,7 +215,7 @@ class Schrodinger(AbstractMethod):
         self, model: OpenSystem, stretch: Stretch, values: Values, amplitudes: tuple[Array, ...]
     ) -> WindowState:
         shared = observed = None
-        if self.mutual_information or self.observation is not None:
+        if self._sees_all:
             kets = stretch.kets(amplitudes)
             total = stretch.setting.joint_entropy()
             if self.mutual_information:
