@@ -80,8 +80,8 @@ def ensemble(
       16 a device where left out; in a store that is there already, its own.
     - `store`: a folder. Called again, a run goes on where it stopped, also with more samples.
     - `devices`: those of this process where left out. A chunk is shared out evenly.
-    - `batch`: draws at a time on a device (or core); what fits into memory where left out, 8 at most
-      on a core.
+    - `batch`: draws at a time on a device (or core); what fits into memory where left out, 8 at
+      most on a core.
     - `indices`: the range of draws that this process makes, from and to multiples of `chunk`, or
       `Share(rank, size)` of several processes; the result is of all that the store holds by then.
     - `quantiles`: levels between 0 and 1.
