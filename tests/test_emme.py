@@ -1,5 +1,6 @@
 """Master equations against the generator written out, closed forms, and their own laws."""
 
+import dataclasses
 from typing import Any
 
 import diffrax
@@ -16,6 +17,7 @@ from scipy.special import sici
 import entropax as ex
 from entropax.method.kernels import finite_memory, long_memory
 from entropax.model.matrices import Explicit
+from entropax.solve import solve_prepared
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 Array = np.ndarray
@@ -198,6 +200,34 @@ def test_populations_alone_by_the_exponential_and_by_a_solver(resonant: bool) ->
     assert_same(
         ex.solve(model, TIMES, ex.EMME(solver=diffrax.Dopri8(), **TIGHT)).ledger, states, 1e-9
     )
+
+
+@pytest.mark.parametrize(("gap", "lead_to"), [(1.0, 2), (1.5, 10)])
+def test_populations_out_of_reach_are_left_out(gap: float, lead_to: int) -> None:
+    """On resonance one jump leads to and fro; off resonance it is shared by two windows."""
+    bath = ex.WindowBath(centers=np.arange(6.0), volumes=(10, 12, 14, 17, 20, 24), width=1.0)
+    link = ex.Coupling(SX, bath, 3e-2, ex.RandomBands(1.0))
+    model = ex.OpenSystem((0.0, gap), (link,), ex.Product(system=1, windows=(2,)))
+    ts = jnp.asarray(TIMES)
+    method = ex.EMME().prepare(model, ts)
+    everything = dataclasses.replace(method, reached=None)
+    assert isinstance(method, ex.EMME)
+    assert method.reached is not None
+    assert len(method.reached) == lead_to
+    some, all_of_it = (
+        solve_prepared(model, ts, m, None, diffrax.NoProgressMeter(), True).ledger
+        for m in (method, everything)
+    )
+    np.testing.assert_allclose(some.joint, all_of_it.joint, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(some.clausius, all_of_it.clausius, rtol=0, atol=1e-12)
+    assert np.all(np.sum(some.joint > 1e-13, axis=(1, 2)) <= len(method.reached))
+
+    def final(energy: jax.Array) -> jax.Array:  # traced energies: nothing is known
+        turned = ex.OpenSystem((0.0, energy), (link,), ex.Product(system=1, windows=(2,)))
+        return ex.solve(turned, [7.0], ex.EMME(coherences=False)).ledger.joint[0]
+
+    expected = all_of_it.joint[0]
+    np.testing.assert_allclose(jax.jit(final)(gap), expected, rtol=0, atol=1e-14)
 
 
 def test_redfield_is_the_exponential_of_the_written_generator() -> None:

@@ -234,9 +234,9 @@ def solve_prepared(
 
 def raise_failures(solution: Any) -> Any:
     """The solution, where its `result` is no failure."""
-    for kind in FAILURES:
-        solution = eqx.error_if(solution, jnp.any(solution.result == kind), RESULTS[kind])
-    return solution
+    found = jnp.stack([jnp.any(solution.result == kind) for kind in FAILURES])
+    told = [RESULTS[kind] for kind in FAILURES]
+    return eqx.branched_error_if(solution, jnp.any(found), jnp.argmax(found), told)
 
 
 def _result(verdict: Verdict) -> RESULTS:

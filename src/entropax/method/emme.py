@@ -1,17 +1,21 @@
 """The extended microcanonical master equation: finite baths that evolve."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from entropax.linalg import Exponential, eigh, matfn_times
-from entropax.method.base import scan_times
+from entropax.method.base import open_system
+from entropax.method.integration import nonnegative
 from entropax.method.master import AbstractMasterEquation, Integrated
+from entropax.method.premises import reached
 from entropax.model import OpenSystem
 from entropax.model.driven import BEFORE
 from entropax.model.open_system import joint_volumes
@@ -52,11 +56,14 @@ class EMME(AbstractMasterEquation):
     such a moment is right to about 1e-6, by the solver's steps.
 
     The exponential takes rates below rounding of the fastest one for zero: name a `solver` where
-    rates differ by 13 orders.
+    rates differ by 13 orders. It follows the populations that rates lead to from the start, which
+    `prepare` fills in (`reached`) where all numbers but the strength are known, not traced.
 
     Raises `ValueError` for a model that is no `OpenSystem`, and for negative times.
     Cost: O(d^2 W^2) a step for populations of d levels and W windows, O(d^4 W^2) with coherences.
     """
+
+    reached: tuple[int, ...] | None = eqx.field(default=None, static=True)
 
     @property
     def frozen(self) -> bool:
@@ -82,6 +89,32 @@ class EMME(AbstractMasterEquation):
         del model, number, gain
         return None
 
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
+        """Find the populations that rates lead to, while numbers can still be looked at."""
+        method, known = super().prepare(model, ts), open_system(self, model)
+        if known.is_driven or not method._is_exponential(known):
+            return method
+        return dataclasses.replace(method, reached=reached(known))
+
+    def run(
+        self,
+        model: eqx.Module,
+        ts: Float[Array, " times"],
+        reduce: Callable[[Any], PyTree[Array]],
+        meter: diffrax.AbstractProgressMeter,
+    ) -> PyTree[Array]:
+        known = open_system(self, model)
+        if known.is_driven or not self._is_exponential(known):
+            return super().run(known, ts, reduce, meter)
+        ts = known.require_defined(nonnegative(ts))  # in any order, which a solver cannot take
+        begin = self._begin(known, self._start(known))
+        return self._stretch(known, begin, (jnp.zeros(()), jnp.zeros(())), ts, reduce, meter)[1]
+
+    def _is_exponential(self, model: OpenSystem) -> bool:
+        constant = self.memory == "infinite" and not self.coherences and self.solver is None
+        few = SMALL_OF_ONE if len(model.couplings) == 1 else SMALL
+        return constant and model.is_piecewise_constant and model.sites <= few
+
     def _stretch(
         self,
         model: OpenSystem,
@@ -91,48 +124,50 @@ class EMME(AbstractMasterEquation):
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> tuple[Integrated, PyTree[Array]]:
-        constant = self.memory == "infinite" and not self.coherences and self.solver is None
-        constant &= model.is_piecewise_constant
-        alone = len(model.couplings) == 1
-        if not constant or model.sites > (SMALL_OF_ONE if alone else SMALL):
+        if not self._is_exponential(model):
             return super()._stretch(model, y, stretch, ts, reduce, meter)
         now, scale = model.within(stretch[0], stretch), jnp.ones(())
         field = self.field(model, stretch)
         unscaled = now
-        if alone:
+        if len(model.couplings) == 1:
             scale = now.couplings[0].strength ** 2
             unscaled = eqx.tree_at(lambda m: m.couplings[0].strength, now, jnp.ones(()))
-        generator, root = self._symmetric_generator(unscaled)
+        everything = tuple(range(model.sites))
+        own = np.array(everything if self.reached is None else self.reached)
+        generator, root = self._symmetric_generator(unscaled, own)
         values, vectors = eigh(generator)
         # what is conserved must be so at any time: rates at rounding level are zero
         rounding = y.state.size * 2.0**-52 * jnp.max(jnp.abs(values))
         spectrum = jnp.where(jnp.abs(values) <= rounding, 0.0, values), vectors
-        scaled = (y.state / root).ravel()
+        scaled = y.state.ravel()[own] / root
 
         def at(time: Array) -> Integrated:
-            since = time - stretch[0]
-            flow = Exponential(scale * since)
-            state = matfn_times(flow, generator, scaled, spectrum=spectrum).reshape(root.shape)
-            return y._replace(state=state * root)
+            flow = Exponential(scale * (time - stretch[0]))
+            state = root * matfn_times(flow, generator, scaled, spectrum=spectrum)
+            whole = jnp.zeros(model.sites).at[own].set(state, unique_indices=True)
+            return y._replace(state=whole.reshape(y.state.shape))
 
         def save(time: Array) -> PyTree[Array]:
             later = at(time)
             return reduce(self._state(now, later, field(time, later, None), time))
 
-        return at(stretch[1]), scan_times(save, ts, meter)
+        found = jax.vmap(save)(ts)
+        meter.close(meter.step(meter.init(), jnp.ones(())))
+        return at(stretch[1]), found
 
-    def _symmetric_generator(self, model: OpenSystem) -> tuple[Array, Array]:
-        r"""$V^{-1/2} G\, V^{1/2}$, symmetric by local detailed balance (Riera Eq. 33)."""
-        root = jnp.broadcast_to(
-            jnp.sqrt(joint_volumes(model)), (model.levels, *joint_volumes(model).shape)
-        )
-        field, size = self.field(model, BEFORE), root.size
-        nothing = jnp.zeros(len(model.baths))
-        units = jnp.eye(size).reshape(size, *root.shape)
-        columns = jax.vmap(lambda u: field(0.0, Integrated(u * root, nothing), None).state / root)(
-            units
-        )
-        return columns.reshape(size, size).T, root
+    def _symmetric_generator(self, model: OpenSystem, own: np.ndarray) -> tuple[Array, Array]:
+        r"""$V^{-1/2} G\, V^{1/2}$ of some populations, symmetric by local detailed balance (Riera
+        Eq. 33); and their roots of V.
+        """
+        shape = (model.levels, *joint_volumes(model).shape)
+        root = jnp.broadcast_to(jnp.sqrt(joint_volumes(model)), shape).ravel()[own]
+        field, nothing = self.field(model, BEFORE), jnp.zeros(len(model.baths))
+
+        def column(number: Array, root: Array) -> Array:
+            unit = jnp.zeros(model.sites).at[number].set(root).reshape(shape)
+            return field(0.0, Integrated(unit, nothing), None).state.ravel()[own]
+
+        return jax.vmap(column, out_axes=1)(jnp.asarray(own), root) / root[:, None], root
 
 
 def microcanonical_master_equation(**options: Any) -> EMME:

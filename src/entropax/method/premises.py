@@ -68,6 +68,31 @@ def name_dead_transitions(model: OpenSystem, samples: list[Sample]) -> None:
             )
 
 
+def reached(model: OpenSystem) -> tuple[int, ...] | None:
+    """Populations (indices into `joint`, flat) that rates lead to from the start's, of a model that
+    is not driven; None where that is not known before the program runs.
+    """
+    with jax.ensure_compile_time_eval():
+        start = model.joint_start.on_windows(model)
+        numbers = model.bath_of_coupling
+        operators = [model.in_eigenbasis(coupling.operator) for coupling in model.couplings]
+        memories = [long_memory(offsets(model, number)).real for number in numbers]
+    if any(map(is_traced, (start, *operators, *memories))):
+        return None
+    found = np.asarray(start) > 0
+    while True:
+        before = found
+        for coupling, number, operator, memory in zip(
+            model.couplings, numbers, operators, memories, strict=True
+        ):
+            leads = (np.asarray(operator) != 0)[:, :, None, None] & (np.asarray(memory) > 0)
+            leads &= coupling.matrix.connects(model.baths[number])
+            moved = np.einsum("kqEF,q...F->k...E", leads, np.moveaxis(found, 1 + number, -1))
+            found = found | np.moveaxis(moved, -1, 1 + number)
+        if np.array_equal(found, before):
+            return tuple(np.flatnonzero(found).tolist())
+
+
 def name_fast_driving(model: OpenSystem, samples: list[Sample]) -> None:
     r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
     slopes = [slope for _, slope in samples]
