@@ -16,7 +16,7 @@ from helpers import check_derivative, random_hermitian
 import entropax as ex
 from entropax.method.magnus import Exponentials
 from entropax.method.march import Steps, march
-from entropax.method.splitstep import Rotations
+from entropax.method.splitstep import Rotations, rotation
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -356,3 +356,25 @@ SMALL = junction(modes=2)
 def test_bad_input(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("duration", [1e-3, 0.7, -0.7])
+def test_a_rotation_is_the_exponential_of_its_generator(duration: float) -> None:
+    """At level and coupling zero, on both sides of where the series ends, and for long steps."""
+    for level, squares in itertools.product(
+        (0.0, -1e-9, 0.3, -1.0, 7.0, 60.0), (0.0, 1e-20, 1e-6, 0.2, 0.5, 400.0)
+    ):
+        generator = np.array([[level, 1.0, 0.0], [squares, 0.0, 0.0], [1.0, 0.0, 0.0]])
+        flow = scipy.linalg.expm(-1j * duration * generator)
+        at = jnp.array([level, squares, duration])
+        expected = np.array([flow[0, 0], flow[2, 0] / duration, flow[2, 1] / duration**2])
+        found = np.array(rotation(*at)) / np.array([1.0, duration, duration**2])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+    at = jnp.array([0.0, 0.0, duration])  # where a root of the eigenvalues has no derivative
+    weights = jnp.array([[0.3, -1.1, 2.0], [0.7, 0.4, -3.0]])
+
+    def seen(x: jax.Array) -> jax.Array:
+        found = jnp.stack(rotation(*x))
+        return weights[0] @ found.real + weights[1] @ found.imag
+
+    check_derivative(seen, (at,), (jnp.array([0.4, -0.3, 0.2]),))

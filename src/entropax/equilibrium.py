@@ -164,7 +164,7 @@ def match(
     filled = jnp.clip(jnp.round(jax.lax.stop_gradient(number)), 0, k)
     offset = number - filled
 
-    def seen(sign: float) -> tuple[_Sea, Array]:
+    def seen(sign: Array) -> tuple[_Sea, Array]:
         sea = _sea(energies, sign, _sides(rank, sign, filled), offset)
         in_sea = pairwise_sum(jnp.where(sea.side < 0, energies, 0.0))
         return sea, sign * (energy - in_sea - sea.level * offset) / sea.scale
@@ -197,7 +197,7 @@ def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " 
     rank = _ranks(energies)
     filled = jnp.round(fixed(pairwise_sum(n)))
 
-    def seen(sign: float) -> tuple[_Sea, Array, Array, Array]:
+    def seen(sign: Array) -> tuple[_Sea, Array, Array, Array]:
         side = _sides(rank, sign, filled)
         share = jnp.where(side > 0, n, 1.0 - n)
         offset = pairwise_sum(side * share)
@@ -234,13 +234,13 @@ def _ranks(energies: Array) -> Array:
     return jnp.argsort(jnp.argsort(jax.lax.stop_gradient(energies)))
 
 
-def _sides(rank: Array, sign: float, filled: Array) -> Array:
+def _sides(rank: Array, sign: Array, filled: Array) -> Array:
     """-1 for the first `filled` modes from an end of the band, 1 for the others."""
-    in_sea = rank < filled if sign > 0 else rank >= rank.shape[0] - filled
+    in_sea = jnp.where(sign > 0, rank < filled, rank >= rank.shape[0] - filled)
     return jnp.where(in_sea, -1.0, 1.0)
 
 
-def _sea(energies: Array, sign: float, side: Array, offset: Array) -> _Sea:
+def _sea(energies: Array, sign: Array, side: Array, offset: Array) -> _Sea:
     fixed = jax.lax.stop_gradient(energies)
     above = jnp.min(jnp.where(side > 0, sign * fixed, jnp.inf))
     below = jnp.max(jnp.where(side < 0, sign * fixed, -jnp.inf))
@@ -251,13 +251,14 @@ def _sea(energies: Array, sign: float, side: Array, offset: Array) -> _Sea:
     scale = jnp.where(width > rounding, width, 1.0)
     away = jnp.where(jnp.abs(fixed - level) <= rounding, energies - fixed, energies - level)
     middle = 0.5 * sign * (above + below)
-    return _Sea(jnp.array(sign), side, level, middle, scale, sign * away / scale)
+    return _Sea(sign, side, level, middle, scale, sign * away / scale)
 
 
-def _nearer_end(seen: Callable[[float], Any]) -> Any:
+def _nearer_end(seen: Callable[[Array], Any]) -> Any:
     """What is seen from that end of the band which the state has the smaller excess energy over."""
-    low, high = seen(1.0), seen(-1.0)
-    return jax.tree.map(lambda x, y: jnp.where(low[1] <= high[1], x, y), low, high)
+    both = jax.vmap(seen)(jnp.array([1.0, -1.0]))
+    low, high = both[1]
+    return jax.tree.map(lambda x: jnp.where(low <= high, x[0], x[1]), both)
 
 
 class _Edge(NamedTuple):

@@ -114,7 +114,7 @@ class PiecewiseConstant(AbstractProtocol):
         return Held(cls(nodes[1:-1], jax.vmap(line)(middle)), start, end, duration)
 
     def __call__(self, time: Time) -> Float[Array, ""]:
-        return self.values[jnp.searchsorted(self.times, time, side="right")]
+        return self.values[jnp.searchsorted(self.times, time, side="right", method="compare_all")]
 
     @property
     def is_piecewise_constant(self) -> bool:
@@ -178,7 +178,7 @@ class AbstractThroughPoints(AbstractProtocol):
     def _piece(self, stretch: Interval) -> Array:
         """Which piece a stretch lies in."""
         middle = 0.5 * (stretch[0] + stretch[1])
-        place = jnp.searchsorted(self.times, middle, side="right") - 1
+        place = jnp.searchsorted(self.times, middle, side="right", method="compare_all") - 1
         return jnp.clip(place, 0, self.times.shape[0] - 2)
 
 

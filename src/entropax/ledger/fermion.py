@@ -4,10 +4,13 @@ A state is measured first (`measure`: what one time needs, nothing of other time
 measurements of all times and of the start make the ledger (`settle`).
 """
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from entropax._batching import each
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
 from entropax.ledger.base import Verdict, judge, measure, reference, settle
@@ -169,19 +172,17 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
 
 @measure.register
 def _measure_state(reference: Reference, state: AbstractFermionState) -> Measurement:
-    equilibria = tuple(
-        match_occupations(e, n) for e, n in zip(reference.energies, state.occupations, strict=True)
-    )
+    equilibria = each(match_occupations, reference.energies, state.occupations)
     return _measure(reference.energies, reference.equilibria, equilibria, state)
 
 
 def _measure(
     energies: tuple[Array, ...],
-    before: tuple[Equilibrium, ...],
-    now: tuple[Equilibrium, ...],
+    before: Sequence[Equilibrium],
+    now: Sequence[Equilibrium],
     state: AbstractFermionState,
 ) -> Measurement:
-    n = state.occupations
+    baths = each(_of_a_bath, energies, before, now, state.occupations)
     return Measurement(
         system_entropy=state.system_entropy(),
         system_occupation=jnp.trace(state.system).real,
@@ -190,24 +191,26 @@ def _measure(
         work=state.work,
         environment_entropy=state.environment_entropy(),
         bath_entropy=jnp.stack(state.bath_entropies()),
-        mode_entropy=jnp.stack([jnp.sum(binary_entropy(x)) for x in n]),
-        energy=jnp.stack([pairwise_sum(e * x) for e, x in zip(energies, n, strict=True)]),
-        particles=jnp.stack([pairwise_sum(x) for x in n]),
-        beta=jnp.stack([q.beta for q in now]),
-        mu=jnp.stack([q.mu for q in now]),
-        thermal_entropy=jnp.stack([q.entropy for q in now]),
-        athermality=jnp.stack(
-            [jnp.sum(binary_relative_entropy(x, q.log_odds)) for x, q in zip(n, now, strict=True)]
-        ),
-        moved=jnp.stack(
-            [
-                jnp.sum(binary_relative_entropy(q.occupations, p.log_odds))
-                for q, p in zip(now, before, strict=True)
-            ]
-        ),
-        determined=jnp.stack([q.determined for q in now]),
-        converged=jnp.stack([q.converged for q in now]),
+        **{name: jnp.stack([bath[name] for bath in baths]) for name in baths[0]},
     )
+
+
+def _of_a_bath(
+    energies: Array, before: Equilibrium, now: Equilibrium, n: Array
+) -> dict[str, Array]:
+    """What a `Measurement` holds of one bath with occupations n."""
+    return {
+        "mode_entropy": jnp.sum(binary_entropy(n)),
+        "energy": pairwise_sum(energies * n),
+        "particles": pairwise_sum(n),
+        "beta": now.beta,
+        "mu": now.mu,
+        "thermal_entropy": now.entropy,
+        "athermality": jnp.sum(binary_relative_entropy(n, now.log_odds)),
+        "moved": jnp.sum(binary_relative_entropy(now.occupations, before.log_odds)),
+        "determined": now.determined,
+        "converged": now.converged,
+    }
 
 
 @settle.register

@@ -1,7 +1,8 @@
 """Exact dynamics of free fermions."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import diffrax
 import equinox as eqx
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 
 from entropax.method.base import AbstractMethod, scan_times
 from entropax.method.dense import dense_states
-from entropax.method.star import star_states
+from entropax.method.star import is_crowded, star_states
 from entropax.method.states import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
 from entropax.model.driven import AbstractControlled
@@ -22,9 +23,15 @@ class Exact(AbstractMethod):
     A `Junction` goes by its arrowhead structure: O(modes^2) a time and one eigenproblem per lead
     in the ledger. A `FermionNetwork` goes by dense matrices, O(sites^3) a time. Times are reduced
     one by one; reverse-mode derivatives recompute each time's state instead of storing it.
+
+    `prepare` fills in `crowded`: whether a junction's energies are too close to each other for its
+    structure, so that it goes by dense matrices too; None where they are traced, and both are
+    compiled.
     """
 
-    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> "Exact":
+    crowded: bool | None = eqx.field(default=None, static=True)
+
+    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         del ts
         if isinstance(model, AbstractControlled) and model.is_driven:
             first = next(iter(model.protocols))
@@ -32,10 +39,13 @@ class Exact(AbstractMethod):
             raise ValueError(
                 f"`{first}` must not be driven for the method Exact; take {other}(steps=...)."
             )
-        return self
+        crowded = is_crowded(model) if isinstance(model, Junction) else None
+        if not isinstance(crowded, bool):
+            return self
+        return dataclasses.replace(self, crowded=crowded)
 
     def initial(self, model: eqx.Module) -> AbstractFermionState:
-        return _states(model, 0.0)[0]
+        return self._states(model, 0.0)[0]
 
     def run(
         self,
@@ -44,16 +54,16 @@ class Exact(AbstractMethod):
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        at = _states(model, jnp.max(jnp.abs(ts), initial=0.0))[1]
+        at = self._states(model, jnp.max(jnp.abs(ts), initial=0.0))[1]
         return scan_times(lambda t: reduce(at(t)), ts, meter)
 
-
-def _states(model: eqx.Module, horizon: Float[Array, ""] | float):
-    if isinstance(model, Junction):
-        return star_states(model, horizon)
-    if isinstance(model, FermionNetwork):
-        return dense_states(model)
-    raise ValueError(
-        f"`model` must be a Junction or a FermionNetwork for the method Exact, "
-        f"but is {type(model).__name__}."
-    )
+    def _states(self, model: eqx.Module, horizon: Float[Array, ""] | float):
+        if isinstance(model, Junction):
+            crowded = is_crowded(model) if self.crowded is None else self.crowded
+            return star_states(model, horizon, crowded)
+        if isinstance(model, FermionNetwork):
+            return dense_states(model)
+        raise ValueError(
+            f"`model` must be a Junction or a FermionNetwork for the method Exact, "
+            f"but is {type(model).__name__}."
+        )

@@ -13,13 +13,13 @@ Many rotations $c_s$ are applied together: they add $\sum_s c_s b_s^T$ to U, whe
 follow from $c_s^\dagger U$ and the small matrix $c_s^\dagger c_r$ by one triangular system.
 """
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import expm
 from jaxtyping import Array, Complex, Float
 
 from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
@@ -28,6 +28,13 @@ from entropax.method.star import product_state, squared
 from entropax.method.states import ProductState, StarState
 from entropax.model import Junction
 from entropax.protocol import Interval
+
+_SERIES = np.array([(-1.0) ** n / math.factorial(2 * n + 1) for n in range(10)])[::-1]
+"""Of sin(x)/x in x^2 up to 1, to rounding."""
+
+_GAUSS = np.polynomial.legendre.leggauss(10)
+_NODES, _WEIGHTS = 0.5 * (_GAUSS[0] + 1.0), 0.5 * _GAUSS[1]
+"""Of Gauss' rule on [0, 1]."""
 
 
 class SplitStep(AbstractSteppedMethod):
@@ -176,13 +183,40 @@ def rotation(
 ) -> tuple[Complex[Array, ""], Complex[Array, ""], Complex[Array, ""]]:
     r"""$\alpha, \beta, \gamma$ of the module's head for $|c|^2$ = `squared`, at c = 0 too.
 
-    They are entries of $e^{-iA\tau}$ for $\dot U_d = -i(\epsilon U_d + w)$, $\dot w = -i|c|^2 U_d$
-    and the growth of $U_k/c_k$, $\dot b = -iU_d$.
+    For $\dot U_d = -i(\epsilon U_d + w)$, $\dot w = -i|c|^2 U_d$ and the growth of $U_k/c_k$,
+    $\dot b = -iU_d$: with $\omega^2 = \epsilon^2/4 + |c|^2$,
+
+    $$ \alpha = e^{-i\epsilon\tau/2}(\cos\omega\tau - \frac{i\epsilon}{2\omega}\sin\omega\tau),
+       \quad \beta = -\frac{i}{\omega}\, e^{-i\epsilon\tau/2}\sin\omega\tau,
+       \quad \gamma = -i\int_0^\tau\beta\,d\tau. $$
     """
-    zero, one = jnp.zeros_like(level), jnp.ones_like(level)
-    rows = [[level, one, zero], [squared, zero, zero], [one, zero, zero]]
-    flow = expm(-1j * duration * jnp.array(rows))
-    return flow[0, 0], flow[2, 0], flow[2, 1]
+    e, s = level * duration, squared * duration**2
+    y = 0.25 * e**2 + s
+    is_short = y < 0.25
+    # long steps: the divided difference of e^{-ix} over 0 and the eigenvalues a, b of (e, 1; s, 0)
+    a = 0.5 * e + jnp.where(e < 0, -1.0, 1.0) * jnp.sqrt(jnp.where(is_short, 1.0, y))
+    b = -s / jnp.where(is_short, 1.0, a)
+    # short ones: Gauss' rule
+    few = _NODES**2 * jnp.where(is_short, y, 0.0)
+    # one series for all, and not once more wherever one of them is used
+    sines = _even_sinc(jnp.concatenate([jnp.stack([y, 0.25 * y, 0.25 * b**2]), few]))
+    sines = jnp.asarray(jax.lax.optimization_barrier(sines))
+    sine, half, near = sines[:3]
+    turn = jnp.exp(-0.5j * e)
+    alpha = turn * (1.0 - 0.5 * y * half**2 - 0.5j * e * sine)
+    beta = -1j * turn * sine
+    short = -(_WEIGHTS * _NODES * jnp.exp(-0.5j * _NODES * e)) @ sines[3:]
+    long = (beta + 1j * jnp.exp(-0.5j * b) * near) / a
+    gamma = jnp.asarray(jnp.where(is_short, short, long))
+    return alpha, beta * duration, gamma * duration**2
+
+
+def _even_sinc(y: Array) -> Array:
+    r"""$\sin\sqrt y/\sqrt y$, smooth at 0."""
+    is_small = y < 1.0
+    root = jnp.sqrt(jnp.where(is_small, 1.0, y))
+    series = jnp.polyval(_SERIES, jnp.where(is_small, y, 0.0))
+    return jnp.where(is_small, series, jnp.sin(root) / root)
 
 
 def _rotate(

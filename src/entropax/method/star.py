@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
+from entropax._checks import is_traced
 from entropax.linalg import (
     Exponential,
     arrowhead_spectrum,
@@ -34,19 +36,18 @@ _EPS = 2.0**-52
 
 
 def star_states(
-    junction: Junction, horizon: Float[Array, ""] | float = 1.0
+    junction: Junction,
+    horizon: Float[Array, ""] | float = 1.0,
+    crowded: bool | Bool[Array, ""] = False,
 ) -> tuple[ProductState, Callable[[Float[Array, ""]], StarState]]:
     """The initial state of a junction, and the state at any time up to `horizon`.
 
-    The quotients above lose digits where energies nearly meet: a junction with two modes of one
-    lead closer than 1e-5 of the band (or equal), or two of different leads closer than 1e-8 but
-    not equal, goes by the dense exponential, O(modes^3).
+    One that is `crowded` (`is_crowded`) goes by the dense exponential, O(modes^3).
     """
     energies, couplings = junction.mode_energies, junction.mode_couplings
     filling = junction.mode_occupations
     slices = junction.lead_slices
     spectrum = arrowhead_spectrum(junction.fixed_level, energies, couplings, horizon=horizon)
-    crowded = _is_crowded(junction)
     dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
 
     def structured(time: Array) -> _Correlations:
@@ -72,7 +73,10 @@ def star_states(
         return _Correlations(level, row, occupations, blocks, amplitudes)
 
     def at(time: Float[Array, ""]) -> StarState:
-        c = jax.lax.cond(crowded, dense, structured, time)
+        if isinstance(crowded, bool):
+            c = dense(time) if crowded else structured(time)
+        else:
+            c = jax.lax.cond(crowded, dense, structured, time)
         return StarState(
             system=c.level[None, None],
             occupations=tuple(c.occupations[s] for s in slices),
@@ -114,16 +118,23 @@ def squared(z: Array) -> Array:
     return z.real**2 + z.imag**2
 
 
-def _is_crowded(junction: Junction) -> Bool[Array, ""]:
-    energies = junction.mode_energies
-    band = jnp.max(energies) - jnp.min(energies)
-    merged = 8 * _EPS * jnp.max(jnp.abs(energies))
-    gaps = jnp.diff(jnp.sort(energies))
-    crowded = jnp.any((gaps > merged) & (gaps <= 1e-8 * band))
-    for lead in junction.leads:
-        gaps = jnp.diff(jnp.sort(lead.energies))
-        crowded |= jnp.any(gaps <= jnp.maximum(1e-5 * band, merged))
-    return crowded
+def is_crowded(junction: Junction) -> bool | Bool[Array, ""]:
+    """Whether energies nearly meet, so that the quotients above lose digits: two modes of one lead
+    closer than 1e-5 of the band (or equal), or two of different leads closer than 1e-8 but not
+    equal. A bool where the energies are known before the program runs.
+    """
+    leads = [lead.energies for lead in junction.leads]
+    is_known = not any(map(is_traced, leads))
+    xp = np if is_known else jnp
+    energies = xp.concatenate([xp.asarray(own) for own in leads])
+    band = xp.max(energies) - xp.min(energies)
+    merged = 8 * _EPS * xp.max(xp.abs(energies))
+    gaps = xp.diff(xp.sort(energies))
+    crowded = xp.any((gaps > merged) & (gaps <= 1e-8 * band))
+    for own in leads:
+        gaps = xp.diff(xp.sort(xp.asarray(own)))
+        crowded |= xp.any(gaps <= xp.maximum(1e-5 * band, merged))
+    return crowded if isinstance(crowded, jax.Array) else bool(crowded)
 
 
 def _dense_correlations(junction: Junction, time: Array) -> _Correlations:

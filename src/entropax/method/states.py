@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from entropax._batching import each
 from entropax.entropy import ObservationalTerms, binary_entropy, gaussian_entropy
 from entropax.linalg import BinaryEntropy, compressed_trace
 
@@ -79,7 +80,7 @@ class StarState(AbstractFermionState):
     start: Float[Array, " sites"]
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(gaussian_entropy(block) for block in self.blocks)
+        return tuple(each(gaussian_entropy, self.blocks))
 
     def environment_entropy(self) -> Float[Array, ""]:
         return compressed_trace(BinaryEntropy(), self.start, self.amplitudes)
@@ -100,17 +101,17 @@ class DenseState(AbstractFermionState):
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(self._entropy(bath) for bath in self.baths)
+        return tuple(each(gaussian_entropy, [self._block(bath) for bath in self.baths]))
 
     def environment_entropy(self) -> Float[Array, ""]:
-        return self._entropy(sum(self.baths, ()))
+        return gaussian_entropy(self._block(sum(self.baths, ())))
 
     def joint_entropy(self) -> Float[Array, ""]:
         return gaussian_entropy(self.correlation)
 
-    def _entropy(self, sites: tuple[int, ...]) -> Float[Array, ""]:
+    def _block(self, sites: tuple[int, ...]) -> Inexact[Array, "n n"]:
         index = jnp.array(sites)
-        return gaussian_entropy(self.correlation[index[:, None], index[None, :]])
+        return self.correlation[index[:, None], index[None, :]]
 
 
 class Observed(eqx.Module):
