@@ -8,6 +8,10 @@ from entropax.linalg.arrowhead import (
     level_response as level_response,
 )
 from entropax.linalg.compression import compressed_trace as compressed_trace
+from entropax.linalg.displacement import (
+    Displaced as Displaced,
+    displaced_entropy as displaced_entropy,
+)
 from entropax.linalg.eigenvalues import eigenvalues as eigenvalues
 from entropax.linalg.functions import (
     BinaryEntropy as BinaryEntropy,

@@ -168,7 +168,7 @@ class Rotations(AbstractPropagator):
             interaction_energy=2.0 * jnp.sum(now.mode_couplings * row.real),
             work=work,
             level_row=row,
-            blocks=blocks,
+            leads=blocks,
             amplitudes=squared(level),
             start=n,
         )

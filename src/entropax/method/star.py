@@ -13,7 +13,7 @@ All of it costs O(modes^2) a time, without a dense matrix product.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from entropax._checks import is_traced
 from entropax.linalg import (
+    Displaced,
     Exponential,
     arrowhead_spectrum,
     level_response,
@@ -65,18 +66,17 @@ def star_states(
             filling,
         )
         x = couplings * response.y
-        blocks = tuple(
-            _block(energies[s], couplings[s], x[s], row[s], q[s], occupations[s]) for s in slices
-        )
+        generators = jnp.stack([q.conj(), x.conj(), couplings + 0j, row.conj()])
+        leads = tuple(Displaced(energies[s], occupations[s], generators[:, s]) for s in slices)
         amplitudes = squared(jnp.concatenate([response.level[None], x]))
         level = amplitudes @ junction.initial_occupations
-        return _Correlations(level, row, occupations, blocks, amplitudes)
+        return _Correlations(level, row, occupations, leads, amplitudes)
 
     def at(time: Float[Array, ""]) -> StarState:
         if isinstance(crowded, bool):
             c = dense(time) if crowded else structured(time)
         else:
-            c = jax.lax.cond(crowded, dense, structured, time)
+            c = jax.lax.cond(crowded, dense, lambda t: structured(t).with_matrices(), time)
         return StarState(
             system=c.level[None, None],
             occupations=tuple(c.occupations[s] for s in slices),
@@ -84,7 +84,7 @@ def star_states(
             interaction_energy=2.0 * jnp.sum(couplings * c.row.real),
             work=jnp.zeros(()),
             level_row=c.row,
-            blocks=c.blocks,
+            leads=c.leads,
             amplitudes=c.amplitudes,
             start=junction.initial_occupations,
         )
@@ -109,8 +109,14 @@ class _Correlations(NamedTuple):
     level: Float[Array, ""]
     row: Complex[Array, " modes"]
     occupations: Float[Array, " modes"]
-    blocks: tuple[Complex[Array, "k k"], ...]
+    leads: tuple[Displaced | Complex[Array, "k k"], ...]
     amplitudes: Float[Array, " sites"]
+
+    def with_matrices(self) -> Self:
+        """The same with the leads' matrices written out."""
+        return self._replace(
+            leads=tuple(x.matrix() if isinstance(x, Displaced) else x for x in self.leads)
+        )
 
 
 def squared(z: Array) -> Array:
@@ -146,25 +152,9 @@ def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
         level=c[0, 0].real,
         row=c[0, 1:],
         occupations=jnp.diagonal(bath).real,
-        blocks=tuple(bath[s, s] for s in junction.lead_slices),
+        leads=tuple(bath[s, s] for s in junction.lead_slices),
         amplitudes=squared(u[0]),
     )
-
-
-def _block(
-    energies: Array, couplings: Array, x: Array, row: Array, q: Array, occupations: Array
-) -> Complex[Array, "k k"]:
-    """C_jk within one lead: a numerator of rank four over the energy difference."""
-    gaps = energies[:, None] - energies[None, :]
-    diagonal = jnp.eye(energies.shape[0], dtype=bool)
-    numerator = (
-        q.conj()[:, None] * x[None, :]
-        - x.conj()[:, None] * q[None, :]
-        - couplings[:, None] * row[None, :]
-        + row.conj()[:, None] * couplings[None, :]
-    )
-    off_diagonal = numerator * masked_inverse(gaps, gaps != 0)
-    return jnp.where(diagonal, occupations[None, :], off_diagonal)
 
 
 @jax.custom_jvp

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax._batching import each
 from entropax.entropy import ObservationalTerms, binary_entropy, gaussian_entropy
-from entropax.linalg import BinaryEntropy, compressed_trace
+from entropax.linalg import BinaryEntropy, Displaced, compressed_trace, displaced_entropy
 
 
 class AbstractFermionState(eqx.Module):
@@ -64,9 +64,10 @@ class ProductState(AbstractFermionState):
 class StarState(AbstractFermionState):
     """A junction at time t.
 
-    `level_row`: C_dj between the level and each mode; `blocks`: correlation matrix of each lead;
-    `amplitudes`: |<d|exp(-iht)|a>|^2 over all sites, which with the initial occupations
-    `start` fix the spectrum of all leads together (physics of one removed direction).
+    `level_row`: C_dj between the level and each mode; `leads`: correlations within each lead, its
+    matrix or what it follows from (`blocks`: matrices); `amplitudes`: |<d|exp(-iht)|a>|^2 over all
+    sites, which with the initial occupations `start` fix the spectrum of all leads together
+    (physics of one removed direction).
     """
 
     system: Inexact[Array, "s s"]
@@ -75,18 +76,29 @@ class StarState(AbstractFermionState):
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
     level_row: Inexact[Array, " all_modes"]
-    blocks: tuple[Inexact[Array, "modes modes"], ...]
+    leads: tuple[Displaced | Inexact[Array, "modes modes"], ...]
     amplitudes: Float[Array, " sites"]
     start: Float[Array, " sites"]
 
+    @property
+    def blocks(self) -> tuple[Inexact[Array, "modes modes"], ...]:
+        """The correlation matrix of each lead."""
+        return tuple(x.matrix() if isinstance(x, Displaced) else x for x in self.leads)
+
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(each(gaussian_entropy, self.blocks))
+        return tuple(each(_lead_entropy, self.leads))
 
     def environment_entropy(self) -> Float[Array, ""]:
         return compressed_trace(BinaryEntropy(), self.start, self.amplitudes)
 
     def joint_entropy(self) -> Float[Array, ""]:
         return jnp.sum(binary_entropy(self.start))
+
+
+def _lead_entropy(correlations: Displaced | Array) -> Array:
+    if isinstance(correlations, Displaced):
+        return displaced_entropy(correlations)
+    return gaussian_entropy(correlations)
 
 
 class DenseState(AbstractFermionState):
