@@ -7,15 +7,12 @@ and the peak memory in gigabytes.
 import ast
 import json
 import os
-import resource
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
-
-from benchmarks.harness import SMALL
 
 CONTRACT = Path(__file__).parents[1] / "tests" / "test_contract.py"
 
@@ -36,7 +33,7 @@ COMPILING = (
 )
 
 
-def program(name: str) -> ast.Module:
+def program(name: str, small: bool) -> ast.Module:
     """The text that `tests/test_contract.py` holds."""
     contract = ast.parse(CONTRACT.read_text())
     texts = {
@@ -47,7 +44,7 @@ def program(name: str) -> ast.Module:
         and isinstance(statement.value, ast.Constant)
     }
     text = texts[name]
-    for old, new in SHORTER.get(name, ()) + (SMALLER.get(name, ()) if SMALL else ()):
+    for old, new in SHORTER.get(name, ()) + (SMALLER.get(name, ()) if small else ()):
         assert old in text
         text = text.replace(old, new)
     return ast.parse(text)
@@ -64,48 +61,54 @@ def imported() -> dict[str, Any]:
     return {"eqx": eqx, "ex": ex, "jax": jax, "jnp": jnp, "optax": optax}
 
 
-def given(modules: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What each program takes from outside."""
+def given(name: str, modules: dict[str, Any], small: bool) -> dict[str, Any]:
+    """What a program takes from outside, and nothing more: making it compiles pieces too."""
     import numpy as np
 
-    ex, jnp = modules["ex"], modules["jnp"]
-    modes, lead_modes, leads = (40, 4, 1) if SMALL else (1000, 100, 2)
-    volumes = (20, 30) if SMALL else (400, 600)
-    rng = np.random.default_rng(0)
-    h, matrix = rng.normal(size=(8, 8)), rng.normal(size=(sum(volumes), sum(volumes)))
-    sx, start = jnp.array([[0.0, 1.0], [1.0, 0.0]]), ex.Product(system=1, windows=(0,))
+    ex, jnp, rng = modules["ex"], modules["jnp"], np.random.default_rng(0)
+    volumes = (20, 30) if small else (400, 600)
+    flip = [[0.0, 1.0], [1.0, 0.0]]
+    match name:
+        case "PROGRAM":
+            h = rng.normal(size=(8, 8))
+            return {
+                "h": h + h.T,
+                "n": np.linspace(0.0, 1.0, 81 if small else 2001),
+                "eps": jnp.array([0.1, -0.2, 0.5]),
+                "t": jnp.array([0.3, 0.3, 0.1]),
+            }
+        case "WINDOWS":
+            matrix = rng.normal(size=(sum(volumes), sum(volumes)))
+            return {
+                "sx": jnp.array(flip),
+                "B": matrix + matrix.T,
+                "n": sum(volumes),
+                "rho": jnp.eye(2) / 2,
+                "start": ex.Product(system=1, windows=(0,)),
+            }
+        case "IDEAL":
+            return {"sx": jnp.array(flip), "ts": jnp.linspace(0.0, 9.0, 7)}
+        case "PROTOCOLS":
+            modes, leads = (4, 1) if small else (100, 2)
 
-    def make_junction(coupling: Any) -> Any:
-        lead = ex.Lead.flat(modes=lead_modes, width=10.0, coupling=coupling, beta=1.0, mu=0.0)
-        return ex.Junction(level=0.0, occupation=0.5, leads=(lead,) * leads)
+            def make_junction(coupling: Any) -> Any:
+                lead = ex.Lead.flat(modes=modes, width=10.0, coupling=coupling, beta=1.0, mu=0.0)
+                return ex.Junction(level=0.0, occupation=0.5, leads=(lead,) * leads)
 
-    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
-    link = ex.Coupling(sx, bath, 3e-3, ex.RandomBands(variance=1.0))
-    return {
-        "PROGRAM": {
-            "h": h + h.T,
-            "n": np.linspace(0.0, 1.0, 2 * modes + 1),
-            "eps": jnp.array([0.1, -0.2, 0.5]),
-            "t": jnp.array([0.3, 0.3, 0.1]),
-        },
-        "WINDOWS": {
-            "sx": sx,
-            "B": matrix + matrix.T,
-            "n": sum(volumes),
-            "rho": jnp.eye(2) / 2,
-            "start": start,
-        },
-        "IDEAL": {"sx": sx, "ts": jnp.linspace(0.0, 9.0, 7)},
-        "PROTOCOLS": {
-            "small_junction": make_junction(0.5),
-            "make_junction": make_junction,
-            "ts": jnp.linspace(0.0, 9.0, 7),
-        },
-        "ENSEMBLES": {
-            "model": ex.OpenSystem((0.0, 1.0), (link,), start),
-            "ts": jnp.linspace(0.0, 60.0, 61),
-        },
-    }
+            return {
+                "small_junction": make_junction(0.5),
+                "make_junction": make_junction,
+                "ts": jnp.linspace(0.0, 9.0, 7),
+            }
+        case "ENSEMBLES":
+            bath = ex.WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
+            link = ex.Coupling(jnp.array(flip), bath, 3e-3, ex.RandomBands(variance=1.0))
+            start = ex.Product(system=1, windows=(0,))
+            return {
+                "model": ex.OpenSystem((0.0, 1.0), (link,), start),
+                "ts": jnp.linspace(0.0, 60.0, 61),
+            }
+    raise ValueError(f"There is no program {name!r}.")
 
 
 def seconds(call: ast.Module, names: dict[str, Any]) -> float:
@@ -122,10 +125,12 @@ def main(name: str) -> None:
     began = time.perf_counter()
     modules = imported()
     found = {"imports": time.perf_counter() - began}
-    first = program(name)
+    from benchmarks.harness import SMALL, peak_memory  # after the imports that are timed
+
+    first = program(name, SMALL)
     # a function is defined once: another one of the same text would be compiled anew
     again = ast.Module([s for s in first.body if not isinstance(s, ast.FunctionDef)], [])
-    names = modules | given(modules)[name]
+    names = modules | given(name, modules, SMALL)
     compiled: list[float] = []
 
     def listen(event: str, duration: float, **_: Any) -> None:
@@ -141,8 +146,7 @@ def main(name: str) -> None:
         found["second"] = seconds(again, names)
         found["recompiled"] = sum(compiled)
         os.chdir(CONTRACT.parent)
-    unit = 1 if sys.platform == "darwin" else 1024
-    found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    found["peak"] = peak_memory()
     print(json.dumps(found))
 
 

@@ -1,9 +1,12 @@
 """What the benchmarks share: sizes, clocks, and what a line of the README is made of."""
 
 import os
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -35,6 +38,16 @@ def agreement(found: Any, expected: Any, rtol: float = 0.0, atol: float = 0.0) -
 def exponent(seconds: Mapping[int, float]) -> float:
     """p of seconds ~ size^p: least squares in log-log."""
     return float(np.polyfit(np.log(list(seconds)), np.log(list(seconds.values())), 1)[0])
+
+
+def peak_memory() -> float:
+    """Gigabytes that this process held at most; Linux's `getrusage` counts its parent's too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024 / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def report(

@@ -1,6 +1,7 @@
 """The README of the benchmarks, from their JSON file.
 
-`python -m benchmarks.report out/benchmarks.json benchmarks/README.md`. Each line is what `benchmarks.harness.report` kept; what it means is the docstring of its benchmark.
+`python -m benchmarks.report out/benchmarks.json benchmarks/README.md`. Each line is what
+`benchmarks.harness.report` kept; what it means is the docstring of its benchmark.
 """
 
 import ast
@@ -33,10 +34,10 @@ FAMILIES = {
     "Window baths": "",
     "Ideal baths": "Operators, Liouvillians and baths of rivals are made outside the timing.",
     "Driven junctions": "A level ramp of 64 pieces, two leads of K modes.",
-    "Ensembles": """Where a draw of D = 200 spends its time, one core, 8 in one `vmap`, 7 ms (2026-11-21):
-LAPACK's `dsyevd` 2.9 ms, observables 3, drawing and assembling H 0.5, entropies and temperatures the rest.
-LAPACK alone on both of two cores takes 1.4 to 1.5 ms a draw while the NumPy loop takes 4.2 to 7:
-with all else free the loop could not be beaten more than 3- to 4.5-fold.""",
+    "Ensembles": """Where a draw of D = 200 spends its time, one core, 8 in one `vmap`, 7 ms
+(2026-11-21): LAPACK's `dsyevd` 2.9 ms, observables 3, drawing and assembling H 0.5, entropies and
+temperatures the rest. LAPACK alone on both of two cores takes 1.4 to 1.5 ms a draw while the NumPy
+loop takes 4.2 to 7: with all else free the loop could not be beaten more than 3- to 4.5-fold.""",
     "First calls": "",
 }
 

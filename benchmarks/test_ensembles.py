@@ -135,13 +135,14 @@ def test_pure_starts(benchmark: Any, capsys: Any) -> None:
 
 
 MEMORY = """
-import sys, resource, jax
+import sys, jax
+from benchmarks.harness import peak_memory
 from benchmarks.test_ensembles import TIMES, model
 import entropax as ex
 ex.ensemble(
     model(), TIMES, ex.Schrodinger(), key=jax.random.key(0), samples=int(sys.argv[1]), chunk=32
 )
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+print(peak_memory())
 """
 
 

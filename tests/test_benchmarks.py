@@ -1,4 +1,4 @@
-"""The benchmarks and their README run, once and small, so that they cannot rot; no time is judged."""
+"""The benchmarks and their README run, once and small, so that they cannot rot."""
 
 import json
 import os
