@@ -5,6 +5,7 @@
 """
 
 import ast
+import itertools
 import json
 import sys
 import textwrap
@@ -31,6 +32,7 @@ Single timings scatter by 20 %."""
 
 FAMILIES = {
     "Junctions": "Usui's case (a): two flat bands of K modes each, W = 10, Γ = 3.",
+    "Growth": "",
     "Window baths": "",
     "Ideal baths": "Operators, Liouvillians and baths of rivals are made outside the timing.",
     "Driven junctions": "A level ramp of 64 pieces, two leads of K modes.",
@@ -38,21 +40,18 @@ FAMILIES = {
 (2026-11-21): LAPACK's `dsyevd` 2.9 ms, observables 3, drawing and assembling H 0.5, entropies and
 temperatures the rest. LAPACK alone on both of two cores takes 1.4 to 1.5 ms a draw while the NumPy
 loop takes 4.2 to 7: with all else free the loop could not be beaten more than 3- to 4.5-fold.""",
-    "First calls": "",
+    "First calls": "Ours is the second call.",
 }
-
-COLUMNS = ("task", "ours", "rival", "rival / ours", "first call", "memory", "agreement")
 
 
 def page(data: dict[str, Any]) -> str:
-    lines = [entry["extra_info"] for entry in data["benchmarks"]]
-    parts = [ABOUT, run(data), "## Bars", bars(lines)]
-    for family, text in FAMILIES.items():
-        entries = [e for e in data["benchmarks"] if e["extra_info"]["family"] == family]
-        told = [row(entry["extra_info"]) for entry in entries]
-        parts += [f"## {family}", text, table(COLUMNS, told), meanings(entries)]
-    grown = [e for e in data["benchmarks"] if "growth" in e["extra_info"]]
-    parts += ["## Growth", growth([e["extra_info"] for e in grown]), meanings(grown)]
+    order = list(FAMILIES)
+    entries = sorted(data["benchmarks"], key=lambda e: order.index(e["extra_info"]["family"]))
+    parts = [ABOUT, run(data), "## Bars", bars(entry["extra_info"] for entry in entries)]
+    for family, group in itertools.groupby(entries, lambda e: e["extra_info"]["family"]):
+        own = list(group)
+        told = (growth if family == "Growth" else times)([entry["extra_info"] for entry in own])
+        parts += [f"## {family}", FAMILIES[family], told, meanings(own)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -70,43 +69,46 @@ def run(data: dict[str, Any]) -> str:
         f"Threads of linear algebra: {', '.join(machine['threads'])}; settings: {settings}.",
     ]
     if machine["small"]:
-        facts.insert(
-            0, "**Small sizes, run once to see that everything works: no times to go by.**"
-        )
-    return "\n".join(["## This run", *facts])
+        facts.insert(0, "**Small sizes, run once to see that all works: no times to go by.**")
+    return "\n".join(["## This run", *map(bullet, facts)])
 
 
-def bars(lines: Iterable[dict[str, Any]]) -> str:
+def bars(told: Iterable[dict[str, Any]]) -> str:
     rows = []
-    for task, kind, asked, found in (bar for line in lines for bar in line.get("bars", ())):
+    for task, kind, asked, found in (bar for line in told for bar in line.get("bars", ())):
         met = found >= asked if kind == "at least" else found <= asked
-        rows.append((task, f"{kind} {asked:g}", f"{found:.3g}", "met" if met else "**not met**"))
+        rows.append((task, f"{kind} {asked:g}", digits(found, 3), "met" if met else "**not met**"))
     return table(("task", "asked", "found", ""), rows)
+
+
+def times(told: Iterable[dict[str, Any]]) -> str:
+    columns = ("task", "ours", "rival", "rival / ours", "first call", "memory", "agreement")
+    return table(columns, map(row, told))
 
 
 def row(line: dict[str, Any]) -> tuple[str, ...]:
     ours, rivals = line.get("ours"), line.get("rivals", {})
     beside = [f"({name} {time(x)})" for name, x in line.get("beside", {}).items()]
-    ratios = [f"{x / ours:.2g}" + " (rival faster)" * (x < ours) for x in rivals.values()]
+    ratios = [digits(x / ours) + " (rival faster)" * (x < ours) for x in rivals.values()]
     return (
         line["task"],
         time(ours),
         "; ".join([f"{name} {time(x)}" for name, x in rivals.items()] + beside),
         "; ".join(ratios),
         time(line.get("first_call")),
-        "; ".join(f"{name} {x:.2g} GB" for name, x in line.get("memory", {}).items()),
-        "; ".join(f"{name} {x:.0e}" for name, x in line.get("errors", {}).items()),
+        "; ".join(f"{name} {size(x)}" for name, x in line.get("memory", {}).items()),
+        "; ".join(f"{name} {x:.1g}" for name, x in line.get("errors", {}).items()),
     )
 
 
-def growth(lines: Iterable[dict[str, Any]]) -> str:
+def growth(told: Iterable[dict[str, Any]]) -> str:
     """Seconds by size, and the exponent that fits them."""
     rows = []
-    for line in lines:
+    for line in told:
         for name, by_size in line["growth"].items():
-            seconds = {int(size): x for size, x in by_size.items()}
-            told = "; ".join(f"{size}: {time(x)}" for size, x in seconds.items())
-            rows.append((line["task"], name, told, f"K^{exponent(seconds):.2f}"))
+            seconds = {int(modes): x for modes, x in by_size.items()}
+            each = "; ".join(f"{modes}: {time(x)}" for modes, x in seconds.items())
+            rows.append((line["task"], name, each, f"K^{exponent(seconds):.2f}"))
     return table(("task", "", "by K", "grows as"), rows)
 
 
@@ -131,7 +133,18 @@ def docstring(fullname: str) -> str:
 def time(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"{1e3 * seconds:.2g} ms" if seconds < 0.1 else f"{seconds:.3g} s"
+    return f"{digits(1e3 * seconds)} ms" if seconds < 0.1 else f"{digits(seconds, 3)} s"
+
+
+def size(gigabytes: float) -> str:
+    if gigabytes < 0.1:
+        return f"{digits(1e3 * gigabytes)} MB"
+    return f"{digits(gigabytes)} GB"
+
+
+def digits(x: float, count: int = 2) -> str:
+    """So many significant digits, without an exponent for the usual sizes."""
+    return f"{float(f'{x:.{count}g}'):g}"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

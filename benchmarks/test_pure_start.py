@@ -77,7 +77,7 @@ def test_pure_start(benchmark: Any, capsys: Any) -> None:
     errors = {
         "matrices": agreement(blocks, matrices, atol=1e-8),
         "entropies": agreement(entropies, exact, atol=1e-8),
-        "entropies by its own": agreement(entropies, its_entropies, atol=2.1e-9 * modes),
+        "its own entropies": agreement(entropies, its_entropies, atol=2.1e-9 * modes),
     }
     benchmark.pedantic(lambda: jax.block_until_ready(ours()), rounds=1 if SMALL else 3)
     report(
