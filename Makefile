@@ -39,9 +39,10 @@ format: $(INSTALLED) ## rewrite the code in the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## time the benchmarks, rivals in the same run, into out/benchmarks.json
+bench: $(INSTALLED) ## time the benchmarks, rivals in the same run, and write benchmarks/README.md
 	mkdir -p $(OUT)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(OUT)/benchmarks.json
+	$(BIN)/python -m benchmarks.report $(OUT)/benchmarks.json benchmarks/README.md
 
 clean: ## remove .venv, builds and caches; results in out/ stay
 	rm -rf .venv build dist .benchmarks .hypothesis .pytest_cache .ruff_cache

@@ -1,0 +1,57 @@
+"""First calls of the contract's programs, with nothing compiled before.
+
+`ENTROPAX_SMALL=1` runs everything once at a small size.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.harness import report
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS = {
+    "PROGRAM": "a junction of 1000 modes a lead",
+    "WINDOWS": "a spin and a finite bath in four ways",
+    "IDEAL": "a qubit between two ideal baths",
+    "PROTOCOLS": "a protocol optimised, and a gradient",
+    "ENSEMBLES": "an ensemble of 16 draws, stored",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_first_call(name: str, benchmark: Any, capsys: Any) -> None:
+    """Programs of `tests/test_contract.py` as they stand, twice in a process of their own.
+
+    No compilation cache on disk; imports are counted apart. Compiling and set-up: the first call
+    less the second, of which what it compiles anew is taken off. `PROTOCOLS` with 100 modes a lead
+    and one step of its optimiser instead of 200, `ENSEMBLES` with 16 samples instead of 256, as
+    more of them only repeat what is compiled.
+    """
+    command = [sys.executable, "-m", "benchmarks.first_call", name]
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
+
+    def run() -> dict[str, float]:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    found = benchmark.pedantic(run, rounds=1)
+    compiling = found["first"] - (found["second"] - found["recompiled"])
+    report(
+        benchmark,
+        capsys,
+        "First calls",
+        f"`{name}`: {PROGRAMS[name]}",
+        ours=found["second"],
+        beside={"compiling and set-up": compiling, "imports": found["imports"]},
+        first_call=found["first"],
+        memory={"peak": found["peak"]},
+        bars=[(f"first call of `{name}`, compiling and set-up, seconds", "at most", 20, compiling)],
+    )
