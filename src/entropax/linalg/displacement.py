@@ -30,11 +30,14 @@ from entropax.linalg.spectral import trace_fn
 _FLOOR = 1e-13
 """A remainder whose largest diagonal entry is smaller holds nothing but rounding."""
 
-_DENSE = 2000
+_DENSE = 1500
 """Up to this size an eigenproblem is faster (`docs/performance.md`)."""
 
 _ROWS = 32
 """The largest diagonal entry is looked for among rows of so many first: that is vectorised."""
+
+_TOGETHER = 11
+"""Shifts that are worked off at once, of both ends: enough to keep all cores of a CPU busy."""
 
 _LEAST = 64
 """Smaller remainders are eliminated without leaving out what has been."""
@@ -83,19 +86,20 @@ def _by_elimination(c: Displaced) -> Array:
     shifts, weights = _quadrature()
     squares = _distance_from_half(c)
 
-    def bracket(shift: Array) -> Array:
-        both = log_determinant(c, shift) + log_determinant(_complement(c), shift)
-        return both + squares / (shift + 0.5) ** 2
+    ends = jax.tree.map(lambda *x: jnp.stack(x), c, _complement(c))
 
-    return n * jnp.log(2.0) - 2.0 * squares + weights @ jax.lax.map(bracket, shifts)
+    def bracket(shift: Array) -> Array:
+        both = jax.vmap(lambda end: log_determinant(end, shift))(ends)
+        return jnp.sum(both) + squares / (shift + 0.5) ** 2
+
+    found = jax.lax.map(bracket, shifts, batch_size=_TOGETHER)
+    return n * jnp.log(2.0) - 2.0 * squares + weights @ found
 
 
 @_by_elimination.def_jvp
 def _by_elimination_jvp(primals, tangents):
-    def dense(c: Displaced) -> Array:
-        return trace_fn(BinaryEntropy(), c.matrix())
-
-    return _by_elimination(*primals), eqx.filter_jvp(dense, primals, tangents)[1]
+    # value and derivative share one eigenproblem
+    return eqx.filter_jvp(lambda c: trace_fn(BinaryEntropy(), c.matrix()), primals, tangents)
 
 
 def log_determinant(c: Displaced, shift: Float[Array, ""]) -> Float[Array, ""]:
@@ -147,20 +151,27 @@ def _eliminate(left: _Left, least: Array, count: int) -> _Left:
         q, x, t, p = (jax.lax.complex(*z) for z in now.generators[:, place].reshape(2, 4).T)
         # S G_p^dagger, then the column of the pivot, (G S G_p^dagger) / (energy - the pivot's)
         a = jnp.stack([x, -q, -p, t]).conj()
-        by = jnp.stack([jnp.append(a.real, -a.imag), jnp.append(a.imag, a.real)])
-        column = (by @ now.generators) / (energies - now.energies[place])
+        by = jnp.append(a.real, -a.imag), jnp.append(a.imag, a.real)
+        column = jnp.stack([_weighted(part, now.generators) for part in by])
+        column = column / (energies - now.energies[place])
         # of rounding nothing is eliminated: it would grow; what is left has the same determinant
         column = jnp.where(pivot > _FLOOR, column, 0.0)
         column = jnp.asarray(jax.lax.optimization_barrier(column))  # once, not in each use of it
-        g = jnp.stack([q, x, t, p])
-        back = jnp.stack([jnp.append(g.real, g.imag), jnp.append(-g.imag, g.real)], axis=1)
-        generators = now.generators - (back / pivot) @ column
-        rest = now.excess - jnp.sum(column**2, axis=0) / pivot
+        g = jnp.stack([q, x, t, p]) / pivot
+        back = jnp.append(g.real, g.imag), jnp.append(-g.imag, g.real)
+        taken = back[0][:, None] * column[0] + back[1][:, None] * column[1]
+        generators = now.generators - taken
+        rest = now.excess - (column[0] ** 2 + column[1] ** 2) / pivot
         rest = rest.at[place].set(-jnp.inf)
         return _Left(energies, rest, generators, now.found + jnp.log1p(excess))
 
     done = jax.lax.fori_loop(0, count, step, padded)
     return _Left(done.energies[:size], done.excess[:size], done.generators[:, :size], done.found)
+
+
+def _weighted(weights: Array, rows: Array) -> Array:
+    """`weights @ rows`; of so few rows, products and sums are faster than a matrix product."""
+    return sum((w * row for w, row in zip(weights, rows, strict=True)), jnp.zeros(()))
 
 
 def _complement(c: Displaced) -> Displaced:
