@@ -136,6 +136,8 @@ class Program:
         self.task, self.devices = task, tuple(devices)
         self._is_cpu = devices[0].platform == "cpu"
         self.lanes = min(cores(), chunk) if self._is_cpu and len(devices) == 1 else 1
+        # the same threads for all chunks: each new one may take memory of its own, and keep it
+        self._pool = ThreadPoolExecutor(self.lanes)
         share = math.ceil(chunk / (len(devices) * self.lanes))
         if batch is not None:
             most = min(batch, share)
@@ -172,11 +174,8 @@ class Program:
     def run(self, start: int, stop: int) -> Draws:
         """Draws [start, stop) of one chunk: by the same program, whatever their number."""
         # a library that spreads one matrix over all cores only stands in the others' way
-        with (
-            threadpool_limits(1, "blas") if self._is_cpu else contextlib.nullcontext(),
-            ThreadPoolExecutor(self.lanes) as pool,
-        ):
-            parts = list(pool.map(self._call, range(start, stop, self.width)))
+        with threadpool_limits(1, "blas") if self._is_cpu else contextlib.nullcontext():
+            parts = list(self._pool.map(self._call, range(start, stop, self.width)))
         return {name: np.concatenate([x[name] for x in parts])[: stop - start] for name in parts[0]}
 
     def _call(self, start: int) -> Draws:

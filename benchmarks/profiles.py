@@ -1,0 +1,128 @@
+"""Where the time of five tasks goes, and the floor that the machine sets: `docs/performance.md`.
+
+`python -m benchmarks.profiles` prints each part, timed alone on arrays that are there already.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import entropax as ex
+from benchmarks import test_ensembles, test_junction, test_windows
+from benchmarks.harness import SMALL, median_seconds
+from entropax.linalg import displaced_entropy, eigenvalues
+from entropax.method.phases import from_eigenbasis
+from entropax.method.star import star_states
+
+MODES = 30 if SMALL else 1000
+REPEAT = 1 if SMALL else 5
+
+
+def show(name: str, function, *arguments) -> float:
+    """Seconds of a compiled function, printed in milliseconds."""
+    compiled = jax.jit(function)
+    jax.block_until_ready(compiled(*arguments))
+    seconds = median_seconds(compiled, *arguments, repeat=REPEAT)
+    print(f"  {name}: {1e3 * seconds:.3g} ms")
+    return seconds
+
+
+def machine() -> None:
+    print("machine")
+    n = 200 if SMALL else 2000
+    square = jnp.asarray(np.random.default_rng(0).normal(size=(n, n)))
+    print(f"  product: {2e-9 * n**3 / show('matrix product', jnp.dot, square, square):.0f} GF/s")
+    line = jnp.zeros(10**5 if SMALL else 2 * 10**7)
+    print(f"  moved: {16e-9 * line.size / show('copy', lambda x: x + 1.0, line):.1f} GB/s")
+
+
+def junction() -> None:
+    print(f"junction, K = {MODES}, one time")
+    model = test_junction.make_junction(MODES)
+    at = star_states(model, 1e6)[1]
+    state = jax.jit(at)(jnp.array(10.0))
+    ts = jnp.logspace(-1, 6, 6) / 3.0
+    whole = show("ledger of 6 times", lambda ts: ex.solve(model, ts).ledger, ts)
+    print(f"  a time of them: {1e3 * whole / 6:.3g} ms")
+    show("spectrum and state of one time", at, jnp.array(10.0))
+    show("eigenvalues of one lead", eigenvalues, state.blocks[0])
+    show("eigenproblem of one lead", jnp.linalg.eigh, state.blocks[0])
+    show("one lead by elimination", lambda c: displaced_entropy(c, dense=0), state.leads[0])
+    show("entropy of all leads", lambda s: s.environment_entropy(), state)
+    model = test_junction.make_junction(MODES)
+    couplings = jnp.stack([lead.couplings for lead in model.leads])
+
+    def sigma(couplings: jax.Array) -> jax.Array:
+        leads = [
+            dataclasses.replace(lead, couplings=own)
+            for lead, own in zip(model.leads, couplings, strict=True)
+        ]
+        moved = dataclasses.replace(model, leads=tuple(leads))
+        return ex.solve(moved, [10.0]).ledger.entropy_production[0]
+
+    show("value of Sigma", sigma, couplings)
+    show("its gradient by all couplings", jax.grad(sigma), couplings)
+
+
+def window() -> None:
+    volumes = (8, 12) if SMALL else (400, 600)
+    print(f"exact window model, D = {2 * sum(volumes)}, 300 times")
+    model = test_windows.riera(volumes)
+    ts = jnp.linspace(0.0, 150.0, 300)
+    method = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
+    assert isinstance(method, ex.Schrodinger)
+    start = method._setting(model).begin(model.before().spectrum()[0])
+    spectra = start.spectra()
+    show("whole ledger", lambda ts: ex.solve(model, ts, method).ledger, ts)
+    show("eigenproblem", jnp.linalg.eigh, start.hamiltonians[0])
+    show("observables", lambda s, ts: from_eigenbasis(start, s, ts), spectra, ts)
+
+
+def master_equations() -> None:
+    count = 4 if SMALL else 4096
+    print(f"{count} master equations")
+    strengths = jnp.linspace(1e-3, 1e-2, count)
+    ts = jnp.linspace(0.0, test_windows.END, test_windows.TIMES)
+
+    def joint(strength: jax.Array) -> jax.Array:
+        return ex.solve(test_windows.chain(strength), ts, ex.EMME()).ledger.joint
+
+    show("populations", jax.vmap(joint), strengths)
+    show(
+        "writing as many numbers",
+        lambda x: x[:, None] + jnp.zeros(test_windows.TIMES * 2 * test_windows.WINDOWS),
+        strengths,
+    )
+
+
+def draws() -> None:
+    model, ts = test_ensembles.model(), jnp.asarray(test_ensembles.TIMES)
+    print(f"one exact draw, D = {2 * test_ensembles.LEVELS}, one core for linear algebra")
+    prepared = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
+    assert isinstance(prepared, ex.Schrodinger)
+
+    def begin(key: jax.Array):
+        drawn = dataclasses.replace(prepared, key=key)
+        return drawn._setting(model).begin(model.before().spectrum()[0])
+
+    def values(key: jax.Array):
+        start = begin(key)
+        return from_eigenbasis(start, start.spectra(), ts)
+
+    def ledger(key: jax.Array):
+        return ex.solve(model, ts, dataclasses.replace(prepared, key=key)).ledger
+
+    key = jax.random.key(1)
+    with threadpool_limits(1, "blas"):
+        show("drawing", lambda key: begin(key).hamiltonians, key)
+        show("and the eigenproblem", lambda key: begin(key).spectra(), key)
+        show("and observables at 50 times", values, key)
+        show("and the ledger", ledger, key)
+
+
+if __name__ == "__main__":
+    for part in (machine, junction, window, master_equations, draws):
+        part()
