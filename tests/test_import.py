@@ -61,7 +61,7 @@ def test_everything_named_in_the_table_of_contents_is_there() -> None:
 
 # From the ground up; a module imports only from lower floors or from its own.
 FLOORS = (
-    ("_precision", "_versions", "_device"),
+    ("_precision", "_versions", "_device", "_batching"),
     ("_checks",),
     ("linalg",),
     ("entropy",),

@@ -12,9 +12,14 @@ import entropax as ex
 from entropax.linalg import Displaced, displaced_entropy
 from entropax.linalg.displacement import log_determinant
 from entropax.method.star import star_states
+from entropax.method.states import StarState
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 by_elimination = jax.jit(functools.partial(displaced_entropy, dense=0))
+
+
+def _leads(state: StarState) -> tuple:
+    return state.leads
 
 
 def leads(time: float, modes: int = 90, start: str = "thermal") -> tuple[Displaced, ...]:
@@ -29,7 +34,7 @@ def leads(time: float, modes: int = 90, start: str = "thermal") -> tuple[Displac
     if start in ("empty", "filled"):
         n = np.full(2 * modes + 1, float(start == "filled"))
         junction = ex.with_occupations(junction, n)
-    found = ex.solve(junction, [time], save=lambda state: state.leads).saved
+    found = ex.solve(junction, [time], save=_leads).saved
     assert found is not None
     return jax.tree.map(lambda x: x[0], found)
 

@@ -154,7 +154,7 @@ def _eliminate(left: _Left, least: Array, count: int) -> _Left:
         by = jnp.append(a.real, -a.imag), jnp.append(a.imag, a.real)
         column = jnp.stack([_weighted(part, now.generators) for part in by])
         column = column / (energies - now.energies[place])
-        # of rounding nothing is eliminated: it would grow; what is left has the same determinant
+        # a remainder of rounding alone is taken as diagonal: eliminated, it would grow
         column = jnp.where(pivot > _FLOOR, column, 0.0)
         column = jnp.asarray(jax.lax.optimization_barrier(column))  # once, not in each use of it
         g = jnp.stack([q, x, t, p]) / pivot
