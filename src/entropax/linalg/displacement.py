@@ -56,17 +56,17 @@ class Displaced(eqx.Module):
 
     def matrix(self) -> Complex[Array, "n n"]:
         """The matrix itself, O(n^2) numbers."""
-        q, x, t, p = self.generators
-        gaps = self.energies[:, None] - self.energies[None, :]
-        numerator = (
-            q[:, None] * x.conj()[None, :]
-            - x[:, None] * q.conj()[None, :]
-            - t[:, None] * p.conj()[None, :]
-            + p[:, None] * t.conj()[None, :]
-        )
-        off_diagonal = numerator * masked_inverse(gaps, gaps != 0)
+        off_diagonal = jax.vmap(self.row)(self.energies, self.generators.T)
         diagonal = jnp.eye(self.energies.shape[0], dtype=bool)
         return jnp.asarray(jnp.where(diagonal, self.diagonal[None, :], off_diagonal))
+
+    def row(
+        self, energy: Float[Array, ""], generators: Complex[Array, "4"]
+    ) -> Complex[Array, " n"]:
+        """The row of a mode, 0 on the diagonal."""
+        (q, x, t, p), (qs, xs, ts, ps) = generators, self.generators.conj()
+        gaps = energy - self.energies
+        return (q * xs - x * qs - t * ps + p * ts) * masked_inverse(gaps, gaps != 0)
 
 
 def displaced_entropy(c: Displaced, *, dense: int = _DENSE) -> Float[Array, ""]:
@@ -183,14 +183,10 @@ def _complement(c: Displaced) -> Displaced:
 def _distance_from_half(c: Displaced) -> Array:
     """tr (C - 1/2)^2, row by row."""
 
-    def row(one: tuple[Array, Array]) -> Array:
-        energy, (q, x, t, p) = one
-        g = c.generators
-        numerator = q * g[1].conj() - x * g[0].conj() - t * g[3].conj() + p * g[2].conj()
-        gaps = energy - c.energies
-        return jnp.sum(jnp.abs(numerator) ** 2 * masked_inverse(gaps, gaps != 0) ** 2)
+    def squares(mode: tuple[Array, Array]) -> Array:
+        return jnp.sum(jnp.abs(c.row(*mode)) ** 2)
 
-    off_diagonal = jnp.sum(jax.lax.map(row, (c.energies, c.generators.T)))
+    off_diagonal = jnp.sum(jax.lax.map(squares, (c.energies, c.generators.T)))
     return off_diagonal + jnp.sum((c.diagonal - 0.5) ** 2)
 
 
