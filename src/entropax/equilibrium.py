@@ -24,11 +24,13 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optimistix
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Inexact
 
 from entropax.entropy import binary_entropy, von_neumann
-from entropax.linalg import Exponential, eigenvalues, matfn, modes, pairwise_sum
+from entropax.linalg import Exponential, careful_sum, eigenvalues, matfn, modes
 
 _EPS = 2.0**-52
 _TINY = 2.0**-1022
@@ -159,14 +161,19 @@ def match(
 
     Cost: two sorts, and O(k) a step, 5 to 60 steps (90 where energies differ by a hair).
     """
+    return _match(energies, energy, number).state
+
+
+@jax.custom_jvp
+def _match(energies: Array, energy: Array, number: Array) -> "_Matched":
     k = energies.shape[0]
     rank = _ranks(energies)
-    filled = jnp.clip(jnp.round(jax.lax.stop_gradient(number)), 0, k)
+    filled = jnp.clip(jnp.round(number), 0, k)
     offset = number - filled
 
     def seen(sign: Array) -> tuple[_Sea, Array]:
         sea = _sea(energies, sign, _sides(rank, sign, filled), offset)
-        in_sea = pairwise_sum(jnp.where(sea.side < 0, energies, 0.0))
+        in_sea = careful_sum(jnp.where(sea.side < 0, energies, 0.0))
         return sea, sign * (energy - in_sea - sea.level * offset) / sea.scale
 
     sea, excess = _nearer_end(seen)
@@ -177,7 +184,16 @@ def match(
         ground=excess <= 0.5 * room,
         offset=jnp.where(jnp.abs(offset) <= room, 0.0, offset),
     )
-    return _equilibrium(sea, excess, offset, jax.lax.stop_gradient(edge), summed)
+    return _matched(sea, excess, offset, edge, summed)
+
+
+@_match.defjvp
+def _match_jvp(primals, tangents):
+    found, (change, denergy, dnumber) = _match(*primals), tangents
+    sea = found.sea
+    in_sea = jnp.sum((sea.side < 0) * change)
+    dexcess = sea.sign * (denergy - in_sea - sea.level * dnumber) / sea.scale
+    return found, _moved(found, sea.sign * change / sea.scale, dexcess, dnumber)
 
 
 @jax.jit
@@ -192,17 +208,26 @@ def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " 
 
     Cost: as of `match`.
     """
-    fixed = jax.lax.stop_gradient
-    n = occupations + fixed(jnp.clip(occupations, 0.0, 1.0) - occupations)
+    n = occupations + jax.lax.stop_gradient(jnp.clip(occupations, 0.0, 1.0) - occupations)
+    return _match_occupations(energies, n).state
+
+
+MATCHED = "matched"
+"""The name of what `jax.checkpoint` may keep: few numbers, found by many steps."""
+
+
+@jax.custom_jvp
+def _match_occupations(energies: Array, n: Array) -> "_Matched":
     rank = _ranks(energies)
-    filled = jnp.round(fixed(pairwise_sum(n)))
+    total = careful_sum(n)
+    filled = jnp.round(total)
 
     def seen(sign: Array) -> tuple[_Sea, Array, Array, Array]:
         side = _sides(rank, sign, filled)
         share = jnp.where(side > 0, n, 1.0 - n)
-        offset = pairwise_sum(side * share)
+        offset = careful_sum(side * share)
         sea = _sea(energies, sign, side, offset)
-        return sea, pairwise_sum(share * side * sea.e), offset, share
+        return sea, careful_sum(share * side * sea.e), offset, share
 
     sea, excess, offset, share = _nearer_end(seen)
     noticed = jnp.where(share > 16 * _EPS, share, 0.0)
@@ -211,7 +236,15 @@ def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " 
         ground=jnp.all((noticed == 0) | (sea.e == 0)),
         offset=jnp.sum(sea.side * noticed),
     )
-    return _equilibrium(sea, excess, offset, fixed(edge), pairwise_sum(n))
+    return _matched(sea, excess, offset, edge, total)
+
+
+@_match_occupations.defjvp
+def _match_occupations_jvp(primals, tangents):
+    found = checkpoint_name(_match_occupations(*primals), MATCHED)
+    sea, n, (change, dn) = found.sea, primals[1], tangents
+    share, de = jnp.where(sea.side > 0, n, 1.0 - n), sea.sign * change / sea.scale
+    return found, _moved(found, de, dn @ sea.e + (share * sea.side) @ de, jnp.sum(dn))
 
 
 class _Sea(NamedTuple):
@@ -231,7 +264,7 @@ class _Sea(NamedTuple):
 
 
 def _ranks(energies: Array) -> Array:
-    return jnp.argsort(jnp.argsort(jax.lax.stop_gradient(energies)))
+    return jnp.argsort(jnp.argsort(energies))
 
 
 def _sides(rank: Array, sign: Array, filled: Array) -> Array:
@@ -241,15 +274,14 @@ def _sides(rank: Array, sign: Array, filled: Array) -> Array:
 
 
 def _sea(energies: Array, sign: Array, side: Array, offset: Array) -> _Sea:
-    fixed = jax.lax.stop_gradient(energies)
-    above = jnp.min(jnp.where(side > 0, sign * fixed, jnp.inf))
-    below = jnp.max(jnp.where(side < 0, sign * fixed, -jnp.inf))
+    above = jnp.min(jnp.where(side > 0, sign * energies, jnp.inf))
+    below = jnp.max(jnp.where(side < 0, sign * energies, -jnp.inf))
     level = sign * jnp.where((offset >= 0) & jnp.isfinite(above), above, below)
     # energies that differ by rounding are equal
-    rounding = 8 * _EPS * jnp.max(jnp.abs(fixed)) + _TINY
-    width = jnp.max(fixed) - jnp.min(fixed)
+    rounding = 8 * _EPS * jnp.max(jnp.abs(energies)) + _TINY
+    width = jnp.max(energies) - jnp.min(energies)
     scale = jnp.where(width > rounding, width, 1.0)
-    away = jnp.where(jnp.abs(fixed - level) <= rounding, energies - fixed, energies - level)
+    away = jnp.where(jnp.abs(energies - level) <= rounding, 0.0, energies - level)
     middle = 0.5 * sign * (above + below)
     return _Sea(sign, side, level, middle, scale, sign * away / scale)
 
@@ -269,27 +301,35 @@ class _Edge(NamedTuple):
     offset: Float[Array, ""]
 
 
-def _equilibrium(
-    sea: _Sea, excess: Array, offset: Array, edge: _Edge, summed: Array
-) -> Equilibrium:
+class _Matched(NamedTuple):
+    """An equilibrium, the sea it is seen from, b and a there, and whether it is an edge."""
+
+    state: Equilibrium
+    sea: _Sea
+    b: Float[Array, ""]
+    a: Float[Array, ""]
+    reached: Bool[Array, ""]
+
+
+def _matched(sea: _Sea, excess: Array, offset: Array, edge: _Edge, summed: Array) -> _Matched:
     """The state with given excess energy and number; `summed`: size of the sums that gave them."""
     e, side = sea.e, sea.side
     wide = jnp.any(e != 0)
     reached = edge.extreme | (edge.ground & wide)
     limit = _limit(side, e == 0, edge.offset)
     b, a = _minimise(e, side, excess, offset, reached)
-    mean, variance, _ = jax.lax.stop_gradient(_spread(e, fermi(side * (b * e - a))))
-    # b is zero, with its derivatives, where rounding may have made it; what exceeds 1 it has not
+    mean, variance, _ = _spread(e, fermi(side * (b * e - a)))
+    # b is zero where rounding may have made it; what exceeds 1 it has not
     tilted = jnp.abs(b) > jnp.minimum(16 * _EPS * summed / jnp.maximum(variance, _TINY), 1.0)
-    drop = jax.lax.stop_gradient(jnp.where(tilted, 0.0, b))
+    drop = jnp.where(tilted, 0.0, b)
     b, a = b - drop, a - drop * mean
     x = b * e - a
     share = jnp.where(reached, limit, fermi(side * x))
     odds = side * jnp.where(limit > 0, jnp.log1p(-limit) - jnp.log(limit), jnp.inf)
     # the dual, as the state's entropy plus a small correction for what rounding left unmatched
-    miss_energy = excess - pairwise_sum(share * side * e)
-    miss_number = offset - pairwise_sum(share * side)
-    unmatched = jnp.where(reached, 0.0, b * miss_energy - a * miss_number)
+    had_energy, had_number = careful_sum(share * side * jnp.stack([e, jnp.ones_like(e)]))
+    miss_energy, miss_number = excess - had_energy, offset - had_number
+    unmatched = jnp.asarray(jnp.where(reached, 0.0, b * miss_energy - a * miss_number))
 
     determined = ~reached & wide & tilted
     infinite = jnp.where(reached & ~edge.extreme, sea.sign * jnp.inf, jnp.nan)
@@ -299,7 +339,7 @@ def _equilibrium(
     coarse = jnp.where(reached | ~tilted, e.shape[0] + summed, 0.0)
     sound = jnp.abs(miss_energy) <= 500 * _EPS * (coarse + excess)
     sound &= jnp.abs(miss_number) <= 500 * _EPS * (coarse + jnp.sum(share))
-    return Equilibrium(
+    state = Equilibrium(
         beta=jnp.where(~reached & wide, sea.sign * b / sea.scale, infinite),
         mu=jnp.where(determined, mu, surface),
         log_odds=jnp.where(reached, odds, x),
@@ -308,75 +348,134 @@ def _equilibrium(
         determined=determined,
         converged=sound & jnp.isfinite(excess),
     )
+    return _Matched(state, sea, b, a, reached)
+
+
+def _moved(found: _Matched, de: Array, dexcess: Array, doffset: Array) -> _Matched:
+    """The tangent of what was found, from those of energies, excess energy and number."""
+    state, sea, b, a, reached = found
+    e, side = sea.e, sea.side
+    n = jnp.where(reached, 0.5, state.occupations)
+    share = jnp.where(side > 0, n, 1.0 - n)
+    w = n * (1.0 - n)
+    pull = b * w * de
+    db, da = _solve(e, share, dexcess - (share * side) @ de + pull @ e, -doffset - jnp.sum(pull))
+    dx = jnp.where(reached, 0.0, b * de + db * e - da)
+    # the entropy is the minimum of the dual
+    dentropy = b * (dexcess - (share * side) @ de) - a * doffset
+    tilt = jnp.where(state.determined, b, 1.0)
+    none: Any = np.zeros((), jax.dtypes.float0)  # the tangent of a bool
+    change = Equilibrium(
+        beta=jnp.where(jnp.isfinite(state.beta), sea.sign * db / sea.scale, 0.0),
+        mu=jnp.where(state.determined, sea.sign * sea.scale * (da - a / tilt * db) / tilt, 0.0),
+        log_odds=dx,
+        occupations=-w * dx,
+        entropy=jnp.where(reached, 0.0, dentropy),
+        determined=none,
+        converged=none,
+    )
+    at_rest = jax.tree.map(jnp.zeros_like, sea)
+    db, da = (jnp.where(reached, 0.0, x) for x in (db, da))
+    return _Matched(change, at_rest._replace(e=de), db, da, none)
 
 
 def _limit(side: Array, at_level: Array, offset: Array) -> Array:
     """Shares of particles and holes at an edge: the modes at the Fermi level share equally."""
-    particles, holes = jnp.sum(at_level & (side > 0)), jnp.sum(at_level & (side < 0))
+    counts = jnp.sum(at_level & jnp.stack([side > 0, side < 0]), axis=1)
+    particles, holes = counts[0], counts[1]
     opposite = jnp.where(side > 0, holes, particles)
     shared = (opposite + side * offset) / jnp.maximum(particles + holes, 1)
     return jnp.where(at_level, jnp.clip(shared, 0.0, 1.0), 0.0)
 
 
-@jax.custom_jvp
+class _Descent(NamedTuple):
+    """A point of a descent on the dual, the next step from there, and how much of it is tried.
+
+    `fall`: the slope along the whole step; `blunt`: how steep it may be at the end of one that is
+    not too long; `size`: the step's, relative to the point's.
+    """
+
+    b: Array
+    a: Array
+    height: Array
+    rounding: Array
+    db: Array
+    da: Array
+    fall: Array
+    blunt: Array
+    size: Array
+    is_last: Array
+    length: Array
+    steps: Array
+    done: Array
+
+
 def _minimise(
     e: Array, side: Array, excess: Array, offset: Array, skip: Array
 ) -> tuple[Array, Array]:
     """The minimiser (b, a) of the dual; (0, logit of the mean) if `skip`."""
     # Not optimistix: on 12000 random baths of 2 to 100 modes its Dogleg left up to 1.6% (cold ones)
     # unconverged after 100 steps, its Newton more; this descends the dual and left none.
-    particles = jnp.sum(side < 0) + offset
-    holes = jnp.sum(side > 0) - offset
+    filled = jnp.sum(side < 0)
+    particles, holes = filled + offset, e.shape[0] - filled - offset
     start = jnp.log(jnp.maximum(particles, _TINY)) - jnp.log(jnp.maximum(holes, _TINY))
 
-    def dual(b, a):
-        return jnp.sum(jnp.logaddexp(0.0, side * (a - b * e))) + b * excess - a * offset
+    def advance(here: _Descent) -> _Descent:
+        """To the end of the step, or only half as far next time."""
+        b, a = here.b + here.length * here.db, here.a + here.length * here.da
+        x = side * (b * e - a)
+        n = fermi(x)
+        energy, number = careful_sum(n * side * jnp.stack([e, jnp.ones_like(e)]))
+        down_b, down_a = excess - energy, number - offset
+        tilt_b, tilt_a = b * excess, a * offset
+        height = jnp.sum(jnp.logaddexp(0.0, -x)) + tilt_b - tilt_a
+        higher = height > here.height + 0.1 * here.length * here.fall + here.rounding
+        steeper = down_b * here.db + down_a * here.da > here.blunt
+        is_too_long = (higher | steeper) & (here.length > 1e-9)
 
-    def slopes(b, a):
-        n = fermi(side * (b * e - a))
-        return n, excess - pairwise_sum(n * side * e), pairwise_sum(n * side) - offset
-
-    def step(state):
-        count, b, a, _, before = state
-        n, down_b, down_a = slopes(b, a)
         db, da = _solve(e, n, down_b, down_a)
         fall = down_b * db + down_a * da
-        height = dual(b, a)
-        rounding = 8 * _EPS * (jnp.abs(height) + jnp.abs(b * excess) + jnp.abs(a * offset))
-        blunt = 0.9 * jnp.abs(fall) + 8 * _EPS * (jnp.abs(db * excess) + jnp.abs(da) * jnp.sum(n))
-
-        def too_long(length):
-            _, slope_b, slope_a = slopes(b + length * db, a + length * da)
-            higher = (
-                dual(b + length * db, a + length * da) > height + 0.1 * length * fall + rounding
-            )
-            steeper = slope_b * db + slope_a * da > blunt
-            return (higher | steeper) & (length > 1e-9)
-
-        length = jax.lax.while_loop(too_long, lambda length: 0.5 * length, jnp.ones(()))
         # relative to each mode's log odds: far modes have large ones where others are a hair apart
-        d = jnp.max(jnp.abs(e * db - da) / (1.0 + jnp.abs(a) + jnp.abs(b * e)))
-        done = (d <= 4 * _EPS) | ((d < 1e-7) & (d > 0.25 * before)) | jnp.isnan(d)
-        return count + 1, b + length * db, a + length * da, done, d
+        size = jnp.max(jnp.abs(e * db - da) / (1.0 + jnp.abs(a) + jnp.abs(b * e)))
+        there = _Descent(
+            b,
+            a,
+            height,
+            rounding=8 * _EPS * (jnp.abs(height) + jnp.abs(tilt_b) + jnp.abs(tilt_a)),
+            db=db,
+            da=da,
+            fall=fall,
+            blunt=0.9 * jnp.abs(fall)
+            + 8 * _EPS * (jnp.abs(db * excess) + jnp.abs(da) * jnp.sum(n)),
+            size=size,
+            is_last=(size <= 4 * _EPS)
+            | ((size < 1e-7) & (size > 0.25 * here.size))
+            | jnp.isnan(size),
+            length=jnp.ones(()),
+            steps=here.steps + 1,
+            done=here.is_last | (here.steps == _MAX_STEPS),
+        )
+        shorter = here._replace(length=0.5 * here.length)
+        return jax.tree.map(lambda x, y: jnp.where(is_too_long, x, y), shorter, there)
 
-    def unfinished(state):
-        return ~state[3] & (state[0] < _MAX_STEPS)
-
-    state = jax.lax.while_loop(
-        unfinished, step, (0, jnp.zeros(()), start, skip, jnp.array(jnp.inf))
+    zero, infinite = jnp.zeros(()), jnp.array(jnp.inf)
+    first = _Descent(
+        zero,
+        start,
+        height=infinite,
+        rounding=zero,
+        db=zero,
+        da=zero,
+        fall=zero,
+        blunt=zero,
+        size=infinite,
+        is_last=jnp.array(False),
+        length=zero,
+        steps=jnp.array(0),
+        done=skip,
     )
-    return state[1], state[2]
-
-
-@_minimise.defjvp
-def _minimise_jvp(primals, tangents):
-    e, side, excess, offset, skip = primals
-    de, _, dexcess, doffset, _ = tangents
-    b, a = _minimise(e, side, excess, offset, skip)
-    n = fermi(side * (b * e - a))
-    pull = b * n * (1.0 - n) * de
-    db, da = _solve(e, n, dexcess - (n * side) @ de + pull @ e, -doffset - jnp.sum(pull))
-    return (b, a), (jnp.where(skip, 0.0, db), jnp.where(skip, 0.0, da))
+    found = jax.lax.while_loop(lambda here: ~here.done, advance, first)
+    return found.b, found.a
 
 
 def _solve(e: Array, n: Array, energy_slope: Array, number_slope: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from entropax._batching import each
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
 from entropax.ledger.base import Verdict, judge, measure, reference, settle
-from entropax.linalg import arrowhead_eigenvalues, masked_inverse, modes, pairwise_sum
+from entropax.linalg import arrowhead_eigenvalues, careful_sum, masked_inverse, modes
 from entropax.method import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
 
@@ -166,23 +166,24 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
         match_occupations(e, n) if thermal_start is None else thermal(e, *thermal_start)
         for e, n, thermal_start in zip(energies, initial.occupations, given, strict=True)
     )
-    start = _measure(energies, equilibria, equilibria, initial)
+    baths = [
+        _of_a_bath(e, n, now, now.log_odds)
+        for e, n, now in zip(energies, initial.occupations, equilibria, strict=True)
+    ]
+    start = _measure(initial, baths)
     return Reference(energies, equilibria, start, initial.joint_entropy(), jnp.asarray(size))
 
 
 @measure.register
 def _measure_state(reference: Reference, state: AbstractFermionState) -> Measurement:
-    equilibria = each(match_occupations, reference.energies, state.occupations)
-    return _measure(reference.energies, reference.equilibria, equilibria, state)
+    def bath(energies: Array, n: Array, odds_before: Array) -> dict[str, Array]:
+        return _of_a_bath(energies, n, match_occupations(energies, n), odds_before)
+
+    before = [equilibrium.log_odds for equilibrium in reference.equilibria]
+    return _measure(state, each(bath, reference.energies, state.occupations, before))
 
 
-def _measure(
-    energies: tuple[Array, ...],
-    before: Sequence[Equilibrium],
-    now: Sequence[Equilibrium],
-    state: AbstractFermionState,
-) -> Measurement:
-    baths = each(_of_a_bath, energies, before, now, state.occupations)
+def _measure(state: AbstractFermionState, baths: Sequence[dict[str, Array]]) -> Measurement:
     return Measurement(
         system_entropy=state.system_entropy(),
         system_occupation=jnp.trace(state.system).real,
@@ -195,19 +196,17 @@ def _measure(
     )
 
 
-def _of_a_bath(
-    energies: Array, before: Equilibrium, now: Equilibrium, n: Array
-) -> dict[str, Array]:
+def _of_a_bath(energies: Array, n: Array, now: Equilibrium, odds_before: Array) -> dict[str, Array]:
     """What a `Measurement` holds of one bath with occupations n."""
     return {
         "mode_entropy": jnp.sum(binary_entropy(n)),
-        "energy": pairwise_sum(energies * n),
-        "particles": pairwise_sum(n),
+        "energy": careful_sum(energies * n),
+        "particles": careful_sum(n),
         "beta": now.beta,
         "mu": now.mu,
         "thermal_entropy": now.entropy,
         "athermality": jnp.sum(binary_relative_entropy(n, now.log_odds)),
-        "moved": jnp.sum(binary_relative_entropy(now.occupations, before.log_odds)),
+        "moved": jnp.sum(binary_relative_entropy(now.occupations, odds_before)),
         "determined": now.determined,
         "converged": now.converged,
     }
@@ -312,8 +311,8 @@ def global_equilibrium(model: FermionModel) -> Equilibrium:
         spectrum = arrowhead_eigenvalues(model.fixed_level, e, model.mode_couplings)
         return match(
             spectrum,
-            model.fixed_level * model.occupation + pairwise_sum(e * n),
-            model.occupation + pairwise_sum(n),
+            model.fixed_level * model.occupation + careful_sum(e * n),
+            model.occupation + careful_sum(n),
         )
     h, c = model.hamiltonian, model.initial_correlation
     return match(modes(h)[0], jnp.sum((h * c).real), jnp.trace(c).real)

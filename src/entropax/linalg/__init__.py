@@ -37,4 +37,4 @@ from entropax.linalg.stationary import (
     stationary as stationary,
     stationary_by_action as stationary_by_action,
 )
-from entropax.linalg.sums import pairwise_sum as pairwise_sum, sum_over_rows as sum_over_rows
+from entropax.linalg.sums import careful_sum as careful_sum, sum_over_rows as sum_over_rows

@@ -12,18 +12,20 @@ $$ y(\epsilon) = \sum_a c_a f[\lambda_a, \epsilon], \qquad
 with divided differences f[..]: $\langle d|e^{-iht}|d\rangle = \sum_a c_a f(\lambda_a)$,
 $\langle d|e^{-iht}|j\rangle = t_j y(\epsilon_j)$ and
 $\langle j|e^{-iht}|k\rangle = \delta_{jk} f(\epsilon_j) + t_j t_k\, y[\epsilon_j, \epsilon_k]$.
-No step costs more than O(n^2), and none divides by a coupling.
+No step costs more than O(n^2), and none divides by a coupling. Sums over nodes and energies run in
+blocks: values take O(n) memory, derivatives O(n^2).
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import merge_poles, secular_roots
+from entropax.linalg.sums import sum_over_rows
 
 _EPS = 2.0**-52
 _SERIES_TERMS = 18
@@ -35,29 +37,49 @@ _ONCE = (
 _NO_EIGENVALUES = "arrowhead_eigenvalues has no derivative: use `modes` of the dense matrix"
 
 
-class _Tables(NamedTuple):
-    """What one eigenproblem leaves behind; constants, as far as derivatives are concerned."""
+class _Solved(NamedTuple):
+    """What one eigenproblem leaves behind; constants, as far as derivatives are concerned.
 
-    gaps: Float[Array, "n m"]  # lambda_a - epsilon_j, to full relative accuracy
-    first: Float[Array, "n m"]  # c_a / (lambda_a - epsilon_j)
-    second: Float[Array, "n m"]  # c_a / (lambda_a - epsilon_j)^2
+    Nodes are kept as distances from a pole nearby, which have full relative accuracy.
+    """
+
+    centre: Float[Array, " m"]  # a pole
+    offset: Float[Array, " m"]  # of the node from it
+    valid: Bool[Array, " m"]
+    poles: Float[Array, " n"]  # energies, those equal to rounding made equal
+    coupled: Bool[Array, " n"]
     bright: Float[Array, " n"]  # sum of t_k^2 over the modes at the energy of mode j
+
+    def gaps(self) -> Float[Array, "n m"]:
+        """lambda_a - epsilon_j, to full relative accuracy."""
+        return _gaps(self.centre[None, :], self.offset[None, :], self.poles[:, None])
+
+    def inverse(self) -> Float[Array, "n m"]:
+        """1/(lambda_a - epsilon_j), 0 where one of the two does not couple."""
+        return masked_inverse(self.gaps(), self.coupled[:, None] & self.valid[None, :])
+
+
+def _gaps(centre: Array, offset: Array, poles: Array) -> Array:
+    return (centre - poles) + offset
 
 
 class ArrowheadSpectrum(NamedTuple):
-    """Spectral measure of the level of an arrowhead matrix, with the tables that go with it.
+    """Spectral measure of the level of an arrowhead matrix.
 
     `nodes` and `weights` have one entry more than there are modes; nodes of modes that do not
     couple (no coupling, or the dark combinations of modes of equal energy) have weight 0.
     Derivatives of `nodes` and `weights` are right for every sum `weights @ phi(nodes)`.
-    `poles` are the mode energies with those equal to rounding made equal.
     """
 
     nodes: Float[Array, " m"]
     weights: Float[Array, " m"]
     energies: Float[Array, " n"]
-    poles: Float[Array, " n"]
-    tables: _Tables
+    solved: _Solved
+
+    @property
+    def poles(self) -> Float[Array, " n"]:
+        """The mode energies with those equal to rounding made equal."""
+        return self.solved.poles
 
 
 def arrowhead_spectrum(
@@ -77,10 +99,10 @@ def arrowhead_spectrum(
     apart they lose eps/gap.
     """
     fixed = jax.lax.stop_gradient((level, energies, couplings))
-    nodes, weights, poles, tables = _solve(*fixed)
+    nodes, weights, solved = _solve(*fixed)
     horizon = jax.lax.stop_gradient(jnp.asarray(horizon, float))
-    nodes, weights = _measure(level, energies, couplings, nodes, weights, tables, horizon)
-    return ArrowheadSpectrum(nodes, weights, energies, poles, tables)
+    nodes, weights = _measure(level, energies, couplings, nodes, weights, solved, horizon)
+    return ArrowheadSpectrum(nodes, weights, energies, solved)
 
 
 def arrowhead_eigenvalues(
@@ -111,59 +133,60 @@ def _solve(level: Array, energies: Array, couplings: Array):
     merged = _merge(energies, couplings)
     roots = secular_roots(merged, slope=1.0, shift=level)
     n = energies.shape[0]
-    position, count = merged.position, merged.coupled
+    position, count, slot = merged.position, merged.coupled, merged.slot
     active = jnp.arange(n) < count
-    centre = position[roots.origin]
-    gaps = (centre[None, :] - position[:, None]) + roots.offset[None, :]
-    used = active[:, None] & roots.valid[None, :]
+    centre, offset = position[roots.origin], roots.offset
+    loewner = _loewner_couplings(position, centre, offset, active, count)
+    squared = jnp.where(active, loewner, 0.0)
 
-    squared = jnp.where(active, _loewner_couplings(position, gaps, active, count), 0.0)
-    inverse = masked_inverse(gaps, used)
-    weights = jnp.where(roots.valid, 1.0 / (1.0 + squared @ inverse**2), 0.0)
+    def terms(pole: Array, squared: Array) -> Array:
+        gaps = _gaps(centre, offset, pole[:, None])
+        inverse = masked_inverse(gaps, (squared[:, None] > 0) & roots.valid)
+        return jnp.sum(squared[:, None] * inverse**2, axis=0)
 
-    slot = merged.slot
-    inverse = inverse[slot]
-    first = weights[None, :] * inverse
-    second = first * inverse
-    bright = jnp.where(active, squared, 0.0)[slot]
-    tables = _Tables(gaps[slot], first, second, bright)
-    nodes = jnp.where(roots.valid, centre + roots.offset, 0.0)
-    return nodes, weights, position[slot], tables
+    total = 1.0 + sum_over_rows(terms, position, squared)
+    weights = jnp.where(roots.valid, 1.0 / total, 0.0)
+    nodes = jnp.where(roots.valid, centre + offset, 0.0)
+    solved = _Solved(centre, offset, roots.valid, position[slot], active[slot], squared[slot])
+    return nodes, weights, solved
 
 
-def _loewner_couplings(position: Array, gaps: Array, active: Array, count: Array) -> Array:
+def _loewner_couplings(
+    position: Array, centre: Array, offset: Array, active: Array, count: Array
+) -> Array:
     """The squared couplings whose exact eigenvalues are the computed ones (Gu and Eisenstat 1994).
 
     Eigenvectors made from them are orthogonal to rounding. b_k^2 is the product of all
     lambda_a - p_k over all p_j - p_k, taken as ratios in (0, 1) of interlacing neighbours.
     """
-    n = position.shape[0]
+    n, own = position.shape[0], position[:, None]
     k, j = jnp.arange(n)[:, None], jnp.arange(n)[None, :]
     # pole j below p_k is paired with root j+1, pole j above with root j
-    partner = jnp.where(j < k, gaps[:, 1:], gaps[:, :-1])
+    below, above = _gaps(centre[1:], offset[1:], own), _gaps(centre[:-1], offset[:-1], own)
+    partner = jnp.where(j < k, below, above)
     differ = (j != k) & active[:, None] & active[None, :]
-    spacing = jnp.where(differ, position[None, :] - position[:, None], 1.0)
+    spacing = jnp.where(differ, position - own, 1.0)
     ratios = jnp.where(differ, partner / spacing, 1.0)
-    outer = -gaps[:, 0] * jnp.take(gaps, count, axis=1)
+    outer = -_gaps(centre[0], offset[0], position) * _gaps(centre[count], offset[count], position)
     return outer * jnp.prod(ratios, axis=1)
 
 
 @jax.custom_jvp
-def _measure(level, energies, couplings, nodes, weights, tables, horizon):
-    del level, energies, couplings, tables, horizon
+def _measure(level, energies, couplings, nodes, weights, solved, horizon):
+    del level, energies, couplings, solved, horizon
     return nodes, weights
 
 
 @_measure.defjvp
 def _measure_jvp(primals, tangents):
-    level, energies, couplings, nodes, weights, tables, horizon = primals
+    level, energies, couplings, nodes, weights, solved, horizon = primals
     dlevel, denergies, dcouplings, *_ = tangents
-    fixed = (level, energies, couplings, nodes, weights, tables, horizon)
-    _, _, couplings, nodes, weights, tables, horizon = forbid_derivative(fixed, _ONCE)
+    fixed = (level, energies, couplings, nodes, weights, horizon)
+    _, _, couplings, nodes, weights, horizon = forbid_derivative(fixed, _ONCE)
     # V^T dh V between eigenvectors a and b is d_a d_b M_ab, with d_a the level amplitude and
     # M_ab = dlevel + r_a + r_b + R_ab; a sum c @ phi(nodes) changes by c_a c_b M_ab phi[a, b].
     live = weights > 0
-    inverse = masked_inverse(tables.gaps, tables.second > 0)
+    inverse = solved.inverse()
     r = (couplings * dcouplings) @ inverse
     q = (couplings**2 * denergies) @ inverse
     own = (couplings**2 * denergies) @ inverse**2
@@ -204,7 +227,7 @@ def level_response(spectrum: ArrowheadSpectrum, time: Float[Array, ""]) -> Level
     Differentiable once, in the matrix and in time.
     """
     return LevelResponse(
-        *_response(spectrum.nodes, spectrum.weights, spectrum.energies, time, spectrum.tables)
+        *_response(spectrum.nodes, spectrum.weights, spectrum.energies, time, spectrum.solved)
     )
 
 
@@ -212,35 +235,40 @@ def _phase(x: Array, time: Array) -> Array:
     return jax.lax.complex(jnp.cos(x * time), -jnp.sin(x * time))
 
 
-def _real_times_complex(matrix: Array, vector: Array) -> Array:
-    columns = matrix @ jnp.stack([vector.real, vector.imag], axis=1)
-    return jax.lax.complex(columns[:, 0], columns[:, 1])
-
-
 @jax.custom_jvp
-def _response(nodes, weights, energies, time, tables):
+def _response(nodes, weights, energies, time, solved):
     # On its energy shell a coupled mode has sum_a c_a/(lambda_a - e) = 0 and
     # sum_a c_a/(lambda_a - e)^2 = 1/bright, so the divided differences need no subtraction.
     phases = _phase(nodes, time)
     level = weights @ phases
-    y = _real_times_complex(tables.first, phases)
-    coupled = tables.bright > 0
-    own = _phase(energies, time) * masked_inverse(tables.bright, coupled)
-    z = jnp.where(coupled, _real_times_complex(tables.second, phases) - own, 0.0)
-    return level, y, z
+    coupled = solved.bright > 0
+
+    def terms(present, centre, offset, real, imaginary):
+        gaps = _gaps(centre[:, None], offset[:, None], solved.poles)
+        inverse = masked_inverse(gaps, coupled & (present[:, None] > 0))
+        once = real[:, None] * inverse, imaginary[:, None] * inverse
+        return *(jnp.sum(x, 0) for x in once), *(jnp.sum(x * inverse, 0) for x in once)
+
+    seen = weights * phases
+    nodes = solved.valid.astype(float), solved.centre, solved.offset
+    once_r, once_i, twice_r, twice_i = sum_over_rows(terms, *nodes, seen.real, seen.imag)
+    own = _phase(energies, time) * masked_inverse(solved.bright, coupled)
+    z = jnp.where(coupled, jax.lax.complex(twice_r, twice_i) - own, 0.0)
+    return level, jax.lax.complex(once_r, once_i), z
 
 
 @_response.defjvp
 def _response_jvp(primals, tangents):
     dnodes, dweights, denergies, dtime, _ = tangents
-    nodes, weights, energies, time, tables = forbid_derivative(primals, _ONCE)
-    on_shell = _response(nodes, weights, energies, time, tables)
+    *varied, solved = primals
+    nodes, weights, energies, time = forbid_derivative(varied, _ONCE)
+    on_shell = _response(nodes, weights, energies, time, solved)
     phases, own = _phase(nodes, time), _phase(energies, time)[:, None]
-    table = _divided_exponentials(tables.gaps, phases[None, :], own, time)
+    table = _divided_exponentials(solved.gaps(), phases[None, :], own, time)
 
     level = on_shell[0]
     # the shell form divides by couplings: where these are weaker than 1/time, sum directly
-    weak = jnp.sqrt(tables.bright) * jnp.abs(time) < 1.0
+    weak = jnp.sqrt(solved.bright) * jnp.abs(time) < 1.0
     y = jax.lax.select(weak, table.once @ weights, on_shell[1])
     z = jax.lax.select(weak, table.twice @ weights, on_shell[2])
 

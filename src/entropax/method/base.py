@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from entropax.equilibrium import MATCHED
 from entropax.model import OpenSystem
 
 
@@ -56,13 +57,18 @@ def open_system(method: AbstractMethod, model: eqx.Module, *, ideal: bool = Fals
     return model
 
 
+def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same; reverse mode runs it anew instead of storing all but effective temperatures."""
+    return jax.checkpoint(function, policy=jax.checkpoint_policies.save_only_these_names(MATCHED))
+
+
 def scan_times(
     at: Callable[[Array], PyTree[Array]],
     ts: Float[Array, " times"],
     meter: diffrax.AbstractProgressMeter,
 ) -> PyTree[Array]:
     """`at(t)` for one time after the other; reverse mode recomputes instead of storing."""
-    once, total = jax.checkpoint(at), ts.shape[0]
+    once, total = recomputed(at), ts.shape[0]
 
     def step(progress, indexed):
         index, t = indexed

@@ -1,6 +1,6 @@
 """Driven networks: exponentials of the Hamiltonian's mean over a step (Magnus)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -12,7 +12,6 @@ from entropax.method.dense import DenseView
 from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.method.states import DenseState
 from entropax.model import FermionNetwork
-from entropax.protocol import Interval
 
 
 class Magnus(AbstractSteppedMethod):
@@ -68,20 +67,24 @@ class Exponentials(AbstractPropagator):
     def begin(self) -> Complex[Array, "sites sites"]:
         return jnp.eye(self.network.sites) + 0j
 
+    def frozen(self, steps: Steps) -> tuple[Array, Array]:
+        """Lengths, and controls at the nodes."""
+        nodes = (0.5,) if self.order == 2 else (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)
+        return steps.length, steps.controls(self.network, nodes)
+
     def advance(
-        self, x: Complex[Array, "sites sites"], steps: Steps
+        self, x: Complex[Array, "sites sites"], frozen: tuple[Array, Array]
     ) -> tuple[Complex[Array, "sites sites"], Float[Array, "steps controls"]]:
-        def one(x: Array, step: Any) -> tuple[Array, Array]:
+        def one(x: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
             x = self._exponential(*step) @ x
             return x, self.forces(x)
 
-        return jax.lax.scan(one, x, steps)
+        return jax.lax.scan(one, x, frozen)
 
     def _exponential(
-        self, begin: Float[Array, ""], length: Float[Array, ""], stretch: Interval
+        self, length: Float[Array, ""], controls: Float[Array, "nodes controls"]
     ) -> Complex[Array, "sites sites"]:
-        nodes = (0.5,) if self.order == 2 else (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)
-        each = [self.network.within(begin + node * length, stretch).hamiltonian for node in nodes]
+        each = [self.network.with_controls(now).hamiltonian for now in controls]
         mean = sum(each[1:], each[0]) / len(each)
         if len(each) == 2:
             product = each[0] @ each[1]

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check, require_count
-from entropax.method.base import AbstractMethod
+from entropax.method.base import AbstractMethod, recomputed
 from entropax.method.splitting import SPLITTINGS
 from entropax.model.driven import BEFORE, AbstractControlled
 
@@ -23,6 +23,17 @@ class Steps(NamedTuple):
     begin: Float[Array, " steps"]
     length: Float[Array, " steps"]
     stretch: tuple[Float[Array, " steps"], Float[Array, " steps"]]
+
+    def times(self, nodes: Sequence[float]) -> Float[Array, "steps nodes"]:
+        """Where the nodes lie, which are given in units of a step."""
+        return self.begin[:, None] + self.length[:, None] * jnp.array(nodes)
+
+    def controls(
+        self, model: AbstractControlled, nodes: Sequence[float]
+    ) -> Float[Array, "steps nodes controls"]:
+        """Of a model at nodes."""
+        of_a_step = jax.vmap(model.controls, in_axes=(0, None))
+        return jax.vmap(of_a_step)(self.times(nodes), self.stretch)
 
 
 class AbstractPropagator(eqx.Module):
@@ -42,8 +53,15 @@ class AbstractPropagator(eqx.Module):
         r"""$\langle \partial H/\partial u_i\rangle$ of each control u_i of the model at time 0."""
 
     @abc.abstractmethod
+    def frozen(self, steps: Steps) -> PyTree[Array]:
+        """What `advance` needs to know of steps: few numbers of each, along a first axis.
+
+        Found for all steps at once, so that what is run for each block holds x alone.
+        """
+
+    @abc.abstractmethod
     def advance(
-        self, x: PyTree[Array], steps: Steps
+        self, x: PyTree[Array], frozen: PyTree[Array]
     ) -> tuple[PyTree[Array], Float[Array, "steps controls"]]:
         """x after the steps, and the forces after each of them."""
 
@@ -59,6 +77,21 @@ class _Here(NamedTuple):
     work: Float[Array, ""]
     controls: Float[Array, " controls"]
     forces: Float[Array, " controls"]
+
+
+class _Pair(NamedTuple):
+    """A pair of steps as the work sees it: `controls` at both ends, `slopes` in the middle too."""
+
+    half: Float[Array, "*pairs"]
+    controls: Float[Array, "*pairs 2 controls"]
+    slopes: Float[Array, "*pairs 3 controls"]
+
+    @classmethod
+    def along(cls, model: AbstractControlled, start: Array, stop: Array) -> Self:
+        half, stretch = 0.5 * (stop - start), (start, stop)
+        times = jnp.stack([start, start + half, stop])
+        controls = jax.vmap(lambda t: model.controls(t, stretch))(times[::2])
+        return cls(half, controls, jax.vmap(lambda t: model.control_slopes(t, stretch))(times))
 
 
 def march(
@@ -86,30 +119,34 @@ def march(
     groups = math.ceil(math.sqrt(count / block))
     shape = (groups, math.ceil(count / (block * groups)), block)
 
-    def advance(here: _Here, edges: tuple[Array, Array]) -> tuple[_Here, None]:
-        start, stop = edges
+    def advance(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> tuple[_Here, None]:
+        along, frozen = given
+        x, forces = propagator.advance(here.x, frozen)
+        after = forces.reshape(block, 2, -1)
+        before = jnp.concatenate([here.forces[None], after[:-1, 1]])
+        left = jnp.concatenate([here.controls[None], along.controls[:-1, 1]])
+        jumps = jnp.sum((along.controls[:, 0] - left) * before)
+        nodes = jnp.concatenate([before[:, None], after], axis=1)
+        power = jnp.einsum("snc,snc,n->s", along.slopes, nodes, jnp.array([1.0, 4.0, 1.0]))
+        work = here.work + jumps + along.half @ power / 3.0
+        return _Here(x, work, along.controls[-1, 1], after[-1, 1]), None
+
+    def prepared(nodes: Array) -> tuple[_Pair, PyTree[Array]]:
+        """All that is known of pairs of steps before x is."""
+        start, stop = nodes[:-1], nodes[1:]
         half = 0.5 * (stop - start)
         begin = jnp.stack([start, start + half], axis=1)
-        twice = (jnp.repeat(start, 2), jnp.repeat(stop, 2))
-        x, forces = propagator.advance(here.x, Steps(begin.ravel(), jnp.repeat(half, 2), twice))
+        twice = jnp.repeat(start, 2), jnp.repeat(stop, 2)
+        steps = Steps(begin.ravel(), jnp.repeat(half, 2), twice)
+        along = jax.vmap(lambda start, stop: _Pair.along(model, start, stop))
+        return along(start, stop), propagator.frozen(steps)
 
-        def along(start: Array, stop: Array) -> tuple[Array, Array]:
-            stretch, times = (start, stop), jnp.stack([start, 0.5 * (start + stop), stop])
-            controls = jax.vmap(lambda t: model.controls(t, stretch))(times[::2])
-            return controls, jax.vmap(lambda t: model.control_slopes(t, stretch))(times)
+    def in_groups(leaf: Array) -> Array:
+        many = leaf.shape[0] // (shape[0] * shape[1])
+        return leaf.reshape(*shape[:2], many, *leaf.shape[1:])
 
-        controls, slopes = jax.vmap(along)(start, stop)
-        after = forces.reshape(start.shape[0], 2, -1)
-        before = jnp.concatenate([here.forces[None], after[:-1, 1]])
-        left = jnp.concatenate([here.controls[None], controls[:-1, 1]])
-        jumps = jnp.sum((controls[:, 0] - left) * before)
-        nodes = jnp.concatenate([before[:, None], after], axis=1)
-        power = jnp.einsum("snc,snc,n->s", slopes, nodes, jnp.array([1.0, 4.0, 1.0]))
-        work = here.work + jumps + half @ power / 3.0
-        return _Here(x, work, controls[-1, 1], after[-1, 1]), None
-
-    def group(here: _Here, edges: tuple[Array, Array]) -> _Here:
-        return jax.lax.scan(advance, here, edges)[0]
+    def group(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> _Here:
+        return jax.lax.scan(advance, here, given)[0]
 
     def leg(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
         index, start, stop = indexed
@@ -122,22 +159,22 @@ def march(
 
         def step(carry: Any, numbered: Any) -> tuple[Any, None]:
             here, progress = carry
-            number, edges = numbered
-            here = jax.checkpoint(group)(here, edges)
+            number, given = numbered
+            here = jax.checkpoint(group)(here, given)
             done = (index + (number + 1) / groups) / ts.shape[0]
             return (here, meter.step(progress, done)), None
 
-        edges = (nodes[:-1].reshape(shape), nodes[1:].reshape(shape))
-        (here, progress), _ = jax.lax.scan(step, carry, (jnp.arange(groups), edges))
+        given = jax.tree.map(in_groups, prepared(nodes))
+        (here, progress), _ = jax.lax.scan(step, carry, (jnp.arange(groups), given))
         # what is shown at a jump is the state after it
         after = model.controls(stop, (stop, stop))
         work = here.work + (after - here.controls) @ here.forces
-        return (here, progress), jax.checkpoint(show)(here.x, stop, work)
+        return (here, progress), show(here.x, stop, work)
 
     x, zero = propagator.begin(), jnp.zeros(())
     first = _Here(x, zero, model.controls(zero, BEFORE), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    legs = jax.checkpoint(leg) if ts.shape[0] > 1 else leg
+    legs = recomputed(leg) if ts.shape[0] > 1 else leg
     carry, found = jax.lax.scan(legs, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])
     return jax.tree.map(lambda leaf: leaf[back], found)

@@ -14,7 +14,7 @@ follow from $c_s^\dagger U$ and the small matrix $c_s^\dagger c_r$ by one triang
 """
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -27,7 +27,6 @@ from entropax.method.splitting import SPLITTINGS
 from entropax.method.star import product_state, squared
 from entropax.method.states import ProductState, StarState
 from entropax.model import Junction
-from entropax.protocol import Interval
 
 _SERIES = np.array([(-1.0) ** n / math.factorial(2 * n + 1) for n in range(10)])[::-1]
 """Of sin(x)/x in x^2 up to 1, to rounding."""
@@ -83,6 +82,17 @@ _TOGETHER = 64
 """Rotations that are applied together: enough for matrix products to run at full speed."""
 
 
+class Turns(NamedTuple):
+    r"""Rotations of so many stages a step: when, under which controls, and their factors."""
+
+    end: Float[Array, " steps"]
+    times: Float[Array, "steps stages"]
+    controls: Float[Array, "steps stages controls"]
+    alpha: Complex[Array, "steps stages"]
+    beta: Complex[Array, "steps stages"]
+    gamma: Complex[Array, "steps stages"]
+
+
 class Rotations(AbstractPropagator):
     """U of a junction, carried by rotations."""
 
@@ -103,31 +113,36 @@ class Rotations(AbstractPropagator):
         seen = _project(self._gated(jnp.zeros(())), x.modes)
         return self._forces(_complex(x.level), seen)
 
-    def advance(self, x: Columns, steps: Steps) -> tuple[Columns, Float[Array, "steps controls"]]:
+    def frozen(self, steps: Steps) -> "Turns":
         outer, inner = SPLITTINGS[self.order]
+        nodes = np.cumsum(outer[: len(inner)]).tolist()
+        controls = steps.controls(self.junction, nodes)
 
-        def frozen(begin: Array, length: Array, stretch: Interval) -> Any:
-            """c, alpha, beta, gamma of each stage of a step."""
+        def factors(controls: Array, duration: Array) -> tuple[Array, Array, Array]:
+            now = self.junction.with_controls(controls)
+            squares = jnp.stack([jnp.sum(lead.couplings**2) for lead in now.leads])
+            return rotation(now.fixed_level, jnp.sum(squares), duration)
 
-            def stage(after: Array, share: Array) -> Any:
-                time = begin + after * length
-                now = self.junction.within(time, stretch)
-                couplings = now.mode_couplings
-                factors = rotation(now.fixed_level, jnp.sum(couplings**2), share * length)
-                return couplings * self._phases(time), *factors
+        durations = steps.length[:, None] * jnp.array(inner)
+        found = jax.vmap(jax.vmap(factors))(controls, durations)
+        return Turns(steps.begin + steps.length, steps.times(nodes), controls, *found)
 
-            return jax.vmap(stage)(jnp.cumsum(jnp.array(outer[: len(inner)])), jnp.array(inner))
+    def advance(
+        self, x: Columns, frozen: "Turns"
+    ) -> tuple[Columns, Float[Array, "steps controls"]]:
+        def vector(time: Array, controls: Array) -> Array:
+            return self.junction.with_controls(controls).mode_couplings * self._phases(time)
 
-        found = jax.vmap(frozen)(*steps)
-        vectors, *factors = (leaf.reshape(-1, *leaf.shape[2:]) for leaf in found)
-        grown, rows = _rotate(x, vectors, *factors)
-        levels = rows[len(inner) :: len(inner)]
+        steps, inner = frozen.times.shape
+        stages = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), frozen)
+        vectors = jax.vmap(vector)(stages.times, stages.controls)
+        grown, rows = _rotate(x, vectors, stages.alpha, stages.beta, stages.gamma)
+        levels = rows[inner::inner]
         # the gated couplings after each step, which sees what was grown before
-        gated = jax.vmap(self._gated)(steps.begin + steps.length)
+        gated = jax.vmap(self._gated)(frozen.end)
         seen = _project(gated.reshape(-1, gated.shape[-1]), x.modes)
-        stages = jnp.arange(vectors.shape[0])
-        done = (1 + jnp.arange(steps.begin.shape[0])) * len(inner)
-        overlap = gated.conj() @ vectors.T * (stages < done[:, None])[:, None, :]
+        number, done = jnp.arange(steps * inner), (1 + jnp.arange(steps)) * inner
+        overlap = gated.conj() @ vectors.T * (number < done[:, None])[:, None, :]
         seen = seen.reshape(*gated.shape[:2], seen.shape[-1]) + overlap @ grown
         forces = jax.vmap(self._forces)(levels, seen)
         wide = jnp.concatenate([_real(grown), _real(1j * grown)])

@@ -96,6 +96,13 @@ class AbstractControlled(AbstractDriven):
     def given_controls(self) -> tuple[Float[Array, ""] | AbstractProtocol, ...]:
         """u_i, numbers or protocols."""
 
+    @abc.abstractmethod
+    def with_controls(self, controls: Float[Array, " controls"]) -> Self:
+        """The undriven model with given u_i."""
+
+    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+        return self.with_controls(self.controls(time, stretch))
+
     def controls(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " controls"]:
         """u_i inside a stretch without breaks."""
         found = [value_within(u, time, stretch) for u in self.given_controls]

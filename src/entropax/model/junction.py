@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from entropax._checks import Numbers, finite_array, occupation_array
-from entropax.model.driven import AbstractControlled, value_within
+from entropax.model.driven import AbstractControlled
 from entropax.model.lead import Lead
-from entropax.protocol import AbstractProtocol, Interval, as_protocol
+from entropax.protocol import AbstractProtocol, as_protocol
 
 
 class Junction(AbstractControlled):
@@ -63,16 +63,15 @@ class Junction(AbstractControlled):
         """The level, and the gate of each lead that has one."""
         return (self.level, *(lead.gate for lead in self.leads if lead.gate is not None))
 
-    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
-        model = eqx.tree_at(lambda j: j.level, self, value_within(self.level, time, stretch))
-        for index, lead in enumerate(self.leads):
+    def with_controls(self, controls: Float[Array, " controls"]) -> Self:
+        level, *gates = controls
+        leads = []
+        for lead in self.leads:
             if lead.gate is not None:
-                couplings = lead.gate.within(time, stretch) * lead.couplings
-                fixed = eqx.tree_at(
-                    lambda x: (x.couplings, x.gate), lead, (couplings, None), is_leaf=_is_none
-                )
-                model = eqx.tree_at(lambda j, index=index: j.leads[index], model, fixed)
-        return model
+                given = gates.pop(0) * lead.couplings, None
+                lead = eqx.tree_at(lambda x: (x.couplings, x.gate), lead, given, is_leaf=_is_none)
+            leads.append(lead)
+        return eqx.tree_at(lambda j: (j.level, j.leads), self, (level, tuple(leads)))
 
     @property
     def sites(self) -> int:

@@ -15,7 +15,7 @@ from entropax.linalg import modes
 from entropax.model.coupling import Drive
 from entropax.model.driven import AbstractControlled
 from entropax.model.junction import Junction
-from entropax.protocol import AbstractProtocol, Interval
+from entropax.protocol import AbstractProtocol
 
 
 class FermionNetwork(AbstractControlled):
@@ -120,10 +120,10 @@ class FermionNetwork(AbstractControlled):
         """The strengths of the drives."""
         return tuple(drive.protocol for drive in self.drives)
 
-    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+    def with_controls(self, controls: Float[Array, " controls"]) -> Self:
         total = self.hamiltonian
-        for drive in self.drives:
-            total = total + drive.protocol.within(time, stretch) * drive.operator
+        for strength, drive in zip(controls, self.drives, strict=True):
+            total = total + strength * drive.operator
         return eqx.tree_at(lambda n: (n.hamiltonian, n.drives), self, (total, ()))
 
     @property
