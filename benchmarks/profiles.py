@@ -53,16 +53,7 @@ def junction() -> None:
     show("one lead by elimination", lambda c: displaced_entropy(c, dense=0), state.leads[0])
     show("entropy of all leads", lambda s: s.environment_entropy(), state)
     model = test_junction.make_junction(MODES)
-    couplings = jnp.stack([lead.couplings for lead in model.leads])
-
-    def sigma(couplings: jax.Array) -> jax.Array:
-        leads = [
-            dataclasses.replace(lead, couplings=own)
-            for lead, own in zip(model.leads, couplings, strict=True)
-        ]
-        moved = dataclasses.replace(model, leads=tuple(leads))
-        return ex.solve(moved, [10.0]).ledger.entropy_production[0]
-
+    couplings, sigma = jnp.stack([x.couplings for x in model.leads]), test_junction.sigma(model)
     show("value of Sigma", sigma, couplings)
     show("its gradient by all couplings", jax.grad(sigma), couplings)
 
@@ -85,12 +76,7 @@ def master_equations() -> None:
     count = 4 if SMALL else 4096
     print(f"{count} master equations")
     strengths = jnp.linspace(1e-3, 1e-2, count)
-    ts = jnp.linspace(0.0, test_windows.END, test_windows.TIMES)
-
-    def joint(strength: jax.Array) -> jax.Array:
-        return ex.solve(test_windows.chain(strength), ts, ex.EMME()).ledger.joint
-
-    show("populations", jax.vmap(joint), strengths)
+    show("populations", test_windows.batch(ex.EMME()), strengths)
     show(
         "writing as many numbers",
         lambda x: x[:, None] + jnp.zeros(test_windows.TIMES * 2 * test_windows.WINDOWS),

@@ -41,6 +41,7 @@ FAMILIES = {
 temperatures the rest. LAPACK alone on both of two cores takes 1.4 to 1.5 ms a draw while the NumPy
 loop takes 4.2 to 7: with all else free the loop could not be beaten more than 3- to 4.5-fold.""",
     "First calls": "Ours is the second call.",
+    "Memory": "Each in a process of its own, of which importing takes its part.",
 }
 
 

@@ -3,8 +3,6 @@
 `ENTROPAX_SMALL=1` runs everything once at a small size.
 """
 
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -132,33 +130,3 @@ def test_pure_starts(benchmark: Any, capsys: Any) -> None:
         rivals={"loop over `ex.solve`": loop},
         first_call=first,
     )
-
-
-MEMORY = """
-import sys, jax
-from benchmarks.harness import peak_memory
-from benchmarks.test_ensembles import TIMES, model
-import entropax as ex
-ex.ensemble(
-    model(), TIMES, ex.Schrodinger(), key=jax.random.key(0), samples=int(sys.argv[1]), chunk=32
-)
-print(peak_memory())
-"""
-
-
-def test_memory_is_flat(benchmark: Any, capsys: Any) -> None:
-    """Peak resident memory, in processes of their own; more than a tenth apart fails.
-
-    Importing and compiling take most of it.
-    """
-    samples = (32, 64) if SMALL else (100, 1000)
-
-    def peak(count: int) -> float:
-        command = [sys.executable, "-c", MEMORY, str(count)]
-        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-    few = peak(samples[0])
-    many = benchmark.pedantic(peak, args=(samples[1],), rounds=1)
-    assert many < 1.1 * few
-    peaks = {f"peak of {count}": size for count, size in zip(samples, (few, many), strict=True)}
-    report(benchmark, capsys, FAMILY, f"exact draws, D = {2 * LEVELS}", memory=peaks)

@@ -4,8 +4,7 @@
 """
 
 import operator
-import subprocess
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -25,7 +24,6 @@ POINTS = 2 if SMALL else 6
 GAMMA = 3.0
 TIMES = np.logspace(-1, 6, POINTS) / GAMMA
 GRADIENT_TIME = 10.0
-MANY_TIMES = 60
 
 
 def rounds(modes: int) -> int:
@@ -147,26 +145,32 @@ def test_growth(benchmark, capsys) -> None:
     )
 
 
+def sigma(junction: ex.Junction) -> Callable[[jax.Array], jax.Array]:
+    """Entropy production at t = 10 as a function of all couplings, lead after lead."""
+
+    def value(couplings: jax.Array) -> jax.Array:
+        changed = eqx.tree_at(lambda j: [x.couplings for x in j.leads], junction, list(couplings))
+        return ex.solve(changed, [GRADIENT_TIME]).ledger.entropy_production[0]
+
+    return value
+
+
 def test_gradient(benchmark, capsys) -> None:
     """Σ(t) by all 2K couplings, reverse mode, t = 10.
 
     The textbook value of Σ must diagonalise h anew, forms C(t) and needs no bath entropies. The
     gradient must agree with central differences of that value along a random direction to 1e-6.
     """
-    junction, ts = make_junction(LARGEST), jnp.array([GRADIENT_TIME])
+    junction = make_junction(LARGEST)
     arguments = in_numpy(junction)
 
-    @jax.jit
-    def value(couplings, ts):
-        changed = eqx.tree_at(lambda j: [x.couplings for x in j.leads], junction, list(couplings))
-        return ex.solve(changed, ts).ledger.entropy_production[0]
-
+    value = jax.jit(sigma(junction))
     gradient = jax.jit(jax.grad(value))
     couplings = jnp.stack([lead.couplings for lead in junction.leads])
-    first, slopes = timed(gradient, couplings, ts)
+    first, slopes = timed(gradient, couplings)
 
-    sigma = rivals.entropy_production(*arguments, GRADIENT_TIME)
-    np.testing.assert_allclose(value(couplings, ts), sigma, rtol=1e-9)
+    expected = rivals.entropy_production(*arguments, GRADIENT_TIME)
+    np.testing.assert_allclose(value(couplings), expected, rtol=1e-9)
     # along one direction, against central differences of the textbook value
     direction = np.random.default_rng(0).normal(size=couplings.shape) * np.asarray(couplings)
     step = 1e-4
@@ -184,9 +188,9 @@ def test_gradient(benchmark, capsys) -> None:
     textbook_sigma = median_seconds(
         rivals.entropy_production, *arguments, GRADIENT_TIME, repeat=repeat
     )
-    own = median_seconds(value, couplings, ts, repeat=repeat)
+    own = median_seconds(value, couplings, repeat=repeat)
     benchmark.pedantic(
-        lambda: jax.block_until_ready(gradient(couplings, ts)), rounds=repeat, warmup_rounds=1
+        lambda: jax.block_until_ready(gradient(couplings)), rounds=repeat, warmup_rounds=1
     )
     ours = benchmark.stats.stats.median
     task = f"gradient of Σ by {couplings.size} couplings, K = {LARGEST}"
@@ -202,28 +206,3 @@ def test_gradient(benchmark, capsys) -> None:
         errors={"difference": error},
         bars=[(f"{task}, over one textbook value", "at most", 1.0, ours / textbook_sigma)],
     )
-
-
-MEMORY = """
-import jax, jax.numpy as jnp
-from benchmarks.harness import peak_memory
-from benchmarks.test_junction import LARGEST, MANY_TIMES, GAMMA, make_junction
-import entropax as ex
-ts = jnp.logspace(-1, 6, MANY_TIMES) / GAMMA
-jax.block_until_ready(ex.solve(make_junction(LARGEST), ts))
-print(peak_memory())
-"""
-
-
-def test_memory(benchmark, capsys) -> None:
-    """Peak resident memory of a fresh process; more than 3 GB fails."""
-
-    def run() -> str:
-        done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    peak = float(benchmark.pedantic(run, rounds=1))
-    task = f"ledger at {MANY_TIMES} times, K = {LARGEST}"
-    report(benchmark, capsys, FAMILY, task, memory={"peak": peak})
-    assert peak < 3.0

@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Callable
 
 import diffrax
 import jax
@@ -167,6 +168,12 @@ def plain(strength: float) -> np.ndarray:
     return found.y.T.reshape(TIMES, 2, WINDOWS)
 
 
+def batch(method: ex.EMME) -> Callable[[jax.Array], jax.Array]:
+    """Probabilities of chains of many strengths."""
+    ts = jnp.linspace(0.0, END, TIMES)
+    return jax.vmap(lambda strength: ex.solve(chain(strength), ts, method).ledger.joint)
+
+
 @pytest.mark.parametrize("name", ["default", "Tsit5"])
 def test_batch(name: str, benchmark, capsys) -> None:
     """2 levels, 32 windows, another strength each, in one `vmap`; tolerances 1e-6 and 1e-9.
@@ -179,8 +186,7 @@ def test_batch(name: str, benchmark, capsys) -> None:
     strengths = jnp.linspace(1e-3, 1e-2, count)
     solver = None if name == "default" else getattr(diffrax, name)()
     method = ex.EMME(solver=solver, **TOLERANCES)
-    ts = jnp.linspace(0.0, END, TIMES)
-    together = jax.jit(jax.vmap(lambda s: ex.solve(chain(s), ts, method).ledger.joint))
+    together = jax.jit(batch(method))
     first, found = timed(together, strengths)
     chosen = np.linspace(0, count - 1, some).astype(int)
     expected = np.stack([plain(float(strengths[i])) for i in chosen])

@@ -1,5 +1,6 @@
 """Exact dynamics of window models against dense propagation written apart."""
 
+import re
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -125,6 +126,17 @@ def test_sectors_are_found(name: str) -> None:
     assert [h.shape[0] for h in setting.coupled] == sizes
     real = name in ("real bands", "orthogonal")
     assert all(jnp.iscomplexobj(h) != real for h in setting.coupled)
+
+
+def test_sectors_of_one_size_share_an_eigenproblem() -> None:
+    def eigenproblems(name: str) -> int:
+        model = CASES[name].model
+        method = ex.Schrodinger(key=KEY).prepare(model, jnp.zeros(1))
+        program = jax.make_jaxpr(lambda t: ex.solve(model, t, method).ledger)(jnp.zeros(2))
+        return len(re.findall(r"\beigh\[", str(program)))
+
+    several = eigenproblems("all windows")
+    assert several == eigenproblems("a window") > 0
 
 
 def test_traced_operators_go_by_one_sector_and_give_the_same() -> None:

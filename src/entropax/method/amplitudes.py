@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PRNGKeyArray
 
+from entropax._batching import each
 from entropax.entropy import marginal, shannon, von_neumann
 from entropax.linalg import Exponential, Spectrum, eigh, matfn_times
 from entropax.method.sectors import Sector
@@ -134,15 +135,16 @@ class Stretch(eqx.Module):
 
     def spectra(self) -> list[Spectrum]:
         """Eigenvalues and eigenvectors of the Hamiltonians, as constants."""
-        return [eigh(h) for h in self.hamiltonians]
+        return each(eigh, self.hamiltonians)
 
     def at(self, time: Array, spectra: list[Spectrum]) -> tuple[Array, ...]:
         """X of each sector at a later time."""
         flow = Exponential(-1j * (time - self.begin))
-        return tuple(
-            matfn_times(flow, h, x, spectrum=spectrum)
-            for h, x, spectrum in zip(self.hamiltonians, self.amplitudes, spectra, strict=True)
-        )
+
+        def evolved(h: Array, x: Array, spectrum: Spectrum) -> Array:
+            return matfn_times(flow, h, x, spectrum=spectrum)
+
+        return tuple(each(evolved, self.hamiltonians, self.amplitudes, spectra))
 
     def observe(self, amplitudes: tuple[Array, ...]) -> Values:
         """All that is asked for of one state."""

@@ -6,13 +6,13 @@ other, each at all times: of all their D x D matrices one is there at a time, wh
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Float, Inexact, Int
 
+from entropax._batching import each
 from entropax.linalg import Spectrum
 from entropax.method.amplitudes import Stretch, Values, density_matrix
 
@@ -26,36 +26,71 @@ def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, 
     inside = [
         vectors.conj().T @ x for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
     ]
+    states = {
+        (i, j): setting.weighted(i, j, inside[i]) @ inside[j].conj().T for i, j in setting.pairs
+    }
+    held = [
+        jnp.stack([own[p] for own, p in zip(setting.levels, sector.place, strict=True)])
+        for sector in setting.sectors
+    ]
+
+    def alone(
+        spectrum: Spectrum, phases: _Phases, state: Array, held: Array, spans: _Spans
+    ) -> tuple[_Means, Array, Array]:
+        """What is in each block of a sector; energy of each bath; the conserved energy."""
+        values, left = spectrum
+
+        def follow(operator: Array) -> _Means:
+            return _means(state * operator, phases, phases, values)
+
+        baths = [follow((left.T * own) @ left.conj()).real for own in held]
+        kept = values @ jnp.diagonal(state).real
+        return _over_spans(follow, left, left.conj(), spans), jnp.stack(baths, axis=-1), kept
+
+    def between(
+        one: Spectrum,
+        other: Spectrum,
+        phases: tuple[_Phases, _Phases],
+        state: Array,
+        spans: _Spans,
+    ) -> Array:
+        """Coherences of the system between blocks of two sectors."""
+
+        def follow(operator: Array) -> _Means:
+            return _means(state * operator, *phases, one[0])
+
+        found = _over_spans(follow, one[1], other[1].conj(), spans)
+        return jax.lax.complex(found.real, found.imaginary)
+
     d = stretch.energies.shape[0]
     joint = jnp.zeros((times, *setting.sectors[0].shape))
     flow, coherence = joint, jnp.zeros((times, d, d), jnp.complex128)
     energy, conserved = jnp.zeros((times, len(setting.levels))), jnp.zeros(())
-    for one, other in setting.pairs:
-        state = setting.weighted(one, other, inside[one]) @ inside[other].conj().T
-        values, left = spectra[one]
-        right = spectra[other][1].conj()
-
-        def followed(operator: Array, state=state, one=one, other=other, values=values) -> _Means:
-            return _means(state * operator, turned[one], turned[other], values)
-
-        if one == other:
-            conserved = conserved + values @ jnp.diagonal(state).real
-            sector = setting.sectors[one]
-            spans = sector.spans
-            found = _over_spans(followed, left, right, [*spans.values()], [*spans.values()])
-            for i, block in enumerate(spans):
-                joint = joint.at[:, *block].set(found.real[i])
-                flow = flow.at[:, *block].set(2.0 * found.rate[i])
-            for number, levels in enumerate(setting.levels):
-                operator = (left.T * levels[sector.place[number]]) @ right
-                energy = energy.at[:, number].add(followed(operator).real)
-        overlaps = setting.overlaps(one, other)
-        if overlaps:
-            _, _, rows, columns = zip(*overlaps, strict=True)
-            found = _over_spans(followed, left, right, rows, columns)
-            for i, (k, q, *_) in enumerate(overlaps):
-                both = jax.lax.complex(found.real[i], found.imaginary[i])
-                coherence = coherence.at[:, k, q].add(both)
+    spans = [[*sector.spans.values()] for sector in setting.sectors]
+    own = [states[i, i] for i in range(len(setting.sectors))]
+    edges = [_Spans.of(rows, rows) for rows in spans]
+    found = each(alone, spectra, turned, own, held, edges)
+    for sector, (seen, baths, kept) in zip(setting.sectors, found, strict=True):
+        for i, block in enumerate(sector.spans):
+            joint = joint.at[:, *block].set(seen.real[i])
+            flow = flow.at[:, *block].set(2.0 * seen.rate[i])
+        energy, conserved = energy + baths, conserved + kept
+    overlaps = {pair: setting.overlaps(*pair) for pair in setting.pairs}
+    overlaps = {pair: blocks for pair, blocks in overlaps.items() if blocks}
+    given = [
+        (
+            spectra[i],
+            spectra[j],
+            (turned[i], turned[j]),
+            states[i, j],
+            _Spans.of([b[2] for b in blocks], [b[3] for b in blocks]),
+        )
+        for (i, j), blocks in overlaps.items()
+    ]
+    found = each(between, *zip(*given, strict=True)) if given else []
+    for blocks, seen in zip(overlaps.values(), found, strict=True):
+        for (k, q, *_), both in zip(blocks, seen, strict=True):
+            coherence = coherence.at[:, k, q].add(both)
     system = jnp.sum(joint, axis=tuple(range(2, joint.ndim))) @ stretch.energies
     interaction = conserved - system - jnp.sum(energy, axis=-1)
     return Values(joint, flow, jax.vmap(density_matrix)(joint, coherence), energy, interaction)
@@ -67,6 +102,10 @@ def _from_eigenbasis_jvp(primals, tangents):
     change, _, dts = tangents
     _, out = jax.jvp(lambda s, t: _from_amplitudes(s, t, spectra), (stretch, ts), (change, dts))
     return from_eigenbasis(stretch, spectra, ts), out
+
+
+_Phases = tuple[Array, Array]
+"""Cosines and sines."""
 
 
 class _Means(NamedTuple):
@@ -81,8 +120,8 @@ class _Means(NamedTuple):
 
 def _means(
     form: Inexact[Array, "n m"],
-    left: tuple[Array, Array],
-    right: tuple[Array, Array],
+    left: _Phases,
+    right: _Phases,
     values: Float[Array, " n"],
 ) -> _Means:
     """Sums of e^{-i(lambda_a-lambda_b)t} F_ab; of cosines and sines, as real products are three
@@ -96,16 +135,27 @@ def _means(
     return _Means(real, jnp.sum(p * right_s - q * right_c, axis=-1), (c * q - s * p) @ values)
 
 
+class _Spans(NamedTuple):
+    """Rows and columns of blocks, and how many they have; `width`: 0, 1, ... to the most of all."""
+
+    begins: Int[Array, "blocks 3"]
+    width: Int[Array, " width"]
+
+    @classmethod
+    def of(cls, rows: Sequence[slice], columns: Sequence[slice]) -> Self:
+        sizes = [span.stop - span.start for span in rows]
+        begins = [[a.start, b.start, n] for a, b, n in zip(rows, columns, sizes, strict=True)]
+        return cls(jnp.array(begins), jnp.arange(max(sizes)))
+
+
 def _over_spans(
     follow: Callable[[Array], _Means],
     left: Inexact[Array, "n n"],
     right: Inexact[Array, "m m"],
-    rows: Sequence[slice],
-    columns: Sequence[slice],
+    spans: _Spans,
 ) -> _Means:
-    """`follow` of the operators that lead from each span of `columns` to its twin of `rows`."""
-    sizes = [span.stop - span.start for span in rows]
-    width = np.arange(max(sizes))
+    """`follow` of the operators that lead from each span of columns to its twin of rows."""
+    begins, width = spans
 
     def one(span: Array) -> _Means:
         row, column, size = span
@@ -113,8 +163,7 @@ def _over_spans(
         ended = right.at[column + width].get(mode="clip")
         return follow(begun.T @ jnp.where((width < size)[:, None], ended, 0.0))
 
-    edges = [[a.start, b.start, size] for a, b, size in zip(rows, columns, sizes, strict=True)]
-    return jax.lax.map(one, jnp.array(edges))
+    return jax.lax.map(one, begins)
 
 
 def _from_amplitudes(stretch: Stretch, ts: Float[Array, " t"], spectra: list[Spectrum]) -> Values:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from entropax._batching import each
 from entropax.linalg import Exponential, Spectrum, matfn_times
 from entropax.method.amplitudes import Stretch
 from entropax.model import OpenSystem
@@ -120,10 +121,11 @@ class Splitting(eqx.Module):
         hamiltonians, sectors = self.resting.hamiltonians, self.resting.setting.sectors
         for a, b in zip(outer, (*inner, 0.0), strict=True):
             flow = Exponential(-1j * a * h)
-            amplitudes = tuple(
-                matfn_times(flow, hamiltonian, x, spectrum=spectrum)
-                for hamiltonian, x, spectrum in zip(hamiltonians, amplitudes, spectra, strict=True)
-            )
+
+            def evolved(h: Array, x: Array, spectrum: Spectrum, flow: Exponential = flow) -> Array:
+                return matfn_times(flow, h, x, spectrum=spectrum)
+
+            amplitudes = tuple(each(evolved, hamiltonians, amplitudes, spectra))
             time = time + a * h
             if b:
                 away = self._energies(time, stretch) - self.resting.energies
