@@ -1,8 +1,10 @@
 """What the benchmarks share: sizes, clocks, and what a line of the README is made of."""
 
+import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+ROOT = Path(__file__).parents[1]
 SMALL = bool(os.environ.get("ENTROPAX_SMALL"))
 """Everything runs once and small, so that it cannot rot; its times say nothing."""
 
@@ -48,6 +51,16 @@ def peak_memory() -> float:
         return int(lines["VmHWM"].split()[0]) * 1024 / 1e9
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def in_own_process(module: str, *arguments: str) -> dict[str, float]:
+    """What `python -m module` tells as JSON, with nothing compiled before."""
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def report(

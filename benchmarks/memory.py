@@ -1,6 +1,7 @@
-"""A task in a process of its own: `python -m benchmarks.memory "ledger at 60 times"`.
+"""Tasks in a process of their own: `python -m benchmarks.memory "4096 master equations"`.
 
-Prints, as JSON, the peak memory in gigabytes and the seconds, compilation included.
+Prints, as JSON, the peak memory in gigabytes and the seconds, compilation included. Without a name
+all tasks run.
 """
 
 import json
@@ -69,5 +70,6 @@ DRAWS: dict[str, Callable[[], object]] = {
 
 if __name__ == "__main__":
     began = time.perf_counter()
-    jax.block_until_ready((TASKS | DRAWS)[sys.argv[1]]())
+    for task in sys.argv[1:] or TASKS | DRAWS:
+        jax.block_until_ready((TASKS | DRAWS)[task]())
     print(json.dumps({"peak": peak_memory(), "seconds": time.perf_counter() - began}))

@@ -50,12 +50,21 @@ def junction() -> None:
     show("spectrum and state of one time", at, jnp.array(10.0))
     show("eigenvalues of one lead", eigenvalues, state.blocks[0])
     show("eigenproblem of one lead", jnp.linalg.eigh, state.blocks[0])
-    show("one lead by elimination", lambda c: displaced_entropy(c, dense=0), state.leads[0])
     show("entropy of all leads", lambda s: s.environment_entropy(), state)
     model = test_junction.make_junction(MODES)
     couplings, sigma = jnp.stack([x.couplings for x in model.leads]), test_junction.sigma(model)
     show("value of Sigma", sigma, couplings)
     show("its gradient by all couplings", jax.grad(sigma), couplings)
+
+
+def large_leads() -> None:
+    """Where elimination begins to pay."""
+    for modes in (20, 30) if SMALL else (1000, 1500, 2000, 3000):
+        print(f"a lead, K = {modes}")
+        at = star_states(test_junction.make_junction(modes), 1e6)[1]
+        lead = jax.jit(lambda t, at=at: at(t).leads[0])(jnp.array(10.0))
+        show("its entropy by elimination", lambda c: displaced_entropy(c, dense=0), lead)
+        show("its eigenvalues", lambda c: eigenvalues(c.matrix()), lead)
 
 
 def window() -> None:
@@ -107,8 +116,11 @@ def draws() -> None:
         show("and the eigenproblem", lambda key: begin(key).spectra(), key)
         show("and observables at 50 times", values, key)
         show("and the ledger", ledger, key)
+        for count in (1, 2) if SMALL else (1, 4, 8, 16, 64):
+            seconds = show(f"{count} at a time", jax.vmap(ledger), jax.random.split(key, count))
+            print(f"    each {1e3 * seconds / count:.3g} ms")
 
 
 if __name__ == "__main__":
-    for part in (machine, junction, window, master_equations, draws):
+    for part in (machine, junction, large_leads, window, master_equations, draws):
         part()

@@ -13,9 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import exponent
-
-ROOT = Path(__file__).parents[1]
+from benchmarks.harness import ROOT, exponent
 
 ABOUT = """# Benchmarks
 
@@ -36,10 +34,7 @@ FAMILIES = {
     "Window baths": "",
     "Ideal baths": "Operators, Liouvillians and baths of rivals are made outside the timing.",
     "Driven junctions": "A level ramp of 64 pieces, two leads of K modes.",
-    "Ensembles": """Where a draw of D = 200 spends its time, one core, 8 in one `vmap`, 7 ms
-(2026-11-21): LAPACK's `dsyevd` 2.9 ms, observables 3, drawing and assembling H 0.5, entropies and
-temperatures the rest. LAPACK alone on both of two cores takes 1.4 to 1.5 ms a draw while the NumPy
-loop takes 4.2 to 7: with all else free the loop could not be beaten more than 3- to 4.5-fold.""",
+    "Ensembles": "Where a draw spends its time: [docs/performance.md](../docs/performance.md).",
     "First calls": "Ours is the second call.",
     "Memory": "Each in a process of its own, of which importing takes its part.",
 }

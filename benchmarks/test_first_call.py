@@ -3,18 +3,12 @@
 `ENTROPAX_SMALL=1` runs everything once at a small size.
 """
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.harness import report
+from benchmarks.harness import in_own_process, report
 
-ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "PROGRAM": "a junction of 1000 modes a lead",
     "WINDOWS": "a spin and a finite bath in four ways",
@@ -33,16 +27,7 @@ def test_first_call(name: str, benchmark: Any, capsys: Any) -> None:
     and one step of its optimiser instead of 200, `ENSEMBLES` with 16 samples instead of 256, as
     more of them only repeat what is compiled.
     """
-    command = [sys.executable, "-m", "benchmarks.first_call", name]
-    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
-    environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
-
-    def run() -> dict[str, float]:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    found = benchmark.pedantic(run, rounds=1)
+    found = benchmark.pedantic(in_own_process, args=("benchmarks.first_call", name), rounds=1)
     compiling = found["first"] - (found["second"] - found["recompiled"])
     report(
         benchmark,

@@ -3,31 +3,21 @@
 `ENTROPAX_SMALL=1` runs everything once at a small size.
 """
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-from benchmarks.harness import report
+from benchmarks.harness import in_own_process, report
 from benchmarks.memory import DRAWS, LARGEST, TASKS
 
 AT_MOST = {f"ledger at 60 times, K = {LARGEST}": 3.0}
 """Gigabytes."""
 
 
-def in_own_process(task: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.memory", task]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_memory(task: str, benchmark: Any, capsys: Any) -> None:
     """Peak resident memory; the time is a first call's. More than 3 GB for 60 ledgers fails."""
-    found = benchmark.pedantic(in_own_process, args=(task,), rounds=1)
+    found = benchmark.pedantic(in_own_process, args=("benchmarks.memory", task), rounds=1)
     memory = {"peak": found["peak"]}
     report(benchmark, capsys, "Memory", task, first_call=found["seconds"], memory=memory)
     assert found["peak"] < AT_MOST.get(task, float("inf"))
@@ -36,8 +26,8 @@ def test_memory(task: str, benchmark: Any, capsys: Any) -> None:
 def test_memory_is_flat(benchmark: Any, capsys: Any) -> None:
     """More draws in chunks of 32; a peak that grows by more than a tenth fails."""
     few, many = DRAWS
-    least = in_own_process(few)["peak"]
-    found = benchmark.pedantic(in_own_process, args=(many,), rounds=1)
+    least = in_own_process("benchmarks.memory", few)["peak"]
+    found = benchmark.pedantic(in_own_process, args=("benchmarks.memory", many), rounds=1)
     peaks = {few: least, many: found["peak"]}
     task = "an ensemble of exact draws"
     report(benchmark, capsys, "Memory", task, first_call=found["seconds"], memory=peaks)

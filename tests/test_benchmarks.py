@@ -19,7 +19,7 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     # test_contract.py runs all of the contract's programs; one of them tells that they are timed
     for program in ("PROGRAM", "WINDOWS", "PROTOCOLS", "ENSEMBLES"):
         command += ["--deselect", f"benchmarks/test_first_call.py::test_first_call[{program}]"]
-    # what is asked for its memory is run by the other benchmarks; one process tells that it is told
+    # of what is asked for its memory one task tells that it is told; all run below
     command += ["-k", "not test_memory or (test_memory and equations)"]
     # a run of its own, also where this test runs in a worker of pytest-xdist
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -68,6 +68,13 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     assert line["first_call"] > line["ours"] > 0.0
     for by_size in found["test_growth"]["growth"].values():
         assert len(by_size) >= 4
+
+    for module in ("benchmarks.memory", "benchmarks.profiles"):
+        command = [sys.executable, "-m", module]
+        run = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
 
     readme = tmp_path / "README.md"
     command = [sys.executable, "-m", "benchmarks.report", str(output), str(readme)]

@@ -128,7 +128,7 @@ def test_order_of_convergence(kind: str, order: int) -> None:
 
     def show(x, time, work):
         del time
-        return jnp.append(own.advance(x, own.frozen(NO_STEP))[1][0], work)
+        return jnp.append(own.advance(x, own.coefficients(NO_STEP))[1][0], work)
 
     def found(steps: int) -> np.ndarray:
         return np.asarray(march(model, own, jnp.array([2.0]), steps, show, SILENT)[0])

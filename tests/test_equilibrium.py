@@ -668,6 +668,56 @@ def test_second_derivative_by_occupations() -> None:
         )
 
 
+def test_derivatives_keep_the_digits_of_holes() -> None:
+    """Beside both edges of a gap, against the implicit function theorem in 60 digits."""
+    energies = np.array([-1.3, -1.0, 1.0, 1.4])
+    n = np.array([1.0 - 3e-12, 1.0 - 1e-12, 2e-12, 1.5e-13])
+    found = match_occupations(energies, n)
+    slopes = jax.jacrev(lambda n: match_occupations(energies, n).beta)(n)
+    with mpmath.workdps(60):
+        e, given = [mpmath.mpf(x) for x in energies], [mpmath.mpf(x) for x in n]
+        level = [mpmath.fsum(given), mpmath.fdot(e, given)]
+
+        def miss(beta: mpmath.mpf, alpha: mpmath.mpf) -> list:
+            own = [1 / (mpmath.exp(beta * x - alpha) + 1) for x in e]
+            return [mpmath.fsum(own) - level[0], mpmath.fdot(e, own) - level[1]]
+
+        begin = (float(found.beta), float(found.beta * found.mu))
+        beta, alpha = mpmath.findroot(miss, begin, tol=1e-80)
+        own = [1 / (mpmath.exp(beta * x - alpha) + 1) for x in e]
+        w = [x * (1 - x) for x in own]
+        squares = mpmath.fsum(a * x * x for a, x in zip(w, e, strict=True))
+        jacobian = mpmath.matrix(
+            [[-mpmath.fdot(w, e), mpmath.fsum(w)], [-squares, mpmath.fdot(w, e)]]
+        )
+        expected = [mpmath.lu_solve(jacobian, mpmath.matrix([1, x]))[0] for x in e]
+    np.testing.assert_allclose(found.beta, float(beta), rtol=1e-12)
+    np.testing.assert_allclose(slopes, [float(x) for x in expected], rtol=1e-10)
+
+
+def test_second_derivatives_along_two_directions() -> None:
+    """Of every field, by energies and what is matched, in both forms of the problem."""
+    n = textbook.fermi(1.3, 0.4, SMALL)
+    first = (0.1 * np.cos(np.arange(6)), 0.02 * np.sin(1.0 + np.arange(6)))
+    other = (0.1 * np.sin(2.0 * np.arange(6)), 0.03 * np.cos(3.0 + np.arange(6)))
+
+    def by_sums(energies: jax.Array, n: jax.Array) -> jax.Array:
+        found = match(energies, jnp.sum(energies * n), jnp.sum(n))
+        return jnp.stack([found.beta, found.mu, found.entropy, *found.occupations])
+
+    for fields in (fields_from, by_sums):
+        slope = jax.jit(lambda *x, fields=fields: jax.jvp(fields, x, first)[1])
+        twice = jax.jvp(slope, (SMALL, n), other)[1]
+        np.testing.assert_allclose(twice, difference(slope, (SMALL, n), other), rtol=0, atol=1e-10)
+
+
+def test_whole_numbers_are_energies_too() -> None:
+    n = np.array([0.9, 0.6, 0.3, 0.2])
+    slope = jax.grad(lambda n, e: match_occupations(e, n).entropy)
+    whole, real = np.arange(4), np.arange(4.0)
+    np.testing.assert_array_equal(slope(n, whole), slope(n, real))
+
+
 def test_vmap_of_occupations_equals_loop() -> None:
     rows = [cluster(hair, 0.5, 0.25, 0.0, 1e-9, 0.0) for hair in (0.0, 1e-12, 1e-6, 0.1)]
     rows += [cluster(0.1, *filling) for filling in np.eye(5)]

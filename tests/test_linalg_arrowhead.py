@@ -617,3 +617,19 @@ def test_any_arrowhead_matrix(level: float, energies: list, couplings: list) -> 
 
 def unit_weights() -> tuple:
     return np.array(1.0 + 0j), np.ones(MODES, complex), np.eye(MODES, dtype=complex)
+
+
+def test_values_take_little_memory() -> None:
+    """O(n) numbers: four times as many modes take about four times as much, not sixteen."""
+
+    def temporary(n: int) -> int:
+        def response(level, energies, couplings, time):
+            return level_response(arrowhead_spectrum(level, energies, couplings), time)
+
+        modes = jnp.zeros(n)
+        program = jax.jit(response).lower(jnp.zeros(()), modes, modes, jnp.zeros(()))
+        memory = program.compile().memory_analysis()
+        assert memory is not None
+        return memory.temp_size_in_bytes
+
+    assert temporary(800) < 5 * temporary(200)

@@ -1,5 +1,6 @@
 """Exact dynamics of window models against dense propagation written apart."""
 
+import dataclasses
 import re
 from typing import Any, NamedTuple
 
@@ -131,12 +132,40 @@ def test_sectors_are_found(name: str) -> None:
 def test_sectors_of_one_size_share_an_eigenproblem() -> None:
     def eigenproblems(name: str) -> int:
         model = CASES[name].model
-        method = ex.Schrodinger(key=KEY).prepare(model, jnp.zeros(1))
-        program = jax.make_jaxpr(lambda t: ex.solve(model, t, method).ledger)(jnp.zeros(2))
-        return len(re.findall(r"\beigh\[", str(program)))
+        method = ex.Schrodinger(key=KEY).prepare(model, jnp.zeros(2))
+        assert isinstance(method, ex.Schrodinger)
 
-    several = eigenproblems("all windows")
-    assert several == eigenproblems("a window") > 0
+        def spectra(energies: jax.Array) -> list:
+            return method._setting(model).begin(energies).spectra()
+
+        program = jax.jit(spectra).lower(jnp.zeros(2)).compile().as_text()
+        return len(re.findall(r"custom-call\(.*evd", program))
+
+    assert eigenproblems("all windows") == eigenproblems("a window") == 1
+
+
+def test_windows_of_very_different_size() -> None:
+    """Observables of blocks of about one size share a program; what is padded adds nothing."""
+    model = spin(JOINT, volumes=(1, 23), centers=(0.0, 2.0), width=1.5)
+    led = ex.solve(model, TIMES, ex.Schrodinger(key=KEY)).ledger
+    expected = twin(model, KEY)
+    np.testing.assert_allclose(led.joint, expected["joint"], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(led.system_state, expected["system"], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("start", [None, JOINT], ids=["one sector", "two sectors"])
+def test_memory_asked_for_is_enough(start: Any) -> None:
+    model, ts = spin(start, volumes=(100, 140)), jnp.linspace(0.0, 9.0, 40)
+    method = ex.Schrodinger(key=KEY, memory_limit=0.0)
+    with pytest.raises(ValueError, match="need about") as told:
+        method.prepare(model, ts)
+    del told
+    roomy = dataclasses.replace(method, memory_limit=None).prepare(model, ts)
+    needs = roomy.need(model, ts.shape[0])
+    memory = jax.jit(lambda t: ex.solve(model, t, roomy).ledger).lower(ts).compile()
+    analysis = memory.memory_analysis()
+    assert analysis is not None
+    assert analysis.temp_size_in_bytes < needs < 4 * analysis.temp_size_in_bytes
 
 
 def test_traced_operators_go_by_one_sector_and_give_the_same() -> None:

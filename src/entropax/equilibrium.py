@@ -161,7 +161,7 @@ def match(
 
     Cost: two sorts, and O(k) a step, 5 to 60 steps (90 where energies differ by a hair).
     """
-    return _match(energies, energy, number).state
+    return _match(*(jnp.asarray(x, float) for x in (energies, energy, number))).state
 
 
 @jax.custom_jvp
@@ -208,12 +208,13 @@ def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " 
 
     Cost: as of `match`.
     """
-    n = occupations + jax.lax.stop_gradient(jnp.clip(occupations, 0.0, 1.0) - occupations)
+    energies, n = jnp.asarray(energies, float), jnp.asarray(occupations, float)
+    n = n + jax.lax.stop_gradient(jnp.clip(n, 0.0, 1.0) - n)
     return _match_occupations(energies, n).state
 
 
 MATCHED = "matched"
-"""The name of what `jax.checkpoint` may keep: few numbers, found by many steps."""
+"""The name of what `jax.checkpoint` may keep: a few numbers a mode, found by many steps."""
 
 
 @jax.custom_jvp
@@ -355,9 +356,9 @@ def _moved(found: _Matched, de: Array, dexcess: Array, doffset: Array) -> _Match
     """The tangent of what was found, from those of energies, excess energy and number."""
     state, sea, b, a, reached = found
     e, side = sea.e, sea.side
-    n = jnp.where(reached, 0.5, state.occupations)
-    share = jnp.where(side > 0, n, 1.0 - n)
-    w = n * (1.0 - n)
+    # of particles and of holes, both to full relative accuracy
+    share = fermi(side * jnp.where(reached, 0.0, state.log_odds))
+    w = share * (1.0 - share)
     pull = b * w * de
     db, da = _solve(e, share, dexcess - (share * side) @ de + pull @ e, -doffset - jnp.sum(pull))
     dx = jnp.where(reached, 0.0, b * de + db * e - da)

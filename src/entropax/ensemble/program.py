@@ -30,7 +30,7 @@ _SHARE = 0.5
 
 _MOST_ON_A_CORE = 8
 """Draws at a time on a core: fewer, and small ones wait for calls; more, and large ones leave the
-caches (`benchmarks/README.md`)."""
+caches (`docs/performance.md`)."""
 
 
 class AbstractDraws(eqx.Module):

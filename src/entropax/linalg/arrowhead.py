@@ -12,8 +12,8 @@ $$ y(\epsilon) = \sum_a c_a f[\lambda_a, \epsilon], \qquad
 with divided differences f[..]: $\langle d|e^{-iht}|d\rangle = \sum_a c_a f(\lambda_a)$,
 $\langle d|e^{-iht}|j\rangle = t_j y(\epsilon_j)$ and
 $\langle j|e^{-iht}|k\rangle = \delta_{jk} f(\epsilon_j) + t_j t_k\, y[\epsilon_j, \epsilon_k]$.
-No step costs more than O(n^2), and none divides by a coupling. Sums over nodes and energies run in
-blocks: values take O(n) memory, derivatives O(n^2).
+No step costs more than O(n^2), and none divides by a coupling. On a CPU sums over nodes and
+energies run in blocks: values take O(n) memory, derivatives O(n^2).
 """
 
 from typing import NamedTuple
@@ -47,8 +47,11 @@ class _Solved(NamedTuple):
     offset: Float[Array, " m"]  # of the node from it
     valid: Bool[Array, " m"]
     poles: Float[Array, " n"]  # energies, those equal to rounding made equal
-    coupled: Bool[Array, " n"]
     bright: Float[Array, " n"]  # sum of t_k^2 over the modes at the energy of mode j
+
+    @property
+    def coupled(self) -> Bool[Array, " n"]:
+        return self.bright > 0
 
     def gaps(self) -> Float[Array, "n m"]:
         """lambda_a - epsilon_j, to full relative accuracy."""
@@ -147,7 +150,7 @@ def _solve(level: Array, energies: Array, couplings: Array):
     total = 1.0 + sum_over_rows(terms, position, squared)
     weights = jnp.where(roots.valid, 1.0 / total, 0.0)
     nodes = jnp.where(roots.valid, centre + offset, 0.0)
-    solved = _Solved(centre, offset, roots.valid, position[slot], active[slot], squared[slot])
+    solved = _Solved(centre, offset, roots.valid, position[slot], squared[slot])
     return nodes, weights, solved
 
 
@@ -159,16 +162,19 @@ def _loewner_couplings(
     Eigenvectors made from them are orthogonal to rounding. b_k^2 is the product of all
     lambda_a - p_k over all p_j - p_k, taken as ratios in (0, 1) of interlacing neighbours.
     """
-    n, own = position.shape[0], position[:, None]
-    k, j = jnp.arange(n)[:, None], jnp.arange(n)[None, :]
-    # pole j below p_k is paired with root j+1, pole j above with root j
-    below, above = _gaps(centre[1:], offset[1:], own), _gaps(centre[:-1], offset[:-1], own)
-    partner = jnp.where(j < k, below, above)
-    differ = (j != k) & active[:, None] & active[None, :]
-    spacing = jnp.where(differ, position - own, 1.0)
-    ratios = jnp.where(differ, partner / spacing, 1.0)
-    outer = -_gaps(centre[0], offset[0], position) * _gaps(centre[count], offset[count], position)
-    return outer * jnp.prod(ratios, axis=1)
+    j = jnp.arange(position.shape[0])
+
+    def squared(mode: tuple[Array, Array]) -> Array:
+        k, own = mode
+        # pole j below p_k is paired with root j+1, pole j above with root j
+        below, above = _gaps(centre[1:], offset[1:], own), _gaps(centre[:-1], offset[:-1], own)
+        differ = (j != k) & active & active[k]
+        spacing = jnp.where(differ, position - own, 1.0)
+        ratios = jnp.where(differ, jnp.where(j < k, below, above) / spacing, 1.0)
+        outer = -_gaps(centre[0], offset[0], own) * _gaps(centre[count], offset[count], own)
+        return outer * jnp.prod(ratios)
+
+    return jax.lax.map(squared, (j, position))
 
 
 @jax.custom_jvp
@@ -241,19 +247,19 @@ def _response(nodes, weights, energies, time, solved):
     # sum_a c_a/(lambda_a - e)^2 = 1/bright, so the divided differences need no subtraction.
     phases = _phase(nodes, time)
     level = weights @ phases
-    coupled = solved.bright > 0
 
     def terms(present, centre, offset, real, imaginary):
         gaps = _gaps(centre[:, None], offset[:, None], solved.poles)
-        inverse = masked_inverse(gaps, coupled & (present[:, None] > 0))
+        inverse = masked_inverse(gaps, solved.coupled & (present[:, None] > 0))
         once = real[:, None] * inverse, imaginary[:, None] * inverse
         return *(jnp.sum(x, 0) for x in once), *(jnp.sum(x * inverse, 0) for x in once)
 
     seen = weights * phases
-    nodes = solved.valid.astype(float), solved.centre, solved.offset
-    once_r, once_i, twice_r, twice_i = sum_over_rows(terms, *nodes, seen.real, seen.imag)
-    own = _phase(energies, time) * masked_inverse(solved.bright, coupled)
-    z = jnp.where(coupled, jax.lax.complex(twice_r, twice_i) - own, 0.0)
+    present = solved.valid.astype(float)
+    rows = present, solved.centre, solved.offset, seen.real, seen.imag
+    once_r, once_i, twice_r, twice_i = sum_over_rows(terms, *rows)
+    own = _phase(energies, time) * masked_inverse(solved.bright, solved.coupled)
+    z = jnp.where(solved.coupled, jax.lax.complex(twice_r, twice_i) - own, 0.0)
     return level, jax.lax.complex(once_r, once_i), z
 
 

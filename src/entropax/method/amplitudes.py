@@ -139,12 +139,18 @@ class Stretch(eqx.Module):
 
     def at(self, time: Array, spectra: list[Spectrum]) -> tuple[Array, ...]:
         """X of each sector at a later time."""
-        flow = Exponential(-1j * (time - self.begin))
+        return self.evolved(time - self.begin, self.amplitudes, spectra)
 
-        def evolved(h: Array, x: Array, spectrum: Spectrum) -> Array:
+    def evolved(
+        self, duration: Array, amplitudes: tuple[Array, ...], spectra: list[Spectrum]
+    ) -> tuple[Array, ...]:
+        r"""$e^{-iH\tau}X$ of each sector."""
+        flow = Exponential(-1j * duration)
+
+        def one(h: Array, x: Array, spectrum: Spectrum) -> Array:
             return matfn_times(flow, h, x, spectrum=spectrum)
 
-        return tuple(each(evolved, self.hamiltonians, self.amplitudes, spectra))
+        return tuple(each(one, self.hamiltonians, amplitudes, spectra))
 
     def observe(self, amplitudes: tuple[Array, ...]) -> Values:
         """All that is asked for of one state."""

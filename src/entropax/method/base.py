@@ -18,7 +18,7 @@ class AbstractMethod(eqx.Module):
     """Turns (model, times) into states, and hands each state at once to a function of it.
 
     Only what that function returns is kept, so memory does not grow with the size of a state
-    times the number of times.
+    times the number of times; a gradient keeps matched equilibria, a few numbers a mode and time.
     """
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
@@ -58,7 +58,7 @@ def open_system(method: AbstractMethod, model: eqx.Module, *, ideal: bool = Fals
 
 
 def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same; reverse mode runs it anew instead of storing all but effective temperatures."""
+    """The same; reverse mode runs it anew, and beside arguments stores matched equilibria alone."""
     return jax.checkpoint(function, policy=jax.checkpoint_policies.save_only_these_names(MATCHED))
 
 

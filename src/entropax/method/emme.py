@@ -137,7 +137,7 @@ class EMME(AbstractMasterEquation):
         generator, root = self._symmetric_generator(unscaled, own)
         values, vectors = eigh(generator)
         # what is conserved must be so at any time: rates at rounding level are zero
-        rounding = y.state.size * 2.0**-52 * jnp.max(jnp.abs(values))
+        rounding = own.size * 2.0**-52 * jnp.max(jnp.abs(values))
         spectrum = jnp.where(jnp.abs(values) <= rounding, 0.0, values), vectors
         scaled = y.state.ravel()[own] / root
 

@@ -20,9 +20,10 @@ from entropax.model.driven import AbstractControlled
 class Exact(AbstractMethod):
     """Exact dynamics of the correlation matrix, at any time, without a time step.
 
-    A `Junction` goes by its arrowhead structure: O(modes^2) a time and one eigenproblem per lead
-    in the ledger. A `FermionNetwork` goes by dense matrices, O(sites^3) a time. Times are reduced
-    one by one; reverse-mode derivatives recompute each time's state instead of storing it.
+    A `Junction` goes by its arrowhead structure: O(modes^2) a time, and in the ledger one
+    eigenproblem per lead, above 1500 modes an elimination (`linalg.displaced_entropy`). A
+    `FermionNetwork` goes by dense matrices, O(sites^3) a time. Times are reduced one by one;
+    reverse-mode derivatives recompute each time's state instead of storing it.
 
     `prepare` fills in `crowded`: whether a junction's energies are too close to each other for its
     structure, so that it goes by dense matrices too; None where they are traced, and both are

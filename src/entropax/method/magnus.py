@@ -25,7 +25,8 @@ class Magnus(AbstractSteppedMethod):
     **Arguments:** `steps`: between neighbouring times, rounded up to an even number; `order`: 2 or
     4, at about the same cost.
 
-    Cost: an eigenproblem of all sites a step; memory of the gradient O(sites^2 sqrt(steps)).
+    Cost: an eigenproblem of all sites a step; memory of the gradient O(sites^2 sqrt(steps)) and
+    some numbers a step.
     Derivatives forward and reverse in every number of the model and of its protocols.
     """
 
@@ -67,19 +68,19 @@ class Exponentials(AbstractPropagator):
     def begin(self) -> Complex[Array, "sites sites"]:
         return jnp.eye(self.network.sites) + 0j
 
-    def frozen(self, steps: Steps) -> tuple[Array, Array]:
+    def coefficients(self, steps: Steps) -> tuple[Array, Array]:
         """Lengths, and controls at the nodes."""
         nodes = (0.5,) if self.order == 2 else (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)
         return steps.length, steps.controls(self.network, nodes)
 
     def advance(
-        self, x: Complex[Array, "sites sites"], frozen: tuple[Array, Array]
+        self, x: Complex[Array, "sites sites"], coefficients: tuple[Array, Array]
     ) -> tuple[Complex[Array, "sites sites"], Float[Array, "steps controls"]]:
         def one(x: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
             x = self._exponential(*step) @ x
             return x, self.forces(x)
 
-        return jax.lax.scan(one, x, frozen)
+        return jax.lax.scan(one, x, coefficients)
 
     def _exponential(
         self, length: Float[Array, ""], controls: Float[Array, "nodes controls"]

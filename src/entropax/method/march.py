@@ -53,15 +53,16 @@ class AbstractPropagator(eqx.Module):
         r"""$\langle \partial H/\partial u_i\rangle$ of each control u_i of the model at time 0."""
 
     @abc.abstractmethod
-    def frozen(self, steps: Steps) -> PyTree[Array]:
-        """What `advance` needs to know of steps: few numbers of each, along a first axis.
+    def coefficients(self, steps: Steps) -> PyTree[Array]:
+        """What is known of steps beforehand, few numbers of each along a first axis.
 
-        Found for all steps at once, so that what is run for each block holds x alone.
+        Found for all steps at once: protocols are then no part of the loop, which compiles, and
+        is differentiated, faster for it.
         """
 
     @abc.abstractmethod
     def advance(
-        self, x: PyTree[Array], frozen: PyTree[Array]
+        self, x: PyTree[Array], coefficients: PyTree[Array]
     ) -> tuple[PyTree[Array], Float[Array, "steps controls"]]:
         """x after the steps, and the forces after each of them."""
 
@@ -107,8 +108,8 @@ def march(
     A grid of `steps` equal steps, rounded up to an even number, leads from each time to the next;
     a break inside divides the pair of steps that it falls in. The work
     $\int\sum_i \dot u_i F_i\,dt$ is Simpson's over pairs of steps, and jumps add
-    $\Delta u_i F_i$. In reverse, groups of blocks are run anew, so that memory grows as the square
-    root of the steps.
+    $\Delta u_i F_i$. In reverse, groups of blocks are run anew: as many states are held as the
+    square root of the steps, and a few numbers of each step.
     """
     order = jnp.argsort(ts)
     ts, back = ts[order], jnp.argsort(order)
@@ -120,8 +121,8 @@ def march(
     shape = (groups, math.ceil(count / (block * groups)), block)
 
     def advance(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> tuple[_Here, None]:
-        along, frozen = given
-        x, forces = propagator.advance(here.x, frozen)
+        along, coefficients = given
+        x, forces = propagator.advance(here.x, coefficients)
         after = forces.reshape(block, 2, -1)
         before = jnp.concatenate([here.forces[None], after[:-1, 1]])
         left = jnp.concatenate([here.controls[None], along.controls[:-1, 1]])
@@ -139,7 +140,7 @@ def march(
         twice = jnp.repeat(start, 2), jnp.repeat(stop, 2)
         steps = Steps(begin.ravel(), jnp.repeat(half, 2), twice)
         along = jax.vmap(lambda start, stop: _Pair.along(model, start, stop))
-        return along(start, stop), propagator.frozen(steps)
+        return along(start, stop), propagator.coefficients(steps)
 
     def in_groups(leaf: Array) -> Array:
         many = leaf.shape[0] // (shape[0] * shape[1])

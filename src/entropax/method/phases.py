@@ -2,7 +2,8 @@ r"""Observables at many times from the phases of the eigenbasis: O(D^2) per time
 
 With $R = V^\dagger\rho V$ and $X = V^\dagger O V$ an expectation value is the quadratic form
 $\sum_{ab} e^{-i(\lambda_a-\lambda_b)t} R_{ab} X_{ba}$ of the phases. Observables come one after the
-other, each at all times: of all their D x D matrices one is there at a time, while caches hold it.
+other, each at all times: of a sector's D x D matrices one is there at a time, while caches hold it.
+Sectors of one size go side by side.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,8 @@ from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact, Int
+import numpy as np
+from jaxtyping import Array, Complex, Float, Inexact, Int
 
 from entropax._batching import each
 from entropax.linalg import Spectrum
@@ -20,76 +22,47 @@ from entropax.method.amplitudes import Stretch, Values, density_matrix
 @jax.custom_jvp
 def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, " t"]) -> Values:
     """All observables at some times, from the eigenbasis (constants, `Stretch.spectra`)."""
-    setting, times = stretch.setting, ts.shape[0]
+    setting, sectors = stretch.setting, stretch.setting.sectors
     angles = [(ts - stretch.begin)[:, None] * values for values, _ in spectra]
-    turned = [(jnp.cos(x), jnp.sin(x)) for x in angles]
+    phases = [(jnp.cos(x), jnp.sin(x)) for x in angles]
     inside = [
         vectors.conj().T @ x for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
     ]
     states = {
         (i, j): setting.weighted(i, j, inside[i]) @ inside[j].conj().T for i, j in setting.pairs
     }
-    held = [
-        jnp.stack([own[p] for own, p in zip(setting.levels, sector.place, strict=True)])
-        for sector in setting.sectors
-    ]
-
-    def alone(
-        spectrum: Spectrum, phases: _Phases, state: Array, held: Array, spans: _Spans
-    ) -> tuple[_Means, Array, Array]:
-        """What is in each block of a sector; energy of each bath; the conserved energy."""
-        values, left = spectrum
-
-        def follow(operator: Array) -> _Means:
-            return _means(state * operator, phases, phases, values)
-
-        baths = [follow((left.T * own) @ left.conj()).real for own in held]
-        kept = values @ jnp.diagonal(state).real
-        return _over_spans(follow, left, left.conj(), spans), jnp.stack(baths, axis=-1), kept
-
-    def between(
-        one: Spectrum,
-        other: Spectrum,
-        phases: tuple[_Phases, _Phases],
-        state: Array,
-        spans: _Spans,
-    ) -> Array:
-        """Coherences of the system between blocks of two sectors."""
-
-        def follow(operator: Array) -> _Means:
-            return _means(state * operator, *phases, one[0])
-
-        found = _over_spans(follow, one[1], other[1].conj(), spans)
-        return jax.lax.complex(found.real, found.imaginary)
-
-    d = stretch.energies.shape[0]
-    joint = jnp.zeros((times, *setting.sectors[0].shape))
-    flow, coherence = joint, jnp.zeros((times, d, d), jnp.complex128)
-    energy, conserved = jnp.zeros((times, len(setting.levels))), jnp.zeros(())
-    spans = [[*sector.spans.values()] for sector in setting.sectors]
-    own = [states[i, i] for i in range(len(setting.sectors))]
-    edges = [_Spans.of(rows, rows) for rows in spans]
-    found = each(alone, spectra, turned, own, held, edges)
-    for sector, (seen, baths, kept) in zip(setting.sectors, found, strict=True):
+    found = each(
+        _of_a_sector,
+        spectra,
+        phases,
+        [states[i, i] for i in range(len(sectors))],
+        [
+            jnp.stack([own[p] for own, p in zip(setting.levels, sector.place, strict=True)])
+            for sector in sectors
+        ],
+        [_Spans.of([*sector.spans.values()], [*sector.spans.values()]) for sector in sectors],
+    )
+    joint = jnp.zeros((ts.shape[0], *sectors[0].shape))
+    flow, energy, conserved = joint, jnp.zeros((ts.shape[0], len(setting.levels))), jnp.zeros(())
+    for sector, (filled, baths, kept) in zip(sectors, found, strict=True):
         for i, block in enumerate(sector.spans):
-            joint = joint.at[:, *block].set(seen.real[i])
-            flow = flow.at[:, *block].set(2.0 * seen.rate[i])
+            joint = joint.at[:, *block].set(filled.real[i])
+            flow = flow.at[:, *block].set(2.0 * filled.rate[i])
         energy, conserved = energy + baths, conserved + kept
+
     overlaps = {pair: setting.overlaps(*pair) for pair in setting.pairs}
     overlaps = {pair: blocks for pair, blocks in overlaps.items() if blocks}
-    given = [
-        (
-            spectra[i],
-            spectra[j],
-            (turned[i], turned[j]),
-            states[i, j],
-            _Spans.of([b[2] for b in blocks], [b[3] for b in blocks]),
-        )
-        for (i, j), blocks in overlaps.items()
-    ]
-    found = each(between, *zip(*given, strict=True)) if given else []
-    for blocks, seen in zip(overlaps.values(), found, strict=True):
-        for (k, q, *_), both in zip(blocks, seen, strict=True):
+    coherences = each(
+        _between_sectors,
+        [(spectra[i], spectra[j]) for i, j in overlaps],
+        [(phases[i], phases[j]) for i, j in overlaps],
+        [states[pair] for pair in overlaps],
+        [_Spans.of([b[2] for b in own], [b[3] for b in own]) for own in overlaps.values()],
+    )
+    d = stretch.energies.shape[0]
+    coherence = jnp.zeros((ts.shape[0], d, d), jnp.complex128)
+    for blocks, own in zip(overlaps.values(), coherences, strict=True):
+        for (k, q, *_), both in zip(blocks, own, strict=True):
             coherence = coherence.at[:, k, q].add(both)
     system = jnp.sum(joint, axis=tuple(range(2, joint.ndim))) @ stretch.energies
     interaction = conserved - system - jnp.sum(energy, axis=-1)
@@ -135,35 +108,83 @@ def _means(
     return _Means(real, jnp.sum(p * right_s - q * right_c, axis=-1), (c * q - s * p) @ values)
 
 
-class _Spans(NamedTuple):
-    """Rows and columns of blocks, and how many they have; `width`: 0, 1, ... to the most of all."""
+def _of_a_sector(
+    spectrum: Spectrum,
+    phases: _Phases,
+    state: Inexact[Array, "n n"],
+    levels: Float[Array, "baths n"],
+    blocks: "_Spans",
+) -> tuple[_Means, Float[Array, "t baths"], Float[Array, ""]]:
+    """What is in each block; energy of each bath; the conserved energy of all."""
+    values, vectors = spectrum
 
-    begins: Int[Array, "blocks 3"]
-    width: Int[Array, " width"]
+    def follow(operator: Array) -> _Means:
+        return _means(state * operator, phases, phases, values)
+
+    baths = [follow((vectors.T * own) @ vectors.conj()).real for own in levels]
+    kept = values @ jnp.diagonal(state).real
+    filled = _over_spans(follow, vectors, vectors.conj(), blocks)
+    return filled, jnp.stack(baths, axis=-1), kept
+
+
+def _between_sectors(
+    spectra: tuple[Spectrum, Spectrum],
+    phases: tuple[_Phases, _Phases],
+    state: Inexact[Array, "n m"],
+    blocks: "_Spans",
+) -> Complex[Array, "blocks t"]:
+    """Coherences of the system between blocks of two sectors, or of one."""
+    (values, left), (_, right) = spectra
+
+    def follow(operator: Array) -> _Means:
+        return _means(state * operator, *phases, values)
+
+    found = _over_spans(follow, left, right.conj(), blocks)
+    return jax.lax.complex(found.real, found.imaginary)
+
+
+class _Spans(NamedTuple):
+    """Blocks, of which those of about one size go by one program: where they begin in rows and
+    columns and how many they have, and 0, 1, ... to the most of them; `order`: back to the given.
+    """
+
+    groups: tuple[tuple[Int[Array, "blocks 3"], Int[Array, " width"]], ...]
+    order: Int[Array, " blocks"]
 
     @classmethod
     def of(cls, rows: Sequence[slice], columns: Sequence[slice]) -> Self:
-        sizes = [span.stop - span.start for span in rows]
-        begins = [[a.start, b.start, n] for a, b, n in zip(rows, columns, sizes, strict=True)]
-        return cls(jnp.array(begins), jnp.arange(max(sizes)))
+        places: dict[int, list[int]] = {}  # by powers of two: padding costs a factor of two at most
+        pairs = zip(rows, columns, strict=True)
+        edges = np.array([(a.start, b.start, a.stop - a.start) for a, b in pairs])
+        for number, size in enumerate(edges[:, 2]):
+            places.setdefault(int(size - 1).bit_length(), []).append(number)
+        groups = (edges[own] for own in places.values())
+        order = np.argsort(np.concatenate([*places.values()]))
+        return cls(
+            tuple((jnp.array(own), jnp.arange(own[:, 2].max())) for own in groups),
+            jnp.array(order),
+        )
 
 
 def _over_spans(
     follow: Callable[[Array], _Means],
     left: Inexact[Array, "n n"],
     right: Inexact[Array, "m m"],
-    spans: _Spans,
+    blocks: _Spans,
 ) -> _Means:
     """`follow` of the operators that lead from each span of columns to its twin of rows."""
-    begins, width = spans
 
-    def one(span: Array) -> _Means:
-        row, column, size = span
-        begun = left.at[row + width].get(mode="clip")
-        ended = right.at[column + width].get(mode="clip")
-        return follow(begun.T @ jnp.where((width < size)[:, None], ended, 0.0))
+    def group(begins: Array, width: Array) -> _Means:
+        def one(span: Array) -> _Means:
+            row, column, size = span
+            begun = left.at[row + width].get(mode="clip")
+            ended = right.at[column + width].get(mode="clip")
+            return follow(begun.T @ jnp.where((width < size)[:, None], ended, 0.0))
 
-    return jax.lax.map(one, begins)
+        return jax.lax.map(one, begins)
+
+    found = [group(*own) for own in blocks.groups]
+    return jax.tree.map(lambda *x: jnp.concatenate(x)[blocks.order], *found)
 
 
 def _from_amplitudes(stretch: Stretch, ts: Float[Array, " t"], spectra: list[Spectrum]) -> Values:

@@ -93,16 +93,22 @@ class Schrodinger(AbstractMethod):
         method._require_memory(known, ts.shape[0])
         return method
 
-    def _require_memory(self, model: OpenSystem, times: int) -> None:
+    def need(self, model: OpenSystem, times: int) -> float:
+        """Bytes that a program of so many times takes, about; of a prepared method."""
         sizes = [sector.size for sector in self.sectors or ()]
-        # h, vectors, LAPACK's workspace, R, one observable; phases and products with them
+        # h, vectors; of sectors of one size together LAPACK's workspace, R, one observable of each;
+        # phases and products with them
         need = sum(16.0 * n * (2 * n + 2 * times) for n in sizes)
-        need += 16.0 * max(sizes) * (6 * max(sizes) + 2 * times)
+        need += max(16.0 * sizes.count(n) * n * (6 * n + 2 * times) for n in sizes)
         if self.mutual_information:
             need += 16.0 * 4 * float(np.prod([bath.size for bath in model.baths])) ** 2
         if self._sees_all:
             whole = model.levels * float(np.prod([bath.size for bath in model.baths]))
             need += 16.0 * 3 * whole * sum(len(s.columns) for s in self.sectors or ())
+        return need
+
+    def _require_memory(self, model: OpenSystem, times: int) -> None:
+        need, sizes = self.need(model, times), [sector.size for sector in self.sectors or ()]
         have = (
             memory(jax.local_devices()[0])
             if self.memory_limit is None

@@ -49,8 +49,8 @@ class SplitStep(AbstractSteppedMethod):
     be short beside the inverse band width); `order`: 4, or 2 at a sixth of the cost.
 
     Cost: O(sites^2) a step, and an eigenproblem of each lead a time asked for; memory of the
-    gradient O(sites^2 sqrt(steps)). Derivatives forward and reverse in every number of the model
-    and of its protocols.
+    gradient O(sites^2 sqrt(steps)) and some numbers a step. Derivatives forward and reverse in
+    every number of the model and of its protocols.
     """
 
     steps: int = eqx.field(default=1000, static=True)
@@ -82,7 +82,7 @@ _TOGETHER = 64
 """Rotations that are applied together: enough for matrix products to run at full speed."""
 
 
-class Turns(NamedTuple):
+class RotationFactors(NamedTuple):
     r"""Rotations of so many stages a step: when, under which controls, and their factors."""
 
     end: Float[Array, " steps"]
@@ -113,7 +113,7 @@ class Rotations(AbstractPropagator):
         seen = _project(self._gated(jnp.zeros(())), x.modes)
         return self._forces(_complex(x.level), seen)
 
-    def frozen(self, steps: Steps) -> "Turns":
+    def coefficients(self, steps: Steps) -> "RotationFactors":
         outer, inner = SPLITTINGS[self.order]
         nodes = np.cumsum(outer[: len(inner)]).tolist()
         controls = steps.controls(self.junction, nodes)
@@ -124,22 +124,22 @@ class Rotations(AbstractPropagator):
             return rotation(now.fixed_level, jnp.sum(squares), duration)
 
         durations = steps.length[:, None] * jnp.array(inner)
-        found = jax.vmap(jax.vmap(factors))(controls, durations)
-        return Turns(steps.begin + steps.length, steps.times(nodes), controls, *found)
+        found = jax.checkpoint(jax.vmap(jax.vmap(factors)))(controls, durations)
+        return RotationFactors(steps.begin + steps.length, steps.times(nodes), controls, *found)
 
     def advance(
-        self, x: Columns, frozen: "Turns"
+        self, x: Columns, coefficients: "RotationFactors"
     ) -> tuple[Columns, Float[Array, "steps controls"]]:
         def vector(time: Array, controls: Array) -> Array:
             return self.junction.with_controls(controls).mode_couplings * self._phases(time)
 
-        steps, inner = frozen.times.shape
-        stages = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), frozen)
+        steps, inner = coefficients.times.shape
+        stages = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), coefficients)
         vectors = jax.vmap(vector)(stages.times, stages.controls)
         grown, rows = _rotate(x, vectors, stages.alpha, stages.beta, stages.gamma)
         levels = rows[inner::inner]
         # the gated couplings after each step, which sees what was grown before
-        gated = jax.vmap(self._gated)(frozen.end)
+        gated = jax.vmap(self._gated)(coefficients.end)
         seen = _project(gated.reshape(-1, gated.shape[-1]), x.modes)
         number, done = jnp.arange(steps * inner), (1 + jnp.arange(steps)) * inner
         overlap = gated.conj() @ vectors.T * (number < done[:, None])[:, None, :]

@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax._batching import each
-from entropax.linalg import Exponential, Spectrum, matfn_times
+from entropax.linalg import Spectrum
 from entropax.method.amplitudes import Stretch
 from entropax.model import OpenSystem
 
@@ -118,19 +117,13 @@ class Splitting(eqx.Module):
         stretch: tuple[Array, Array],
     ) -> Amplitudes:
         outer, inner = SPLITTINGS[self.order]
-        hamiltonians, sectors = self.resting.hamiltonians, self.resting.setting.sectors
         for a, b in zip(outer, (*inner, 0.0), strict=True):
-            flow = Exponential(-1j * a * h)
-
-            def evolved(h: Array, x: Array, spectrum: Spectrum, flow: Exponential = flow) -> Array:
-                return matfn_times(flow, h, x, spectrum=spectrum)
-
-            amplitudes = tuple(each(evolved, hamiltonians, amplitudes, spectra))
+            amplitudes = self.resting.evolved(a * h, amplitudes, spectra)
             time = time + a * h
             if b:
                 away = self._energies(time, stretch) - self.resting.energies
                 amplitudes = tuple(
                     jnp.exp(-1j * b * h * away)[sector.level][:, None] * x
-                    for sector, x in zip(sectors, amplitudes, strict=True)
+                    for sector, x in zip(self.resting.setting.sectors, amplitudes, strict=True)
                 )
         return amplitudes
