@@ -100,6 +100,18 @@ def test_entropy_at_empty_and_filled(name: str) -> None:
     assert found == pytest.approx(dense(textbook.binary_entropy, *EDGES[name]), abs=2e-13)
 
 
+def test_entries_filled_to_rounding_keep_their_own_entropy() -> None:
+    """Hundreds that differ by less than what counts as one, in a chain."""
+    holes = 6.0 * 2.0**-53 * np.arange(300)
+    diagonal = np.append(0.5, 1.0 - holes)
+    weights = np.eye(len(diagonal))[0]
+    found = compressed_trace(BinaryEntropy(), jnp.asarray(diagonal), jnp.asarray(weights))
+    expected = np.sum(
+        np.where(holes > 0, -holes * np.log(np.where(holes > 0, holes, 1)) + holes, 0)
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
+
+
 def test_pure_state_has_one_mixed_eigenvalue() -> None:
     """Entries 0 and 1 leave one root, the weight on the zeros: S_B = S_S of a pure state."""
     diagonal, weights = EDGES["empty and filled"]

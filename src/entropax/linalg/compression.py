@@ -34,10 +34,11 @@ def compressed_trace(
 def _compressed_trace(fn: SpectralFunction, diagonal: Array, weights: Array) -> Array:
     poles, roots = _eigenvalues(diagonal, weights)
     active = jnp.arange(diagonal.shape[0]) < poles.coupled
-    kept = jnp.where(active, poles.size - 1, poles.size)
     position = poles.position[roots.origin] + roots.offset
     moved = jnp.sum(jnp.where(roots.valid, fn(position), 0.0))
-    return moved + jnp.sum(kept * fn(poles.position))
+    # of each pole with weight one entry has moved; others keep their own value, however they chain
+    gone = jnp.sum(jnp.where(active, fn(poles.position), 0.0))
+    return moved + (jnp.sum(fn(diagonal)) - gone)
 
 
 def _eigenvalues(diagonal: Array, weights: Array) -> tuple[Poles, Roots]:
