@@ -215,7 +215,7 @@ def test_populations_out_of_reach_are_left_out(gap: float, lead_to: int) -> None
     assert method.reached is not None
     assert len(method.reached) == lead_to
     some, all_of_it = (
-        solve_prepared(model, ts, m, None, diffrax.NoProgressMeter(), True).ledger
+        solve_prepared(model, ts, m, None, diffrax.NoProgressMeter()).ledger
         for m in (method, everything)
     )
     np.testing.assert_allclose(some.joint, all_of_it.joint, rtol=0, atol=1e-14)

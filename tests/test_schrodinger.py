@@ -156,7 +156,7 @@ def test_windows_of_very_different_size() -> None:
 @pytest.mark.parametrize("start", [None, JOINT], ids=["one sector", "two sectors"])
 def test_memory_asked_for_is_enough(start: Any) -> None:
     model, ts = spin(start, volumes=(100, 140)), jnp.linspace(0.0, 9.0, 40)
-    method = ex.Schrodinger(key=KEY, memory_limit=0.0)
+    method = ex.Schrodinger(key=KEY, memory_limit=1e-6)
     with pytest.raises(ValueError, match="need about") as told:
         method.prepare(model, ts)
     del told
@@ -263,7 +263,13 @@ def test_gradient_with_respect_to_time_and_of_mutual_information() -> None:
     check_derivative(information, (np.array(5.0),), (np.array(1.0),), tolerance=1e-7)
 
 
+@pytest.mark.parametrize("limit", [0.0, -1.0, np.nan, "1 GB"])
+def test_a_memory_limit_is_a_positive_number(limit: Any) -> None:
+    with pytest.raises(ValueError, match="`memory_limit` must be a positive number of GiB, but is"):
+        ex.Schrodinger(key=KEY, memory_limit=limit)
+
+
 def test_memory_is_asked_for_before_it_is_taken() -> None:
     model = spin(volumes=(2000, 3000))
-    with pytest.raises(ValueError, match=r"sectors of \[5000\] states need about .* GiB of 1\.0"):
+    with pytest.raises(ValueError, match=r"sectors of \[5000\] states need about .* GiB of 1 GiB"):
         ex.solve(model, [1.0], ex.Schrodinger(key=KEY, memory_limit=1.0))

@@ -7,9 +7,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from entropax._checks import Numbers, finite_array
+from entropax._checks import Numbers, finite_array, is_traced
 from entropax.ledger import (
     FermionLedger,
     FermionModel,
@@ -187,7 +188,8 @@ def solve(
         raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
-    return solve_prepared(model, times, method.prepare(model, times), save, progress, throw)
+    solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
+    return raise_failures(solution) if throw else solution
 
 
 def require_method(method: object) -> AbstractMethod:
@@ -212,9 +214,11 @@ def solve_prepared(
     method: AbstractMethod,
     save: Callable[[Any], PyTree[Array]] | None,
     meter: diffrax.AbstractProgressMeter,
-    throw: bool,
 ) -> Solution[Any]:
-    """`solve` of what has been checked, by a method that has been prepared."""
+    """`solve` of what has been checked, by a method that has been prepared; nothing raises.
+
+    Nor does it call the host, unless there is a bar: JAX keeps such programs between runs.
+    """
     start = reference(method.initial(model), model)
 
     def reduce(state):
@@ -222,21 +226,28 @@ def solve_prepared(
 
     measured, saved = method.run(model, ts, reduce, meter)
     ledger = settle(start, measured)
-    solution = Solution(
+    return Solution(
         ts=ts,
         ledger=ledger,
         saved=saved,
         result=_result(judge(start, measured, ledger)),
         stats={"times": ts.shape[0], "sites": model.sites},
     )
-    return raise_failures(solution) if throw else solution
 
 
 def raise_failures(solution: Any) -> Any:
-    """The solution, where its `result` is no failure."""
-    found = jnp.stack([jnp.any(solution.result == kind) for kind in FAILURES])
-    told = [RESULTS[kind] for kind in FAILURES]
-    return eqx.branched_error_if(solution, jnp.any(found), jnp.argmax(found), told)
+    """The solution, where its `result` is no failure; inside a program it raises when that runs."""
+    found, told = _failures(solution.result), [RESULTS[kind] for kind in FAILURES]
+    if is_traced(found):
+        return eqx.branched_error_if(solution, jnp.any(found), jnp.argmax(found), told)
+    if np.any(found):
+        raise eqx.EquinoxRuntimeError(told[int(np.argmax(found))])
+    return solution
+
+
+@eqx.filter_jit
+def _failures(result: RESULTS) -> Array:
+    return jnp.stack([jnp.any(result == kind) for kind in FAILURES])
 
 
 def _result(verdict: Verdict) -> RESULTS:

@@ -48,16 +48,16 @@ def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True)
         named = ", ".join(known.protocols)
         raise ValueError(f"`model` must not be driven for a steady state, but is by {named}.")
     method.require(known)
-    return _steady_state(known, method.prepare_steady(known), throw)
+    solution = _steady_state(known, method.prepare_steady(known))
+    return raise_failures(solution) if throw else solution
 
 
 @eqx.filter_jit
-def _steady_state(model: OpenSystem, method: AbstractGKLS, throw: bool) -> SteadyState:
+def _steady_state(model: OpenSystem, method: AbstractGKLS) -> SteadyState:
     state, found = method.stationary(model)
     moment = flows(state, *temperatures(model))
     result = RESULTS.where(is_state(moment), RESULTS.successful, RESULTS.unphysical)
     result = RESULTS.where(found.unique, result, RESULTS.not_unique)
     result = RESULTS.where(found.converged, result, RESULTS.not_converged)
     result = RESULTS.where(jnp.all(jnp.isfinite(state.rate)), result, RESULTS.not_finite)
-    solution = SteadyState(**vars(moment), result=result)
-    return raise_failures(solution) if throw else solution
+    return SteadyState(**vars(moment), result=result)

@@ -117,7 +117,7 @@ class Task(NamedTuple):
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
         model, method = self.draws.at(index)
         meter = diffrax.NoProgressMeter()
-        solution = solve_prepared(model, self.ts, method, self.save, meter, throw=False)
+        solution = solve_prepared(model, self.ts, method, self.save, meter)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
         return named | {FAILED: jnp.any(solution.failed)}
 

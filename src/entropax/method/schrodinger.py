@@ -74,6 +74,9 @@ class Schrodinger(AbstractMethod):
         if self.order not in SPLITTINGS:
             raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
         require_count("steps", self.steps)
+        limit = self.memory_limit
+        if limit is not None and not (isinstance(limit, int | float) and 0.0 < limit < np.inf):
+            raise ValueError(f"`memory_limit` must be a positive number of GiB, but is {limit!r}.")
         if self.observation is not None and not isinstance(self.observation, Observation):
             raise ValueError(f"`observation` must be an Observation, but is {self.observation!r}.")
 
@@ -117,7 +120,8 @@ class Schrodinger(AbstractMethod):
         if need > have:
             raise ValueError(
                 f"`model` must fit into memory for the method Schrodinger, but sectors of "
-                f"{sizes} states need about {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB."
+                f"{sizes} states need about {need / 2**30:.3g} GiB of {have / 2**30:.3g} GiB "
+                f"(the device's, or `memory_limit`)."
             )
 
     def initial(self, model: eqx.Module) -> WindowState:
