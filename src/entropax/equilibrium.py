@@ -26,7 +26,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix
-from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Inexact
 
 from entropax.entropy import binary_entropy, von_neumann
@@ -213,10 +212,6 @@ def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " 
     return _match_occupations(energies, n).state
 
 
-MATCHED = "matched"
-"""The name of what `jax.checkpoint` may keep: a few numbers a mode, found by many steps."""
-
-
 @jax.custom_jvp
 def _match_occupations(energies: Array, n: Array) -> "_Matched":
     rank = _ranks(energies)
@@ -242,7 +237,7 @@ def _match_occupations(energies: Array, n: Array) -> "_Matched":
 
 @_match_occupations.defjvp
 def _match_occupations_jvp(primals, tangents):
-    found = checkpoint_name(_match_occupations(*primals), MATCHED)
+    found = _match_occupations(*primals)
     sea, n, (change, dn) = found.sea, primals[1], tangents
     share, de = jnp.where(sea.side > 0, n, 1.0 - n), sea.sign * change / sea.scale
     return found, _moved(found, de, dn @ sea.e + (share * sea.side) @ de, jnp.sum(dn))

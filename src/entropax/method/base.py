@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax.equilibrium import MATCHED
 from entropax.model import OpenSystem
 
 
@@ -18,7 +17,7 @@ class AbstractMethod(eqx.Module):
     """Turns (model, times) into states, and hands each state at once to a function of it.
 
     Only what that function returns is kept, so memory does not grow with the size of a state
-    times the number of times; a gradient keeps matched equilibria, a few numbers a mode and time.
+    times the number of times.
     """
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
@@ -57,18 +56,13 @@ def open_system(method: AbstractMethod, model: eqx.Module, *, ideal: bool = Fals
     return model
 
 
-def recomputed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same; reverse mode runs it anew, and beside arguments stores matched equilibria alone."""
-    return jax.checkpoint(function, policy=jax.checkpoint_policies.save_only_these_names(MATCHED))
-
-
 def scan_times(
     at: Callable[[Array], PyTree[Array]],
     ts: Float[Array, " times"],
     meter: diffrax.AbstractProgressMeter,
 ) -> PyTree[Array]:
     """`at(t)` for one time after the other; reverse mode recomputes instead of storing."""
-    once, total = recomputed(at), ts.shape[0]
+    once, total = jax.checkpoint(at), ts.shape[0]
 
     def step(progress, indexed):
         index, t = indexed

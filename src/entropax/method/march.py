@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check, require_count
-from entropax.method.base import AbstractMethod, recomputed
+from entropax.method.base import AbstractMethod
 from entropax.method.splitting import SPLITTINGS
 from entropax.model.driven import BEFORE, AbstractControlled
 
@@ -175,7 +175,7 @@ def march(
     x, zero = propagator.begin(), jnp.zeros(())
     first = _Here(x, zero, model.controls(zero, BEFORE), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    legs = recomputed(leg) if ts.shape[0] > 1 else leg
+    legs = jax.checkpoint(leg) if ts.shape[0] > 1 else leg
     carry, found = jax.lax.scan(legs, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])
     return jax.tree.map(lambda leaf: leaf[back], found)
