@@ -20,7 +20,7 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     for program in ("PROGRAM", "WINDOWS", "PROTOCOLS", "ENSEMBLES"):
         command += ["--deselect", f"benchmarks/test_first_call.py::test_first_call[{program}]"]
     # of what is asked for its memory one task tells that it is told; all run below
-    command += ["-k", "not test_memory or (test_memory and equations)"]
+    command += ["-k", "not test_memory or equations or flat"]
     # a run of its own, also where this test runs in a worker of pytest-xdist
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = outside | {
@@ -63,6 +63,7 @@ def test_benchmarks_run_small(tmp_path: Path) -> None:
     assert found["test_engine_gradient"]["beside"].keys() == {"their values"}
     assert 0.0 < found["test_driven_junction[4]"]["memory"]["temporary"] < 0.1
     assert 0.0 < found["test_memory[4096 master equations]"]["memory"]["peak"] < 3.0
+    assert len(found["test_memory_is_flat"]["memory"]) == 2
     line = found["test_first_call[IDEAL]"]
     assert line["beside"]["compiling and set-up"] > 0.0
     assert line["first_call"] > line["ours"] > 0.0

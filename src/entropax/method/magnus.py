@@ -26,8 +26,8 @@ class Magnus(AbstractSteppedMethod):
     4, at about the same cost.
 
     Cost: an eigenproblem of all sites a step; memory of the gradient O(sites^2 sqrt(steps)) and
-    some numbers a step.
-    Derivatives forward and reverse in every number of the model and of its protocols.
+    some numbers a step. Derivatives forward and reverse in every number of the model and of its
+    protocols.
     """
 
     steps: int = eqx.field(default=200, static=True)
