@@ -442,6 +442,16 @@ def test_traced_bad_values_fail_when_the_program_runs(name: str) -> None:
         jax.block_until_ready(run(jnp.asarray(bad)))
 
 
+@pytest.mark.parametrize("name", TRACED)
+def test_what_is_differentiated_outside_of_jit_is_checked_at_once(name: str) -> None:
+    build, bad, _, message = TRACED[name]
+    bad = jnp.asarray(bad)
+    with pytest.raises(ValueError, match=rf"{message}.*, but (is|has) "):
+        jax.jvp(build, (bad,), (jnp.ones_like(bad),))
+    with pytest.raises(ValueError, match=rf"{message}.*, but (is|has) "):
+        jax.vjp(build, bad)
+
+
 def test_one_bad_member_of_a_batch_fails() -> None:
     widths = jnp.array([1.0, 2.0])
     assert jax.vmap(lambda w: flat(width=w).energies)(widths).shape == (2, 4)

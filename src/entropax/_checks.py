@@ -35,11 +35,12 @@ def require_count(name: str, value: object) -> None:
 def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any], Any]) -> Array:
     """Return `value`, of which `holds(xp, value)` must be true throughout; `rule` says so in words.
 
-    `xp` is NumPy for a concrete value, so that building a model compiles nothing, and jax.numpy
-    for a traced one.
+    `xp` is NumPy for a known value, so that building a model compiles nothing, and jax.numpy for a
+    traced one. What is differentiated outside of `jit` is known.
     """
-    if not is_traced(value):
-        array = np.asarray(value)
+    known = jax.lax.stop_gradient(value) if is_traced(value) else value
+    if not is_traced(known):
+        array = np.asarray(known)
         good = np.asarray(holds(np, array))
         if not good.all():
             raise ValueError(f"`{name}` must be {rule}, but {_first_offender(array, good)}.")

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import equinox as eqx
@@ -425,6 +426,7 @@ def as_protocol(name: str, value: Any) -> AbstractProtocol:
     return Smooth(function)
 
 
+@jax.jit
 def covers(domain: Interval, last: Array) -> Array:
     """Whether a protocol is defined from 0 to all of the times."""
     # the end of a protocol may be a sum that rounding has taken apart from the time asked for
@@ -444,9 +446,14 @@ def _positive(name: str, value: Numbers) -> Float[Array, ""]:
 
 def _nodes(duration: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
     require_count("pieces", pieces)
-    return _positive("duration", duration) * (jnp.arange(pieces + 1) / pieces)
+    return _between(jnp.zeros(()), _positive("duration", duration), pieces)
 
 
 def _line(start: Numbers, end: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
     first, last = finite_array("start", start, ndim=0), finite_array("end", end, ndim=0)
+    return _between(first, last, pieces)
+
+
+@partial(jax.jit, static_argnames="pieces")
+def _between(first: Array, last: Array, pieces: int) -> Float[Array, " pieces+1"]:
     return first + (last - first) * (jnp.arange(pieces + 1) / pieces)

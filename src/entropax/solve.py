@@ -240,7 +240,7 @@ def raise_failures(solution: Any) -> Any:
     found, told = _failures(solution.result), [RESULTS[kind] for kind in FAILURES]
     if is_traced(found):
         return eqx.branched_error_if(solution, jnp.any(found), jnp.argmax(found), told)
-    if np.any(found):
+    if np.asarray(found).any():
         raise eqx.EquinoxRuntimeError(told[int(np.argmax(found))])
     return solution
 

@@ -175,8 +175,12 @@ def march(
     x, zero = propagator.begin(), jnp.zeros(())
     first = _Here(x, zero, model.controls(zero, BEFORE), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    legs = jax.checkpoint(leg) if ts.shape[0] > 1 else leg
-    carry, found = jax.lax.scan(legs, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
+    given = jnp.arange(ts.shape[0]), starts, ts
+    if ts.shape[0] == 1:
+        carry, found = leg((first, meter.init()), jax.tree.map(lambda x: x[0], given))
+        found = jax.tree.map(lambda x: x[None], found)
+    else:
+        carry, found = jax.lax.scan(jax.checkpoint(leg), (first, meter.init()), given)
     meter.close(carry[1])
     return jax.tree.map(lambda leaf: leaf[back], found)
 
