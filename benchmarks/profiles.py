@@ -1,9 +1,11 @@
 """Where the time of five tasks goes, and the floor that the machine sets: `docs/performance.md`.
 
-`python -m benchmarks.profiles` prints each part, timed alone on arrays that are there already.
+`python -m benchmarks.profiles` prints each part, timed alone on arrays that are there already;
+names such as `junction draws` choose among the tasks.
 """
 
 import dataclasses
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +13,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import entropax as ex
-from benchmarks import test_ensembles, test_junction, test_windows
+from benchmarks import models
 from benchmarks.harness import SMALL, median_seconds
 from entropax.linalg import displaced_entropy, eigenvalues
 from entropax.method.phases import from_eigenbasis
 from entropax.method.star import star_states
 
-MODES = 30 if SMALL else 1000
 REPEAT = 1 if SMALL else 5
 
 
@@ -40,8 +41,8 @@ def machine() -> None:
 
 
 def junction() -> None:
-    print(f"junction, K = {MODES}, one time")
-    model = test_junction.make_junction(MODES)
+    print(f"junction, K = {models.LARGEST}, one time")
+    model = models.usui(models.LARGEST)
     at = star_states(model, 1e6)[1]
     state = jax.jit(at)(jnp.array(10.0))
     ts = jnp.logspace(-1, 6, 6) / 3.0
@@ -51,8 +52,7 @@ def junction() -> None:
     show("eigenvalues of one lead", eigenvalues, state.blocks[0])
     show("eigenproblem of one lead", jnp.linalg.eigh, state.blocks[0])
     show("entropy of all leads", lambda s: s.environment_entropy(), state)
-    model = test_junction.make_junction(MODES)
-    couplings, sigma = jnp.stack([x.couplings for x in model.leads]), test_junction.sigma(model)
+    couplings, sigma = jnp.stack([x.couplings for x in model.leads]), models.sigma(model)
     show("value of Sigma", sigma, couplings)
     show("its gradient by all couplings", jax.grad(sigma), couplings)
 
@@ -61,16 +61,15 @@ def large_leads() -> None:
     """Where elimination begins to pay."""
     for modes in (20, 30) if SMALL else (1000, 1500, 2000, 3000):
         print(f"a lead, K = {modes}")
-        at = star_states(test_junction.make_junction(modes), 1e6)[1]
+        at = star_states(models.usui(modes), 1e6)[1]
         lead = jax.jit(lambda t, at=at: at(t).leads[0])(jnp.array(10.0))
         show("its entropy by elimination", lambda c: displaced_entropy(c, dense=0), lead)
         show("its eigenvalues", lambda c: eigenvalues(c.matrix()), lead)
 
 
 def window() -> None:
-    volumes = (8, 12) if SMALL else (400, 600)
-    print(f"exact window model, D = {2 * sum(volumes)}, 300 times")
-    model = test_windows.riera(volumes)
+    print(f"exact window model, D = {2 * sum(models.RIERA_VOLUMES)}, 300 times")
+    model = models.riera()
     ts = jnp.linspace(0.0, 150.0, 300)
     method = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
     assert isinstance(method, ex.Schrodinger)
@@ -85,17 +84,17 @@ def master_equations() -> None:
     count = 4 if SMALL else 4096
     print(f"{count} master equations")
     strengths = jnp.linspace(1e-3, 1e-2, count)
-    show("populations", test_windows.batch(ex.EMME()), strengths)
+    show("populations", models.chains(ex.EMME()), strengths)
     show(
         "writing as many numbers",
-        lambda x: x[:, None] + jnp.zeros(test_windows.TIMES * 2 * test_windows.WINDOWS),
+        lambda x: x[:, None] + jnp.zeros(models.CHAIN_TIMES.size * 2 * models.WINDOWS),
         strengths,
     )
 
 
 def draws() -> None:
-    model, ts = test_ensembles.model(), jnp.asarray(test_ensembles.TIMES)
-    print(f"one exact draw, D = {2 * test_ensembles.LEVELS}, one core for linear algebra")
+    model, ts = models.drawn(), jnp.asarray(models.DRAW_TIMES)
+    print(f"one exact draw, D = {2 * models.LEVELS}, one core for linear algebra")
     prepared = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
     assert isinstance(prepared, ex.Schrodinger)
 
@@ -122,5 +121,7 @@ def draws() -> None:
 
 
 if __name__ == "__main__":
-    for part in (machine, junction, large_leads, window, master_equations, draws):
-        part()
+    parts = (machine, junction, large_leads, window, master_equations, draws)
+    named = {part.__name__: part for part in parts}
+    for name in sys.argv[1:] or named:
+        named[name]()

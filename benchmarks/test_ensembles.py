@@ -8,26 +8,14 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import entropax as ex
+from benchmarks import models
 from benchmarks.harness import SMALL, report
 
 FAMILY = "Ensembles"
-LEVELS = 10 if SMALL else 100
-"""Of the bath; the whole has twice as many states, in one sector."""
 SAMPLES = 8 if SMALL else 1000
-TIMES = np.linspace(0.0, 60.0, 50)
-STRENGTH = 3e-3 * np.sqrt(1000 / LEVELS)
-
-
-def model() -> ex.OpenSystem:
-    volumes = (2 * LEVELS // 5, 3 * LEVELS // 5)
-    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
-    flip = jnp.array([[0.0, 1.0], [1.0, 0.0]])
-    link = ex.Coupling(flip, bath, STRENGTH, ex.GOE(variance=1.0))
-    return ex.OpenSystem((0.0, 1.0), (link,), ex.Product(system=1, windows=(0,)))
 
 
 def numpy_draw(rng: np.random.Generator) -> np.ndarray:
@@ -36,16 +24,16 @@ def numpy_draw(rng: np.random.Generator) -> np.ndarray:
     H is diagonalised once; of R = V^T rho V and X = V^T P V, one for each projector P on a level
     and a window, p(t) = sum_ab cos((l_a - l_b) t) R_ab X_ab, for all times by matrix products.
     """
-    volumes = (2 * LEVELS // 5, 3 * LEVELS // 5)
+    levels, volumes = models.LEVELS, models.DRAW_VOLUMES
     windows = zip((0.0, 1.0), volumes, strict=True)
     bath = np.concatenate([c + 0.5 * (np.arange(v) / v - 0.5) for c, v in windows])
-    matrix = rng.normal(size=(LEVELS, LEVELS))
-    matrix = STRENGTH / np.sqrt(2.0) * (matrix + matrix.T)
+    matrix = rng.normal(size=(levels, levels))
+    matrix = models.STRENGTH / np.sqrt(2.0) * (matrix + matrix.T)
     h = np.block([[np.diag(bath), matrix], [matrix, np.diag(1.0 + bath)]])
     values, vectors = np.linalg.eigh(h)
-    rows = np.split(np.arange(2 * LEVELS), np.cumsum([*volumes, volumes[0]]))
+    rows = np.split(np.arange(2 * levels), np.cumsum([*volumes, volumes[0]]))
     start = vectors[rows[2]].T @ vectors[rows[2]] / volumes[0]
-    phases = np.exp(1j * np.outer(values, TIMES))
+    phases = np.exp(1j * np.outer(values, models.DRAW_TIMES))
     found = [
         np.sum(phases.conj() * ((start * (vectors[r].T @ vectors[r])) @ phases), axis=0).real
         for r in rows
@@ -62,8 +50,8 @@ def test_exact_draws(benchmark: Any, capsys: Any) -> None:
 
     def ours(samples: int = SAMPLES) -> ex.Ensemble:
         return ex.ensemble(
-            model(),
-            TIMES,
+            models.drawn(),
+            models.DRAW_TIMES,
             ex.Schrodinger(),
             key=jax.random.key(0),
             samples=samples,
@@ -86,7 +74,7 @@ def test_exact_draws(benchmark: Any, capsys: Any) -> None:
         benchmark,
         capsys,
         FAMILY,
-        f"{SAMPLES} exact draws, D = {2 * LEVELS}, {len(TIMES)} times",
+        f"{SAMPLES} exact draws, D = {2 * models.LEVELS}, {len(models.DRAW_TIMES)} times",
         ours=benchmark.stats.stats.median,
         rivals={"NumPy loop": rival},
         first_call=first,

@@ -4,50 +4,25 @@
 """
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import entropax as ex
-from benchmarks import rivals
+from benchmarks import models, rivals
 from benchmarks.harness import SMALL, agreement, exponent, median_seconds, report, timed
 
 FAMILY = "Junctions"
 SIZES = (30,) if SMALL else (100, 300, 1000)
-LARGEST = SIZES[-1]
 POINTS = 2 if SMALL else 6
-GAMMA = 3.0
-TIMES = np.logspace(-1, 6, POINTS) / GAMMA
-GRADIENT_TIME = 10.0
+TIMES = np.logspace(-1, 6, POINTS) / models.GAMMA
 
 
 def rounds(modes: int) -> int:
     return 1 if SMALL else {100: 20, 300: 10, 1000: 5}[modes]
-
-
-def make_junction(modes: int) -> ex.Junction:
-    """Usui's case (a)."""
-    left = ex.Lead.flat(modes=modes, width=10.0, coupling=GAMMA, beta=10.0, mu=1.0)
-    right = ex.Lead.flat(modes=modes, width=10.0, coupling=GAMMA, beta=2.0, mu=-1.0)
-    return ex.Junction(level=0.0, occupation=0.0, leads=(left, right))
-
-
-def in_numpy(junction: ex.Junction) -> tuple:
-    """The arguments of `rivals.problem`."""
-    leads = junction.leads
-    return (
-        float(junction.level),
-        float(junction.occupation),
-        tuple(np.asarray(lead.energies) for lead in leads),
-        tuple(np.asarray(lead.couplings) for lead in leads),
-        tuple(float(lead.beta) for lead in leads),
-        tuple(float(lead.mu) for lead in leads),
-    )
 
 
 def fields(ledger: ex.FermionLedger, names: Any) -> dict[str, Any]:
@@ -64,9 +39,9 @@ def test_ledger(benchmark, capsys, modes: int) -> None:
     C(t), `eigvalsh` of sizes K, K and 2K, and Newton's method for each bath. All 21 fields must
     agree to 1e-9 at every time.
     """
-    junction, ts = make_junction(modes), jnp.asarray(TIMES)
+    junction, ts = models.usui(modes), jnp.asarray(TIMES)
     first, solution = timed(ex.solve, junction, ts)
-    given = rivals.problem(*in_numpy(junction))
+    given = rivals.problem(*models.in_numpy(junction))
     expected = [rivals.ledger(given, t) for t in TIMES]
     error = max(
         agreement(ours, [e[name] for e in expected], rtol=1e-9, atol=1e-9)
@@ -92,11 +67,11 @@ def test_ledger(benchmark, capsys, modes: int) -> None:
         rivals={"textbook NumPy": theirs},
         first_call=first,
         errors={"difference": error},
-        bars=[(task, "at least", 6.0, theirs / ours)] if modes == LARGEST else [],
+        bars=[(task, "at least", 6.0, theirs / ours)] if modes == models.LARGEST else [],
     )
 
 
-GROWTH_TIMES = np.logspace(-1, 6, 3) / GAMMA
+GROWTH_TIMES = np.logspace(-1, 6, 3) / models.GAMMA
 
 
 def test_growth(benchmark, capsys) -> None:
@@ -109,7 +84,7 @@ def test_growth(benchmark, capsys) -> None:
     ts = jnp.asarray(GROWTH_TIMES)
 
     def ours(modes: int) -> Any:
-        return jax.block_until_ready(ex.solve(make_junction(modes), ts))
+        return jax.block_until_ready(ex.solve(models.usui(modes), ts))
 
     def theirs(given: rivals.Problem) -> None:
         for t in GROWTH_TIMES:
@@ -121,7 +96,7 @@ def test_growth(benchmark, capsys) -> None:
             ours(modes)
             found["ours"][modes] = median_seconds(ours, modes, repeat=repeat) / len(ts)
         for modes, repeat in textbooks.items():
-            given = rivals.problem(*in_numpy(make_junction(modes)))
+            given = rivals.problem(*models.in_numpy(models.usui(modes)))
             seconds = median_seconds(theirs, given, repeat=repeat) / len(ts)
             found["textbook NumPy"][modes] = seconds
         return found
@@ -145,31 +120,21 @@ def test_growth(benchmark, capsys) -> None:
     )
 
 
-def sigma(junction: ex.Junction) -> Callable[[jax.Array], jax.Array]:
-    """Entropy production at t = 10 as a function of all couplings, lead after lead."""
-
-    def value(couplings: jax.Array) -> jax.Array:
-        changed = eqx.tree_at(lambda j: [x.couplings for x in j.leads], junction, list(couplings))
-        return ex.solve(changed, [GRADIENT_TIME]).ledger.entropy_production[0]
-
-    return value
-
-
 def test_gradient(benchmark, capsys) -> None:
     """Σ(t) by all 2K couplings, reverse mode, t = 10.
 
     The textbook value of Σ must diagonalise h anew, forms C(t) and needs no bath entropies. The
     gradient must agree with central differences of that value along a random direction to 1e-6.
     """
-    junction = make_junction(LARGEST)
-    arguments = in_numpy(junction)
+    junction = models.usui(models.LARGEST)
+    arguments = models.in_numpy(junction)
 
-    value = jax.jit(sigma(junction))
+    value = jax.jit(models.sigma(junction))
     gradient = jax.jit(jax.grad(value))
     couplings = jnp.stack([lead.couplings for lead in junction.leads])
     first, slopes = timed(gradient, couplings)
 
-    expected = rivals.entropy_production(*arguments, GRADIENT_TIME)
+    expected = rivals.entropy_production(*arguments, models.SIGMA_TIME)
     np.testing.assert_allclose(value(couplings), expected, rtol=1e-9)
     # along one direction, against central differences of the textbook value
     direction = np.random.default_rng(0).normal(size=couplings.shape) * np.asarray(couplings)
@@ -177,23 +142,23 @@ def test_gradient(benchmark, capsys) -> None:
 
     def moved(sign: float) -> float:
         shifted = tuple(np.asarray(couplings) + sign * step * direction)
-        return rivals.entropy_production(*arguments[:3], shifted, *arguments[4:], GRADIENT_TIME)
+        return rivals.entropy_production(*arguments[:3], shifted, *arguments[4:], models.SIGMA_TIME)
 
     quotient = (moved(1.0) - moved(-1.0)) / (2 * step)
     error = agreement(jnp.sum(slopes * direction), quotient, rtol=1e-6, atol=1e-6)
 
-    repeat = rounds(LARGEST)
+    repeat = rounds(models.LARGEST)
     given = rivals.problem(*arguments)
-    textbook_ledger = median_seconds(rivals.ledger, given, GRADIENT_TIME, repeat=repeat)
+    textbook_ledger = median_seconds(rivals.ledger, given, models.SIGMA_TIME, repeat=repeat)
     textbook_sigma = median_seconds(
-        rivals.entropy_production, *arguments, GRADIENT_TIME, repeat=repeat
+        rivals.entropy_production, *arguments, models.SIGMA_TIME, repeat=repeat
     )
     own = median_seconds(value, couplings, repeat=repeat)
     benchmark.pedantic(
         lambda: jax.block_until_ready(gradient(couplings)), rounds=repeat, warmup_rounds=1
     )
     ours = benchmark.stats.stats.median
-    task = f"gradient of Σ by {couplings.size} couplings, K = {LARGEST}"
+    task = f"gradient of Σ by {couplings.size} couplings, K = {models.LARGEST}"
     report(
         benchmark,
         capsys,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks import models
 from benchmarks.harness import in_own_process, report
-from benchmarks.memory import DRAWS, LARGEST, TASKS
+from benchmarks.memory import DRAWS, TASKS
 
-AT_MOST = {f"ledger at 60 times, K = {LARGEST}": 3.0}
+AT_MOST = {f"ledger at 60 times, K = {models.LARGEST}": 3.0}
 """Gigabytes."""
 
 

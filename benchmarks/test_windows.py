@@ -4,7 +4,6 @@
 """
 
 import time
-from collections.abc import Callable
 
 import diffrax
 import jax
@@ -14,20 +13,12 @@ import pytest
 import scipy.integrate
 
 import entropax as ex
+from benchmarks import models
 from benchmarks.harness import SMALL, agreement, median_seconds, report, timed
 from entropax.studies.esposito2010 import fig1
 
 FAMILY = "Window baths"
-FLIP = jnp.array([[0.0, 1.0], [1.0, 0.0]])
 REPEAT = 1 if SMALL else 5
-
-
-def riera(volumes: tuple[int, int]) -> ex.OpenSystem:
-    """The model of Riera's Fig. 2."""
-    bath = ex.WindowBath(centers=(0.0, 1.0), volumes=volumes, width=0.5)
-    link = ex.Coupling(FLIP, bath, 3e-3, ex.RandomBands(variance=1.0))
-    start = ex.Product(system=1, windows=(0,))
-    return ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
 
 
 def test_exact(benchmark, capsys) -> None:
@@ -36,8 +27,8 @@ def test_exact(benchmark, capsys) -> None:
     The rival propagates the density matrix with NumPy, h diagonalised outside the timing; three
     times are compared, one is timed and scaled to all. Populations must agree to 1e-10.
     """
-    volumes = (20, 30) if SMALL else (400, 600)
-    model, method = riera(volumes), ex.Schrodinger(key=jax.random.key(0))
+    volumes = models.RIERA_VOLUMES
+    model, method = models.riera(), ex.Schrodinger(key=jax.random.key(0))
     ts = np.linspace(0.0, 60.0, 10 if SMALL else 300)
     first, found = timed(lambda: ex.solve(model, ts, method).ledger.joint)
 
@@ -132,46 +123,29 @@ def test_random_matrix_reservoir(benchmark, capsys) -> None:
     )
 
 
-WINDOWS = 32
-VOLUMES = tuple(round(10 * np.exp(0.1 * i)) for i in range(WINDOWS))
-END, TIMES = 20.0, 21
 TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
-
-
-def chain(strength: jax.Array | float, mean: jax.Array | None = None) -> ex.OpenSystem:
-    """Two levels and 32 windows that tile the axis."""
-    bath = ex.WindowBath(centers=np.arange(float(WINDOWS)), volumes=VOLUMES, width=1.0)
-    link = ex.Coupling(FLIP, bath, strength, ex.RandomBands(variance=1.0, mean=mean))
-    start = ex.Product(system=1, windows=(WINDOWS // 2,))
-    return ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
 
 
 def plain(strength: float) -> np.ndarray:
     """The rate equation (Riera Eq. 30) by scipy, as one writes it down."""
-    volume = np.array(VOLUMES, float)
+    volume = np.array(models.VOLUMES, float)
     rate = 2 * np.pi * strength**2 * volume[:-1] * volume[1:]
 
     def field(_: float, y: np.ndarray) -> np.ndarray:
-        p = y.reshape(2, WINDOWS)
+        p = y.reshape(2, models.WINDOWS)
         flow = rate * (p[1, :-1] / volume[:-1] - p[0, 1:] / volume[1:])
         change = np.zeros_like(p)
         change[1, :-1] -= flow
         change[0, 1:] += flow
         return change.ravel()
 
-    start = np.zeros((2, WINDOWS))
-    start[1, WINDOWS // 2] = 1.0
-    ts = np.linspace(0.0, END, TIMES)
+    start = np.zeros((2, models.WINDOWS))
+    start[1, models.WINDOWS // 2] = 1.0
+    ts = models.CHAIN_TIMES
     found = scipy.integrate.solve_ivp(
-        field, (0.0, END), start.ravel(), method="DOP853", t_eval=ts, **TOLERANCES
+        field, (0.0, ts[-1]), start.ravel(), method="DOP853", t_eval=ts, **TOLERANCES
     )
-    return found.y.T.reshape(TIMES, 2, WINDOWS)
-
-
-def batch(method: ex.EMME) -> Callable[[jax.Array], jax.Array]:
-    """Probabilities of chains of many strengths."""
-    ts = jnp.linspace(0.0, END, TIMES)
-    return jax.vmap(lambda strength: ex.solve(chain(strength), ts, method).ledger.joint)
+    return found.y.T.reshape(-1, 2, models.WINDOWS)
 
 
 @pytest.mark.parametrize("name", ["default", "Tsit5"])
@@ -186,7 +160,7 @@ def test_batch(name: str, benchmark, capsys) -> None:
     strengths = jnp.linspace(1e-3, 1e-2, count)
     solver = None if name == "default" else getattr(diffrax, name)()
     method = ex.EMME(solver=solver, **TOLERANCES)
-    together = jax.jit(batch(method))
+    together = jax.jit(models.chains(method))
     first, found = timed(together, strengths)
     chosen = np.linspace(0, count - 1, some).astype(int)
     expected = np.stack([plain(float(strengths[i])) for i in chosen])
@@ -220,9 +194,11 @@ def test_window_gradient(benchmark, capsys) -> None:
     method = ex.EMME()
 
     def final(strength: jax.Array, mean: jax.Array) -> jax.Array:
-        return ex.solve(chain(strength, mean), [END], method).ledger.system_state[0, 1, 1]
+        return ex.solve(
+            models.chain(strength, mean), models.CHAIN_TIMES[-1:], method
+        ).ledger.system_state[0, 1, 1]
 
-    arguments = jnp.array(5e-3), jnp.full((WINDOWS, WINDOWS), 0.5)
+    arguments = jnp.array(5e-3), jnp.full((models.WINDOWS, models.WINDOWS), 0.5)
     value, gradient = jax.jit(final), jax.jit(jax.grad(final, argnums=(0, 1)))
     jax.block_until_ready(value(*arguments))
     first, (slope, _) = timed(gradient, *arguments)
@@ -239,7 +215,7 @@ def test_window_gradient(benchmark, capsys) -> None:
         benchmark,
         capsys,
         FAMILY,
-        f"gradient of a population by {1 + WINDOWS**2} parameters",
+        f"gradient of a population by {1 + models.WINDOWS**2} parameters",
         ours=ours,
         beside={"its value": own},
         first_call=first,
