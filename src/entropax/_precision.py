@@ -4,6 +4,11 @@ import os
 
 import jax
 
+EPS = 2.0**-52
+"""From 1 to the next number."""
+TINY = 2.0**-1022
+"""The least normal number."""
+
 
 def enable_float64() -> None:
     """Turn on 64-bit JAX, unless the environment variable `JAX_ENABLE_X64` already decides."""

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from entropax._precision import EPS
 from entropax.linalg import BinaryEntropy, Logarithm, ShannonTerm, matfn, modes, trace_fn
 
 _NEGLIGIBLE = 1e-14
@@ -57,7 +58,7 @@ def relative_entropy(
     """
     values, vectors = jnp.linalg.eigh(reference)
     weight = jnp.sum(vectors.conj() * (state @ vectors), axis=0).real
-    absent = values <= values.shape[0] * 2.0**-52 * jnp.max(values)
+    absent = values <= values.shape[0] * EPS * jnp.max(values)
     outside = jnp.sum(jnp.where(absent, weight, 0.0)) > _NEGLIGIBLE
     cross = jnp.sum(matfn(Logarithm(), reference).conj() * state).real
     return jnp.where(outside, jnp.inf, -von_neumann(state) - cross)

@@ -22,12 +22,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
+from entropax._precision import EPS
 from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import merge_poles, secular_roots
 from entropax.linalg.sums import sum_over_rows
 
-_EPS = 2.0**-52
 _SERIES_TERMS = 18
 
 _ONCE = (
@@ -125,7 +125,7 @@ def arrowhead_eigenvalues(
 
 
 def _merge(energies: Array, couplings: Array):
-    tolerance = 8 * _EPS * jnp.max(jnp.abs(energies), initial=0.0)
+    tolerance = 8 * EPS * jnp.max(jnp.abs(energies), initial=0.0)
     # squares of weaker ones underflow, and move no phase in any time that float64 can hold
     scale = jnp.max(jnp.abs(jnp.concatenate([energies, couplings])))
     strong = jnp.abs(couplings) > 1e-60 * scale

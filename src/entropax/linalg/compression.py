@@ -9,12 +9,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from entropax._precision import EPS
 from entropax.linalg.functions import SpectralFunction, is_perturbed
 from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import Poles, Roots, merge_poles, secular_roots
-
-_EPS = 2.0**-52
 
 
 def compressed_trace(
@@ -42,7 +41,7 @@ def _compressed_trace(fn: SpectralFunction, diagonal: Array, weights: Array) -> 
 
 
 def _eigenvalues(diagonal: Array, weights: Array) -> tuple[Poles, Roots]:
-    poles = merge_poles(diagonal, weights, 4 * _EPS)
+    poles = merge_poles(diagonal, weights, 4 * EPS)
     return poles, secular_roots(poles, slope=0.0, shift=0.0)
 
 

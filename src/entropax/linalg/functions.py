@@ -6,13 +6,13 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
+
+from entropax._precision import TINY
 
 # Occupations and probabilities closer than this to an end of their interval cannot be told from
 # it in float64: the slope of an entropy is finite there, ln(1/ROUNDING) ~ 37.
 ROUNDING = 2.0**-53
-_TINY = float(np.finfo(np.float64).tiny)
 
 
 class SpectralFunction(eqx.Module):
@@ -48,7 +48,7 @@ class SpectralFunction(eqx.Module):
     def length_scale(self, low: Array, high: Array) -> Array:
         """The length over which f changes its shape between `low` and `high`."""
         # a function that nothing is known of may have an edge at 0
-        return jnp.maximum(jnp.maximum(jnp.abs(low), jnp.abs(high)), _TINY)
+        return jnp.maximum(jnp.maximum(jnp.abs(low), jnp.abs(high)), TINY)
 
     def second_divided_difference(
         self,

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from entropax._precision import EPS
 from entropax.linalg.sums import sum_over_rows
 
-_EPS = 2.0**-52
 _MAX_STEPS = 200
 
 
@@ -108,9 +108,9 @@ def secular_roots(poles: Poles, *, slope: float, shift: Float[Array, ""] | float
         root = jnp.sqrt(jnp.maximum(b * b - 4.0 * c * product, 0.0))
         new = side * jnp.where(b > 0, 2.0 * product / (b + root), (b - root) / (2.0 * c))
         width = high - low
-        done |= jnp.abs(value) <= 4 * _EPS * size
-        done |= jnp.abs(new - x) <= 4 * _EPS * jnp.abs(x)
-        done |= width <= _EPS * jnp.maximum(jnp.abs(low), jnp.abs(high))
+        done |= jnp.abs(value) <= 4 * EPS * size
+        done |= jnp.abs(new - x) <= 4 * EPS * jnp.abs(x)
+        done |= width <= EPS * jnp.maximum(jnp.abs(low), jnp.abs(high))
         new = jnp.where((new > low) & (new < high), new, 0.5 * (low + high))
         return step + 1, jnp.where(done, x, new), low, high, done
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from entropax._precision import EPS
 from entropax.linalg import Exponential, eigh, matfn_times
 from entropax.method.base import open_system
 from entropax.method.integration import nonnegative
@@ -137,7 +138,7 @@ class EMME(AbstractMasterEquation):
         generator, root = self._symmetric_generator(unscaled, own)
         values, vectors = eigh(generator)
         # what is conserved must be so at any time: rates at rounding level are zero
-        rounding = own.size * 2.0**-52 * jnp.max(jnp.abs(values))
+        rounding = own.size * EPS * jnp.max(jnp.abs(values))
         spectrum = jnp.where(jnp.abs(values) <= rounding, 0.0, values), vectors
         scaled = y.state.ravel()[own] / root
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from entropax._precision import EPS
 from entropax.linalg import Spectrum, modes
 from entropax.model import OpenSystem
 
@@ -22,7 +23,7 @@ def total_spectrum(model: OpenSystem) -> Spectrum:
 
 def unresolved(energies: Float[Array, " d"]) -> Float[Array, ""]:
     """Below this a difference counts as none: 1e-9 of the largest, or what rounding leaves."""
-    rounding = 64 * 2.0**-52 * energies.shape[0] * jnp.max(jnp.abs(energies))
+    rounding = 64 * EPS * energies.shape[0] * jnp.max(jnp.abs(energies))
     return jnp.maximum(1e-9 * (jnp.max(energies) - jnp.min(energies)), rounding)
 
 

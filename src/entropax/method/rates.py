@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import is_traced
+from entropax._precision import TINY
 from entropax.linalg import Spectrum
 from entropax.method.frequencies import transition_energies
 from entropax.model import Coupling, OpenSystem, ThermalBath
@@ -183,7 +184,7 @@ def _shift(
         total = jnp.zeros(2)
         for low, high in itertools.pairwise(edges):
             u = low + (high - low) * _INNER.nodes
-            values = integrand(jnp.maximum(u, jnp.finfo(jnp.float64).tiny), omega)
+            values = integrand(jnp.maximum(u, TINY), omega)
             total = total + (high - low) * (_INNER.weights @ jnp.where(u > 0, values, 0.0))
         values = integrand(edges[-1] + scale * _OUTER.nodes, omega)
         total = (total + scale * (_OUTER.weights @ values)) / (2.0 * jnp.pi)

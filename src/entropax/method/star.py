@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from entropax._checks import is_traced
+from entropax._precision import EPS
 from entropax.linalg import (
     Displaced,
     Exponential,
@@ -32,8 +33,6 @@ from entropax.linalg import (
 )
 from entropax.method.states import ProductState, StarState
 from entropax.model import FermionNetwork, Junction
-
-_EPS = 2.0**-52
 
 
 def star_states(
@@ -134,7 +133,7 @@ def is_crowded(junction: Junction) -> bool | Bool[Array, ""]:
     xp = np if is_known else jnp
     energies = xp.concatenate([xp.asarray(own) for own in leads])
     band = xp.max(energies) - xp.min(energies)
-    merged = 8 * _EPS * xp.max(xp.abs(energies))
+    merged = 8 * EPS * xp.max(xp.abs(energies))
     gaps = xp.diff(xp.sort(energies))
     crowded = xp.any((gaps > merged) & (gaps <= 1e-8 * band))
     for own in leads:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, real_array
+from entropax._precision import TINY
 from entropax.equilibrium import fermi, log_odds
 from entropax.linalg import masked_inverse
 from entropax.model.spectra import AbstractSpectrum, PowerSpectrum
@@ -135,7 +136,7 @@ class ThermalBath(eqx.Module):
             return jnp.zeros(given.shape, bool)
         size = jnp.abs(given)
         down, up = self.spectrum(size), self.spectrum(-size)
-        scale = jnp.maximum(jnp.abs(down), jnp.finfo(jnp.float64).tiny)
+        scale = jnp.maximum(jnp.abs(down), TINY)
         return jnp.abs(up - jnp.exp(-self.beta * size) * down) > _BALANCED * scale
 
     def channels(self, operator: Inexact[Array, "d d"]) -> tuple[Channel, ...]:
