@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## two figures of Usui et al. (2024) at the published size, i
 
 # Compiling takes most of the time and one core: tests are spread over all. One thread for the linear
 # algebra of each, as several processes that each take all cores only wait for each other. XLA's older
-# way to write loops compiles in half the time; the flag is one of the pinned jaxlib.
+# way to write loops compiles faster; the flag is one of the pinned jaxlib.
 test: lint ## everything: lint, types, tests, README code and notebooks
 	OPENBLAS_NUM_THREADS=1 XLA_FLAGS=--xla_cpu_use_fusion_emitters=false $(BIN)/python -m pytest -n auto --dist worksteal
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import entropax as ex
 from benchmarks import models, rivals
@@ -27,7 +26,7 @@ def ledger(modes: int, times: int) -> object:
 
 def textbook() -> object:
     given = rivals.problem(*models.in_numpy(models.usui(models.LARGEST)))
-    return rivals.ledger(given, 10.0)
+    return rivals.ledger(given, models.SIGMA_TIME)
 
 
 def gradient() -> object:
@@ -37,9 +36,8 @@ def gradient() -> object:
 
 
 def exact() -> object:
-    return ex.solve(
-        models.riera(), np.linspace(0.0, 60.0, 300), ex.Schrodinger(key=jax.random.key(0))
-    )
+    method = ex.Schrodinger(key=jax.random.key(0))
+    return ex.solve(models.riera(), models.RIERA_TIMES, method)
 
 
 def master_equations() -> object:

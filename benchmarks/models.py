@@ -17,15 +17,16 @@ SIGMA_TIME = 10.0
 
 FLIP = jnp.array([[0.0, 1.0], [1.0, 0.0]])
 RIERA_VOLUMES = (20, 30) if SMALL else (400, 600)
+RIERA_TIMES = np.linspace(0.0, 60.0, 10 if SMALL else 300)
 
-WINDOWS = 32
-VOLUMES = tuple(round(10 * np.exp(0.1 * i)) for i in range(WINDOWS))
+CHAIN_WINDOWS = 32
+CHAIN_VOLUMES = tuple(round(10 * np.exp(0.1 * i)) for i in range(CHAIN_WINDOWS))
 CHAIN_TIMES = np.linspace(0.0, 20.0, 21)
 
-LEVELS = 10 if SMALL else 100
+DRAW_LEVELS = 10 if SMALL else 100
 """Of the bath of a draw; the whole has twice as many states, in one sector."""
-DRAW_VOLUMES = (2 * LEVELS // 5, 3 * LEVELS // 5)
-STRENGTH = 3e-3 * np.sqrt(1000 / LEVELS)
+DRAW_VOLUMES = (2 * DRAW_LEVELS // 5, 3 * DRAW_LEVELS // 5)
+DRAW_STRENGTH = 3e-3 * np.sqrt(1000 / DRAW_LEVELS)
 DRAW_TIMES = np.linspace(0.0, 60.0, 50)
 
 
@@ -66,7 +67,7 @@ def riera() -> ex.OpenSystem:
 
 def drawn() -> ex.OpenSystem:
     """A smaller one, coupled by a random matrix: one draw of an ensemble."""
-    return _two_windows(DRAW_VOLUMES, STRENGTH, ex.GOE(variance=1.0))
+    return _two_windows(DRAW_VOLUMES, DRAW_STRENGTH, ex.GOE(variance=1.0))
 
 
 def _two_windows(
@@ -79,9 +80,9 @@ def _two_windows(
 
 def chain(strength: jax.Array | float, mean: jax.Array | None = None) -> ex.OpenSystem:
     """Two levels and 32 windows that tile the axis."""
-    bath = ex.WindowBath(centers=np.arange(float(WINDOWS)), volumes=VOLUMES, width=1.0)
+    bath = ex.WindowBath(centers=np.arange(float(CHAIN_WINDOWS)), volumes=CHAIN_VOLUMES, width=1.0)
     link = ex.Coupling(FLIP, bath, strength, ex.RandomBands(variance=1.0, mean=mean))
-    start = ex.Product(system=1, windows=(WINDOWS // 2,))
+    start = ex.Product(system=1, windows=(CHAIN_WINDOWS // 2,))
     return ex.OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
 
 

@@ -45,7 +45,7 @@ def junction() -> None:
     model = models.usui(models.LARGEST)
     at = star_states(model, 1e6)[1]
     state = jax.jit(at)(jnp.array(10.0))
-    ts = jnp.logspace(-1, 6, 6) / 3.0
+    ts = jnp.logspace(-1, 6, 6) / models.GAMMA
     whole = show("ledger of 6 times", lambda ts: ex.solve(model, ts).ledger, ts)
     print(f"  a time of them: {1e3 * whole / 6:.3g} ms")
     show("spectrum and state of one time", at, jnp.array(10.0))
@@ -70,7 +70,7 @@ def large_leads() -> None:
 def window() -> None:
     print(f"exact window model, D = {2 * sum(models.RIERA_VOLUMES)}, 300 times")
     model = models.riera()
-    ts = jnp.linspace(0.0, 150.0, 300)
+    ts = jnp.asarray(models.RIERA_TIMES)
     method = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
     assert isinstance(method, ex.Schrodinger)
     start = method._setting(model).begin(model.before().spectrum()[0])
@@ -87,14 +87,14 @@ def master_equations() -> None:
     show("populations", models.chains(ex.EMME()), strengths)
     show(
         "writing as many numbers",
-        lambda x: x[:, None] + jnp.zeros(models.CHAIN_TIMES.size * 2 * models.WINDOWS),
+        lambda x: x[:, None] + jnp.zeros(models.CHAIN_TIMES.size * 2 * models.CHAIN_WINDOWS),
         strengths,
     )
 
 
 def draws() -> None:
     model, ts = models.drawn(), jnp.asarray(models.DRAW_TIMES)
-    print(f"one exact draw, D = {2 * models.LEVELS}, one core for linear algebra")
+    print(f"one exact draw, D = {2 * models.DRAW_LEVELS}, one core for linear algebra")
     prepared = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
     assert isinstance(prepared, ex.Schrodinger)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import entropax as ex
 from benchmarks import models
-from benchmarks.harness import SMALL, report
+from benchmarks.harness import SMALL, agreement, report
 
 FAMILY = "Ensembles"
 SAMPLES = 8 if SMALL else 1000
@@ -24,11 +24,11 @@ def numpy_draw(rng: np.random.Generator) -> np.ndarray:
     H is diagonalised once; of R = V^T rho V and X = V^T P V, one for each projector P on a level
     and a window, p(t) = sum_ab cos((l_a - l_b) t) R_ab X_ab, for all times by matrix products.
     """
-    levels, volumes = models.LEVELS, models.DRAW_VOLUMES
+    levels, volumes = models.DRAW_LEVELS, models.DRAW_VOLUMES
     windows = zip((0.0, 1.0), volumes, strict=True)
     bath = np.concatenate([c + 0.5 * (np.arange(v) / v - 0.5) for c, v in windows])
     matrix = rng.normal(size=(levels, levels))
-    matrix = models.STRENGTH / np.sqrt(2.0) * (matrix + matrix.T)
+    matrix = models.DRAW_STRENGTH / np.sqrt(2.0) * (matrix + matrix.T)
     h = np.block([[np.diag(bath), matrix], [matrix, np.diag(1.0 + bath)]])
     values, vectors = np.linalg.eigh(h)
     rows = np.split(np.arange(2 * levels), np.cumsum([*volumes, volumes[0]]))
@@ -74,7 +74,7 @@ def test_exact_draws(benchmark: Any, capsys: Any) -> None:
         benchmark,
         capsys,
         FAMILY,
-        f"{SAMPLES} exact draws, D = {2 * models.LEVELS}, {len(models.DRAW_TIMES)} times",
+        f"{SAMPLES} exact draws, D = {2 * models.DRAW_LEVELS}, {len(models.DRAW_TIMES)} times",
         ours=benchmark.stats.stats.median,
         rivals={"NumPy loop": rival},
         first_call=first,
@@ -85,30 +85,32 @@ def test_exact_draws(benchmark: Any, capsys: Any) -> None:
 def test_pure_starts(benchmark: Any, capsys: Any) -> None:
     """Random pure starts of a junction in one ensemble, and by our own loop over `solve`.
 
-    4 of the loop are timed and scaled.
+    4 of the loop are timed and scaled; their entropy production must agree to 1e-8.
     """
     modes, samples = (6, 4) if SMALL else (100, 64)
-    leads = [
-        ex.Lead.flat(modes=modes, width=10.0, coupling=3.0, beta=beta, mu=mu)
-        for beta, mu in ((10.0, 1.0), (2.0, -1.0))
-    ]
-    junction = ex.Junction(0.0, 0.0, leads)
+    junction = models.usui(modes)
     ts = np.logspace(-1, 8, 40) / 3.0
     pure = eqx.Partial(ex.pure_start, junction)
 
-    def ours() -> ex.Ensemble:
-        return ex.ensemble(pure, ts, key=jax.random.key(0), samples=samples)
+    def ours(keep: bool = False) -> ex.Ensemble:
+        return ex.ensemble(pure, ts, key=jax.random.key(0), samples=samples, keep=keep)
 
     began = time.perf_counter()
-    ours()
+    kept = ours(keep=True)
     first = time.perf_counter() - began
     benchmark.pedantic(ours, rounds=1 if SMALL else 3)
-    keys = jax.random.split(jax.random.key(1), 4)
+    keys = [jax.random.fold_in(jax.random.key(0), i) for i in range(4)]
     jax.block_until_ready(ex.solve(ex.pure_start(junction, keys[0]), ts).ledger)
     began = time.perf_counter()
-    for key in keys:
-        jax.block_until_ready(ex.solve(ex.pure_start(junction, key), ts).ledger)
+    one_by_one = [
+        jax.block_until_ready(ex.solve(ex.pure_start(junction, key), ts).ledger) for key in keys
+    ]
     loop = (time.perf_counter() - began) / len(keys) * samples
+    error = agreement(
+        np.stack([x.entropy_production for x in one_by_one]),
+        kept.ledger.entropy_production[: len(keys)],
+        atol=1e-8,
+    )
     report(
         benchmark,
         capsys,
@@ -117,4 +119,5 @@ def test_pure_starts(benchmark: Any, capsys: Any) -> None:
         ours=benchmark.stats.stats.median,
         rivals={"loop over `ex.solve`": loop},
         first_call=first,
+        errors={"difference": error},
     )

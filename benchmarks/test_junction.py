@@ -16,7 +16,7 @@ from benchmarks import models, rivals
 from benchmarks.harness import SMALL, agreement, exponent, median_seconds, report, timed
 
 FAMILY = "Junctions"
-SIZES = (30,) if SMALL else (100, 300, 1000)
+SIZES = (models.LARGEST,) if SMALL else (100, 300, models.LARGEST)
 POINTS = 2 if SMALL else 6
 TIMES = np.logspace(-1, 6, POINTS) / models.GAMMA
 
@@ -75,7 +75,7 @@ GROWTH_TIMES = np.logspace(-1, 6, 3) / models.GAMMA
 
 
 def test_growth(benchmark, capsys) -> None:
-    """The same ledgers at 3 of these times, seconds per time, for more sizes.
+    """The same ledgers at 3 times of the same range, seconds per time, for more sizes.
 
     Exponents are least-squares fits of log seconds over log K.
     """

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import entropax as ex
+from benchmarks import models
 from benchmarks.harness import SMALL, agreement, median_seconds, report, timed
 
 with warnings.catch_warnings():
@@ -33,12 +34,8 @@ def test_pure_start(benchmark: Any, capsys: Any) -> None:
     lack up to 2e-9 a mode, for what it adds to eigenvalues inside the logarithm.
     """
     modes, steps = (6, 3) if SMALL else (100, 20)
-    gamma, dt = 3.0, 0.5
-    leads = [
-        ex.Lead.flat(modes=modes, width=10.0, coupling=gamma, beta=beta, mu=mu)
-        for beta, mu in ((10.0, 1.0), (2.0, -1.0))
-    ]
-    junction = ex.pure_start(ex.Junction(0.0, 0.0, leads), jax.random.key(0))
+    dt = 0.5
+    junction = ex.pure_start(models.usui(modes), jax.random.key(0))
     ts = dt * np.arange(1, steps + 1)
 
     def ours() -> tuple[jax.Array, jax.Array]:

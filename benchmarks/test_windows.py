@@ -29,7 +29,7 @@ def test_exact(benchmark, capsys) -> None:
     """
     volumes = models.RIERA_VOLUMES
     model, method = models.riera(), ex.Schrodinger(key=jax.random.key(0))
-    ts = np.linspace(0.0, 60.0, 10 if SMALL else 300)
+    ts = models.RIERA_TIMES
     first, found = timed(lambda: ex.solve(model, ts, method).ledger.joint)
 
     size = sum(volumes)
@@ -128,24 +128,24 @@ TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
 
 def plain(strength: float) -> np.ndarray:
     """The rate equation (Riera Eq. 30) by scipy, as one writes it down."""
-    volume = np.array(models.VOLUMES, float)
+    volume = np.array(models.CHAIN_VOLUMES, float)
     rate = 2 * np.pi * strength**2 * volume[:-1] * volume[1:]
 
     def field(_: float, y: np.ndarray) -> np.ndarray:
-        p = y.reshape(2, models.WINDOWS)
+        p = y.reshape(2, models.CHAIN_WINDOWS)
         flow = rate * (p[1, :-1] / volume[:-1] - p[0, 1:] / volume[1:])
         change = np.zeros_like(p)
         change[1, :-1] -= flow
         change[0, 1:] += flow
         return change.ravel()
 
-    start = np.zeros((2, models.WINDOWS))
-    start[1, models.WINDOWS // 2] = 1.0
+    start = np.zeros((2, models.CHAIN_WINDOWS))
+    start[1, models.CHAIN_WINDOWS // 2] = 1.0
     ts = models.CHAIN_TIMES
     found = scipy.integrate.solve_ivp(
         field, (0.0, ts[-1]), start.ravel(), method="DOP853", t_eval=ts, **TOLERANCES
     )
-    return found.y.T.reshape(-1, 2, models.WINDOWS)
+    return found.y.T.reshape(-1, 2, models.CHAIN_WINDOWS)
 
 
 @pytest.mark.parametrize("name", ["default", "Tsit5"])
@@ -198,7 +198,7 @@ def test_window_gradient(benchmark, capsys) -> None:
             models.chain(strength, mean), models.CHAIN_TIMES[-1:], method
         ).ledger.system_state[0, 1, 1]
 
-    arguments = jnp.array(5e-3), jnp.full((models.WINDOWS, models.WINDOWS), 0.5)
+    arguments = jnp.array(5e-3), jnp.full((models.CHAIN_WINDOWS, models.CHAIN_WINDOWS), 0.5)
     value, gradient = jax.jit(final), jax.jit(jax.grad(final, argnums=(0, 1)))
     jax.block_until_ready(value(*arguments))
     first, (slope, _) = timed(gradient, *arguments)
@@ -215,7 +215,7 @@ def test_window_gradient(benchmark, capsys) -> None:
         benchmark,
         capsys,
         FAMILY,
-        f"gradient of a population by {1 + models.WINDOWS**2} parameters",
+        f"gradient of a population by {1 + models.CHAIN_WINDOWS**2} parameters",
         ours=ours,
         beside={"its value": own},
         first_call=first,

@@ -210,8 +210,8 @@ def test_derivatives_by_every_parameter(kind: str, name: str) -> None:
     def f(numbers):
         model = junction(*eqx.combine(rebuild(numbers), rest), modes=3)
         model = model if kind == "star" else network(model)
-        led = ex.solve(model, [1.5], method, throw=False).ledger
-        return led.entropy_production[0] + 0.7 * led.work[0]
+        led = ex.solve(model, [1.5, 0.7], method, throw=False).ledger
+        return led.entropy_production @ jnp.array([1.0, 0.4]) + 0.7 * led.work[0]
 
     rng = np.random.default_rng(0)
     moved = jax.tree.map(lambda x: rng.normal(size=x.shape), given)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import diffrax
 import equinox as eqx
 import fock
 import jax
@@ -24,7 +23,6 @@ from hypothesis import strategies as st
 from systems import TIMES, Star, assert_same_ledger, fields, largest, twin_fields
 
 import entropax as ex
-from entropax.solve import solve_prepared
 
 Array = np.ndarray
 TESTS = str(Path(__file__).parent)
@@ -646,14 +644,3 @@ def test_published_size_against_the_dense_twin(published: ex.Solution, beside: P
 def test_memory_does_not_grow_with_the_number_of_times(beside: Path) -> None:
     """Sixty states at K = 300 would be 170 MB in their two blocks alone."""
     assert float((beside / "memory").read_text()) < 80.0
-
-
-def test_a_program_can_be_kept_between_runs() -> None:
-    """JAX keeps none that calls the host, as one that raises by itself does."""
-    lead = ex.Lead.flat(modes=3, width=1.0, coupling=0.1, beta=1.0, mu=0.0)
-    junction, ts = ex.Junction(0.0, 0.5, (lead,)), jnp.zeros(1)
-    method = ex.Exact().prepare(junction, ts)
-    arguments = junction, ts, method, None, diffrax.NoProgressMeter()
-    assert "callback" not in solve_prepared.lower(*arguments).as_text()
-    raising = jax.jit(lambda ts: ex.solve(junction, ts).ledger)
-    assert "callback" in raising.lower(ts).as_text()

@@ -1,7 +1,7 @@
 """Misuse becomes a message that names the argument, the rule and the value.
 
-A concrete value is checked at once and raises `ValueError`; a traced one is checked when the
-program runs, by `equinox.error_if`.
+A known value is checked at once and raises `ValueError`, that of a derivative outside of `jit`
+too; one that a program or a batch traces is checked when that runs, by `equinox.error_if`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +22,16 @@ Numbers = ArrayLike | Sequence[Any]
 
 
 def is_traced(value: object) -> bool:
-    """Whether `value` is known only when the compiled program runs."""
+    """Whether `value` is traced: of a compiled program, a batch or a derivative."""
     return isinstance(value, Tracer)
+
+
+def known(value: Any) -> Any:
+    """The bare value of what a derivative outside of `jit` traces; anything else as it is.
+
+    For what looks at values, but depends on none: what is decided must hold near by, too.
+    """
+    return jax.lax.stop_gradient(value) if is_traced(value) else value
 
 
 def require_count(name: str, value: object) -> None:
@@ -38,9 +46,8 @@ def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any],
     `xp` is NumPy for a known value, so that building a model compiles nothing, and jax.numpy for a
     traced one. What is differentiated outside of `jit` is known.
     """
-    known = jax.lax.stop_gradient(value) if is_traced(value) else value
-    if not is_traced(known):
-        array = np.asarray(known)
+    if not is_traced(bare := known(value)):
+        array = np.asarray(bare)
         good = np.asarray(holds(np, array))
         if not good.all():
             raise ValueError(f"`{name}` must be {rule}, but {_first_offender(array, good)}.")
@@ -57,7 +64,7 @@ def check_against(
     if is_traced(good):
         return eqx.error_if(value, ~good, f"`{name}` must be {rule}.")
     if not good:
-        raise ValueError(f"`{name}` must be {rule}, but is {value}.")
+        raise ValueError(f"`{name}` must be {rule}, but is {known(value)}.")
     return value
 
 

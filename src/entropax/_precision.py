@@ -1,4 +1,4 @@
-"""Double precision: switched on at import, demanded at use."""
+"""Double precision: its units of rounding; switched on at import, demanded at use."""
 
 import os
 

@@ -188,6 +188,7 @@ def solve(
         raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
+    times = method.require_times(model, times)
     solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
     return raise_failures(solution) if throw else solution
 
@@ -215,9 +216,10 @@ def solve_prepared(
     save: Callable[[Any], PyTree[Array]] | None,
     meter: diffrax.AbstractProgressMeter,
 ) -> Solution[Any]:
-    """`solve` of what has been checked, by a method that has been prepared; nothing raises.
+    """`solve` at times that have been checked, by a method that has been prepared.
 
-    Nor does it call the host, unless there is a bar: JAX keeps such programs between runs.
+    What a method must check as it runs, and a bar, call the host; other programs JAX can keep
+    between runs.
     """
     start = reference(method.initial(model), model)
 

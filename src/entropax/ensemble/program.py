@@ -116,8 +116,8 @@ class Task(NamedTuple):
     def draw(self, index: Int[Array, ""]) -> dict[str, Array]:
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
         model, method = self.draws.at(index)
-        meter = diffrax.NoProgressMeter()
-        solution = solve_prepared(model, self.ts, method, self.save, meter)
+        ts, meter = method.require_times(model, self.ts), diffrax.NoProgressMeter()
+        solution = solve_prepared(model, ts, method, self.save, meter)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
         return named | {FAILED: jnp.any(solution.failed)}
 

@@ -105,6 +105,7 @@ def ensemble(
     if callable(model):
         draws = Made(model, method, key, times)
     else:
+        times = method.require_times(model, times)
         draws = Repeated(model, with_key(method, key).prepare(model, times), key)
     question = describe(model, "model") | describe(method, "method") | describe(key, "key")
     job = _job(
@@ -395,7 +396,8 @@ def _listed(
 ) -> Listed:
     """What `prepare` decides is used where it is the same for all models."""
     keyed = method if key is None else with_key(method, key)
-    prepared = [keyed.prepare(take(models, i), ts) for i in range(samples)]
+    each = [take(models, i) for i in range(samples)]
+    prepared = [keyed.prepare(model, keyed.require_times(model, ts)) for model in each]
     arrays, rest = zip(*(eqx.partition(one, eqx.is_array) for one in prepared), strict=True)
     alike = all(eqx.tree_equal(one, rest[0]) for one in rest)
     if not alike:

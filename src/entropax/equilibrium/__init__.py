@@ -1,4 +1,7 @@
-"""Equilibrium states, and the inverse problems (energy, number) -> (beta, mu), energy -> beta."""
+"""Equilibrium states, and the inverse problems (energy, number) -> (beta, mu), energy -> beta.
+
+Both minimise a convex dual, whose minimum is the entropy: `grand`, `canonical`.
+"""
 
 from entropax.equilibrium.canonical import (
     Canonical as Canonical,
@@ -11,11 +14,11 @@ from entropax.equilibrium.grand import (
     match_occupations as match_occupations,
     thermal as thermal,
 )
-from entropax.equilibrium.states import (
+from entropax.equilibrium.energies import (
+    expectation as expectation,
     equilibrium_free_energy as equilibrium_free_energy,
     ergotropy as ergotropy,
     free_energy as free_energy,
     gibbs_state as gibbs_state,
-    mean as mean,
     per_beta as per_beta,
 )

@@ -1,4 +1,17 @@
-"""Descent to the least of the convex dual that `entropax.equilibrium.grand` tells of."""
+r"""The convex dual of a grand canonical state near the Fermi sea, and its minimum.
+
+Near an end of the band E and N say little: what matters is what the state lacks to the filled Fermi
+sea there. So particles are counted above the sea ($s_k=1$, $n'_k=n_k$) and holes in it ($s_k=-1$,
+$n'_k=1-n_k$), with energies $e_k$ from the Fermi level, $s_k e_k \ge 0$. The dual is
+
+$$ \Phi = \sum_k \ln(1 + e^{s_k(\alpha-\beta e_k)}) + \beta\,U - \alpha\,\delta,
+   \quad U = \sum_k n'_k |e_k|, \quad \delta = \sum_k s_k n'_k, $$
+
+and the excess energy U, a sum of positive terms, is known from occupations to relative accuracy.
+
+Here b, a are beta and alpha, e and `side` energies and $s_k$, `excess` and `offset` U and $\delta$,
+in the units of a `Sea`.
+"""
 
 from typing import NamedTuple
 
@@ -106,14 +119,14 @@ def newton_step(
     e: Array, n: Array, energy_slope: Array, number_slope: Array
 ) -> tuple[Array, Array]:
     """The Newton step of the dual; along alpha alone where all energies are equal."""
-    mean, variance, total = spread(e, n)
+    mean, variance, total = moments(e, n)
     bent = variance > 0
     db = -(energy_slope + mean * number_slope) / jnp.where(bent, variance, 1.0)
     db = jnp.where(bent, db, 0.0)
     return db, mean * db - number_slope / total
 
 
-def spread(e: Array, n: Array) -> tuple[Array, Array, Array]:
+def moments(e: Array, n: Array) -> tuple[Array, Array, Array]:
     """Mean and summed variance of the energies of the modes that can react, and their number."""
     w = n * (1.0 - n)
     total = jnp.maximum(jnp.sum(w), TINY)

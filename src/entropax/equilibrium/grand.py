@@ -6,14 +6,8 @@ $$ \Phi(\beta,\alpha) = \sum_k \ln(1 + e^{\alpha-\beta\epsilon_k}) + \beta E - \
 
 whose minimum is the entropy of the matching grand canonical state (Usui Eqs. 5 and 6).
 
-Near an end of the band E and N say little: what matters is what the state lacks to the filled Fermi
-sea there. So particles are counted above the sea ($s_k=1$, $n'_k=n_k$) and holes in it ($s_k=-1$,
-$n'_k=1-n_k$), with energies $e_k$ from the Fermi level, $s_k e_k \ge 0$. The dual is
-
-$$ \Phi = \sum_k \ln(1 + e^{s_k(\alpha-\beta e_k)}) + \beta\,U - \alpha\,\delta,
-   \quad U = \sum_k n'_k |e_k|, \quad \delta = \sum_k s_k n'_k, $$
-
-and the excess energy U, a sum of positive terms, is known from occupations to relative accuracy.
+It is minimised as seen from the filled Fermi sea (`entropax.equilibrium.dual`), where the modes are
+(`entropax.equilibrium.sea`).
 """
 
 from typing import Any, NamedTuple
@@ -27,7 +21,7 @@ from jaxtyping import Array, Bool, Float
 from entropax._precision import EPS, TINY
 from entropax.entropy import binary_entropy
 from entropax.equilibrium.distribution import fermi, log_odds
-from entropax.equilibrium.dual import minimise, newton_step, spread
+from entropax.equilibrium.dual import minimise, moments, newton_step
 from entropax.equilibrium.sea import Sea, from_nearer_end, ranks, sides
 from entropax.linalg import careful_sum
 
@@ -186,7 +180,7 @@ def _matched(sea: Sea, excess: Array, offset: Array, edge: _Edge, summed: Array)
     reached = edge.extreme | (edge.ground & wide)
     limit = _limit(side, e == 0, edge.offset)
     b, a = minimise(e, side, excess, offset, reached)
-    mean, variance, _ = spread(e, fermi(side * (b * e - a)))
+    mean, variance, _ = moments(e, fermi(side * (b * e - a)))
     # b is zero where rounding may have made it; what exceeds 1 it has not
     tilted = jnp.abs(b) > jnp.minimum(16 * EPS * summed / jnp.maximum(variance, TINY), 1.0)
     drop = jnp.where(tilted, 0.0, b)

@@ -52,7 +52,10 @@ def sides(rank: Array, sign: Array, filled: Array) -> Array:
 
 
 def from_nearer_end(seen: Callable[[Array], Any]) -> Any:
-    """What is seen from that end of the band which the state has the smaller excess energy over."""
+    """What is seen from that end of the band which the state has the smaller excess energy over.
+
+    `seen` of an end's sign returns a tuple, whose second entry is that energy.
+    """
     both = jax.vmap(seen)(jnp.array([1.0, -1.0]))
     low, high = both[1]
     return jax.tree.map(lambda x: jnp.where(low <= high, x[0], x[1]), both)

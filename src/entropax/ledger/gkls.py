@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax.entropy import von_neumann
-from entropax.equilibrium import ergotropy, free_energy, mean, per_beta
+from entropax.equilibrium import ergotropy, expectation, free_energy, per_beta
 from entropax.ledger.base import Verdict, judge, measure, over_temperature, reference, settle
 from entropax.linalg import Logarithm, Spectrum, matfn, modes
 from entropax.method.frequencies import alike
@@ -123,7 +123,7 @@ class Measured(eqx.Module):
 def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
     beta, mu = temperatures(model)
     start = _Beginning(
-        mean(initial.hamiltonian, initial.state),
+        expectation(initial.hamiltonian, initial.state),
         von_neumann(initial.state),
         jnp.ptp(modes(initial.hamiltonian)[0]),
     )
@@ -149,20 +149,20 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
     heat = at.energy_current - mu * at.particle_current
     width = jnp.ptp(modes(at.hamiltonian)[0])
     carried = over_temperature(beta, heat, _STILL * width * at.speed)
-    entropy_rates = -jax.vmap(lambda d: mean(log, d))(at.dissipated)
+    entropy_rates = -jax.vmap(lambda d: expectation(log, d))(at.dissipated)
     total = jnp.sum(entropy_rates - carried)
     nonadiabatic = housekeeping = None
     if at.stationary is not None:
-        nonadiabatic = mean(_log_or_nan(at.stationary) - log, at.rate)
+        nonadiabatic = expectation(_log_or_nan(at.stationary) - log, at.rate)
         housekeeping = total - nonadiabatic
     population = coherence = None
     if at.secular:
         spectrum = modes(at.hamiltonian)
         change = _dephased(jnp.sum(at.dissipated, axis=0), spectrum)
-        diagonal = -mean(matfn(Logarithm(), _dephased(rho, spectrum)), change)
+        diagonal = -expectation(matfn(Logarithm(), _dephased(rho, spectrum)), change)
         population = diagonal - jnp.sum(carried)
         coherence = jnp.sum(entropy_rates) - diagonal
-    energy = mean(at.hamiltonian, rho)
+    energy = expectation(at.hamiltonian, rho)
     return Flows(
         state=rho,
         energy=energy,

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from entropax._precision import TINY
+from entropax._precision import EPS, TINY
 
 # Occupations and probabilities closer than this to an end of their interval cannot be told from
 # it in float64: the slope of an entropy is finite there, ln(1/ROUNDING) ~ 37.
-ROUNDING = 2.0**-53
+ROUNDING = EPS / 2
 
 
 class SpectralFunction(eqx.Module):

@@ -20,6 +20,11 @@ class AbstractMethod(eqx.Module):
     times the number of times.
     """
 
+    def require_times(self, model: eqx.Module, ts: Float[Array, " times"]) -> Array:
+        """`ts`, checked: what the program is then given. `ValueError` for an unknown model, too."""
+        del model
+        return ts
+
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         """The method with all that it decides from numbers seen before the program is compiled."""
         del model, ts
@@ -61,14 +66,24 @@ def scan_times(
     ts: Float[Array, " times"],
     meter: diffrax.AbstractProgressMeter,
 ) -> PyTree[Array]:
-    """`at(t)` for one time after the other; reverse mode recomputes instead of storing."""
-    once, total = jax.checkpoint(at), ts.shape[0]
+    """`at(t)` for one time after the other."""
+    total = ts.shape[0]
 
     def step(progress, indexed):
         index, t = indexed
-        result = once(t)
-        return meter.step(progress, (index + 1) / total), result
+        return meter.step(progress, (index + 1) / total), at(t)
 
-    progress, results = jax.lax.scan(step, meter.init(), (jnp.arange(total), ts))
+    progress, results = in_turn(step, meter.init(), (jnp.arange(total), ts))
     meter.close(progress)
     return results
+
+
+def in_turn(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+    """`jax.lax.scan`, of which reverse mode recomputes each step instead of storing it.
+
+    A single step is made without a loop: value and derivative then share what they can.
+    """
+    if jax.tree.leaves(xs)[0].shape[0] == 1:
+        carry, found = step(carry, jax.tree.map(lambda x: x[0], xs))
+        return carry, jax.tree.map(lambda x: x[None], found)
+    return jax.lax.scan(jax.checkpoint(step), carry, xs)

@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, PyTree
 from entropax._precision import EPS
 from entropax.linalg import Exponential, eigh, matfn_times
 from entropax.method.base import open_system
-from entropax.method.integration import nonnegative
 from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.method.premises import reached
 from entropax.model import OpenSystem
@@ -107,8 +106,8 @@ class EMME(AbstractMasterEquation):
         known = open_system(self, model)
         if known.is_driven or not self._is_exponential(known):
             return super().run(known, ts, reduce, meter)
-        ts = known.require_defined(nonnegative(ts))  # in any order, which a solver cannot take
         begin = self._begin(known, self._start(known))
+        # in any order, which a solver cannot take
         return self._stretch(known, begin, (jnp.zeros(()), jnp.zeros(())), ts, reduce, meter)[1]
 
     def _is_exponential(self, model: OpenSystem) -> bool:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from entropax.equilibrium import mean
+from entropax.equilibrium import expectation
 from entropax.linalg import Spectrum, eigh, from_real, to_real
 from entropax.method.dissipators import AbstractDissipator, lamb_shift
 from entropax.method.rates import Transitions
@@ -118,7 +118,7 @@ class MatrixGenerator(AbstractGenerator):
         state, taken = from_real(y), jnp.zeros(self.baths)
         for part in self.dissipators:
             if part.loss is not None:
-                taken = taken.at[part.bath].add(-mean(part.loss, state))
+                taken = taken.at[part.bath].add(-expectation(part.loss, state))
         return taken
 
     def trace(self) -> Float[Array, "d d"]:

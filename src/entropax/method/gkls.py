@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PyTree
 
-from entropax.equilibrium import mean
+from entropax.equilibrium import expectation
 from entropax.linalg import Stationary, modes, stationary, stationary_by_action
 from entropax.method.base import open_system
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
@@ -83,11 +83,12 @@ class AbstractGKLS(AbstractIntegratedMethod):
             return lambda time: fixed
         return lambda time: self.generator(model.within(time, stretch))
 
+    def require_times(self, model: eqx.Module, ts: Float[Array, " times"]) -> Array:
+        return open_system(self, model, ideal=True).require_defined(nonnegative(ts))
+
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
-        known = open_system(self, model, ideal=True)
-        nonnegative(ts)
-        known.require_defined(ts)
-        self.require(known)
+        del ts
+        self.require(open_system(self, model, ideal=True))
         return self
 
     def initial(self, model: eqx.Module) -> SystemState:
@@ -142,7 +143,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
             start, stop = stretch
             now = model.within(start, stretch)
             state = self.generator(now).unpack(y.y)
-            work = mean(now.total_hamiltonian() - before, state)
+            work = expectation(now.total_hamiltonian() - before, state)
             y, found = self._stretch(
                 model, y._replace(work=y.work + work), stretch, own, reduce, silent
             )

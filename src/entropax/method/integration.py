@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check
-from entropax.method.base import AbstractMethod
+from entropax.method.base import AbstractMethod, in_turn
 from entropax.model import OpenSystem
 from entropax.protocol import Interval
 
@@ -45,7 +45,6 @@ class AbstractIntegratedMethod(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         """`reduce` at times in any order, of what begins as `begin`."""
-        ts = model.require_defined(nonnegative(ts))
         order = jnp.argsort(ts)
         back, ts = jnp.argsort(order), ts[order]
         if not model.is_driven or ts.shape[0] == 0:
@@ -140,7 +139,7 @@ def scan_stretches(
         return (carry, meter.step(progress, (index + 1) / total)), found
 
     indexed = (jnp.arange(total), edges[:-1], edges[1:])
-    last, found = jax.lax.scan(jax.checkpoint(step), (carry, meter.init()), indexed)
+    last, found = in_turn(step, (carry, meter.init()), indexed)
     meter.close(last[1])
     own = jnp.searchsorted(breaks, ts, side="right")
     return jax.tree.map(lambda x: x[own, jnp.arange(ts.shape[0])], found)

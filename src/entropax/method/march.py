@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check, require_count
-from entropax.method.base import AbstractMethod
+from entropax.method.base import AbstractMethod, in_turn
 from entropax.method.splitting import SPLITTINGS
 from entropax.model.driven import BEFORE, AbstractControlled
 
@@ -175,12 +175,7 @@ def march(
     x, zero = propagator.begin(), jnp.zeros(())
     first = _Here(x, zero, model.controls(zero, BEFORE), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    given = jnp.arange(ts.shape[0]), starts, ts
-    if ts.shape[0] == 1:
-        carry, found = leg((first, meter.init()), jax.tree.map(lambda x: x[0], given))
-        found = jax.tree.map(lambda x: x[None], found)
-    else:
-        carry, found = jax.lax.scan(jax.checkpoint(leg), (first, meter.init()), given)
+    carry, found = in_turn(leg, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])
     return jax.tree.map(lambda leaf: leaf[back], found)
 
@@ -204,14 +199,9 @@ class AbstractSteppedMethod(AbstractMethod):
     def propagator(self, model: Any) -> AbstractPropagator:
         """What carries the state of a known model."""
 
-    def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
-        self._required(self.known(model), ts)
-        return self
-
-    def _required(self, model: AbstractControlled, ts: Float[Array, " times"]) -> Array:
-        """The times: steps begin at time 0."""
-        rule = f"non-negative for the method {type(self).__name__}"
-        return model.require_defined(check("ts", ts, rule, lambda xp, t: t >= 0))
+    def require_times(self, model: eqx.Module, ts: Float[Array, " times"]) -> Array:
+        known, rule = self.known(model), f"non-negative for the method {type(self).__name__}"
+        return known.require_defined(check("ts", ts, rule, lambda xp, t: t >= 0))
 
     def run(
         self,
@@ -221,7 +211,6 @@ class AbstractSteppedMethod(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         known = self.known(model)
-        ts = self._required(known, ts)
         if ts.shape[0] == 0:
             nothing = self.initial(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)

@@ -94,11 +94,12 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         if self.memory not in ("infinite", "finite"):
             raise ValueError(f'`memory` must be "infinite" or "finite", but is {self.memory!r}.')
 
+    def require_times(self, model: eqx.Module, ts: Float[Array, " times"]) -> Array:
+        return open_system(self, model).require_defined(nonnegative(ts))
+
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         """Decide whether coherences must be followed, while numbers can still be looked at."""
         known = open_system(self, model)
-        nonnegative(ts)
-        known.require_defined(ts)
         seen = samples(known, ts)
         if self.memory == "infinite":
             name_dead_transitions(known, seen)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from entropax.equilibrium import mean
+from entropax.equilibrium import expectation
 from entropax.linalg import Spectrum, eigh, from_real, to_real
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.model import Drive
@@ -40,7 +40,7 @@ def flow_of(
     dissipated = generator.dissipated(y)
     power = generator.boundary_power(dissipated)
     if slope is not None:
-        power = power + mean(slope, generator.unpack(y))
+        power = power + expectation(slope, generator.unpack(y))
     return Flow(
         generator.coherent(y) + jnp.sum(dissipated, axis=0),
         generator.energy_given(dissipated),

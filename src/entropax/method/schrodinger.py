@@ -80,9 +80,11 @@ class Schrodinger(AbstractMethod):
         if self.observation is not None and not isinstance(self.observation, Observation):
             raise ValueError(f"`observation` must be an Observation, but is {self.observation!r}.")
 
+    def require_times(self, model: eqx.Module, ts: Float[Array, " times"]) -> Array:
+        return open_system(self, model).require_defined(ts)
+
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         known = open_system(self, model)
-        known.require_defined(ts)
         random = [c.matrix.is_random for c in known.couplings]
         if self.key is None and (any(random) or any(b.is_random for b in known.baths)):
             raise ValueError("`key` must be given where levels or couplings are drawn.")
@@ -139,7 +141,6 @@ class Schrodinger(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         known = open_system(self, model)
-        ts = known.require_defined(ts)
         if ts.shape[0] == 0:
             nothing = self.initial(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from entropax._checks import is_traced
+from entropax._checks import is_traced, known
 from entropax._precision import EPS
 from entropax.linalg import (
     Displaced,
@@ -128,7 +128,7 @@ def is_crowded(junction: Junction) -> bool | Bool[Array, ""]:
     closer than 1e-5 of the band (or equal), or two of different leads closer than 1e-8 but not
     equal. A bool where the energies are known before the program runs.
     """
-    leads = [lead.energies for lead in junction.leads]
+    leads = [known(lead.energies) for lead in junction.leads]
     is_known = not any(map(is_traced, leads))
     xp = np if is_known else jnp
     energies = xp.concatenate([xp.asarray(own) for own in leads])

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax._checks import check, check_against, is_traced
+from entropax._checks import check, check_against, is_traced, known
 from entropax.protocol import AbstractProtocol, Early, Interval, covers
 
 BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
@@ -76,13 +76,13 @@ class AbstractDriven(eqx.Module):
             return ts
         ts = check("ts", ts, "non-negative where a model is driven", lambda xp, t: t >= 0)
         for name, given in self.protocols.items():
-            first, last = domain = given.domain
+            first, last = domain = tuple(map(known, given.domain))
             inside = f"where `{name}` is defined, which it must be from time 0 on"
             if not is_traced(first) and not is_traced(last):
                 inside = f"{inside} ({float(first):g} to {float(last):g})"
             ts = check_against("ts", ts, inside, partial(covers, domain, ts))
             with jax.ensure_compile_time_eval():
-                values = jax.vmap(given)(jnp.append(ts, 0.0))
+                values = known(jax.vmap(given)(jnp.append(ts, 0.0)))
             if not is_traced(values):  # what is traced is judged when the program has run
                 check(name, values, "finite at 0 and at all of `ts`", lambda xp, x: xp.isfinite(x))
         return ts

@@ -1,4 +1,4 @@
-"""Gibbs states, and what states are worth in energy."""
+"""Gibbs states, free energies and ergotropy: what a state is worth beside one bath."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def free_energy(
 
     $S(\rho\|\rho_\beta) = \beta\,(F(\rho) - F(\rho_\beta))$ with $\rho_\beta = e^{-\beta H}/Z$.
     """
-    return mean(hamiltonian, state) - per_beta(von_neumann(state), beta)
+    return expectation(hamiltonian, state) - per_beta(von_neumann(state), beta)
 
 
 def equilibrium_free_energy(
@@ -63,9 +63,9 @@ def ergotropy(state: Inexact[Array, "d d"], hamiltonian: Inexact[Array, "d d"]) 
     eigenvectors found there, one of several.
     """
     populations, energies = modes(state)[0], modes(hamiltonian)[0]
-    return mean(hamiltonian, state) - populations[::-1] @ energies
+    return expectation(hamiltonian, state) - populations[::-1] @ energies
 
 
-def mean(operator: Inexact[Array, "d d"], state: Inexact[Array, "d d"]) -> Float[Array, ""]:
+def expectation(operator: Inexact[Array, "d d"], state: Inexact[Array, "d d"]) -> Float[Array, ""]:
     r"""$\mathrm{Re}\,\mathrm{tr}\,A\rho$."""
     return jnp.sum(operator * state.T).real
