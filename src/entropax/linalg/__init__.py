@@ -24,6 +24,7 @@ from entropax.linalg.functions import (
 )
 from entropax.linalg.hermitian import from_real as from_real, to_real as to_real
 from entropax.linalg.masked import masked_inverse as masked_inverse
+from entropax.linalg.products import product as product
 from entropax.linalg.spectral import (
     Spectrum as Spectrum,
     eigh as eigh,

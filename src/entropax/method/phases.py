@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int
 
 from entropax._batching import each
-from entropax.linalg import Spectrum
+from entropax.linalg import Spectrum, product
 from entropax.method.amplitudes import Stretch, Values, density_matrix
 
 
@@ -26,10 +26,12 @@ def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, 
     angles = [(ts - stretch.begin)[:, None] * values for values, _ in spectra]
     phases = [(jnp.cos(x), jnp.sin(x)) for x in angles]
     inside = [
-        vectors.conj().T @ x for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
+        product(vectors.conj().T, x)
+        for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
     ]
     states = {
-        (i, j): setting.weighted(i, j, inside[i]) @ inside[j].conj().T for i, j in setting.pairs
+        (i, j): product(setting.weighted(i, j, inside[i]), inside[j].conj().T)
+        for i, j in setting.pairs
     }
     found = each(
         _of_a_sector,
@@ -121,7 +123,7 @@ def _of_a_sector(
     def follow(operator: Array) -> _Means:
         return _means(state * operator, phases, phases, values)
 
-    baths = [follow((vectors.T * own) @ vectors.conj()).real for own in levels]
+    baths = [follow(product(vectors.T * own, vectors.conj())).real for own in levels]
     kept = values @ jnp.diagonal(state).real
     filled = _over_spans(follow, vectors, vectors.conj(), blocks)
     return filled, jnp.stack(baths, axis=-1), kept
@@ -179,7 +181,7 @@ def _over_spans(
             row, column, size = span
             begun = left.at[row + width].get(mode="clip")
             ended = right.at[column + width].get(mode="clip")
-            return follow(begun.T @ jnp.where((width < size)[:, None], ended, 0.0))
+            return follow(product(begun.T, jnp.where((width < size)[:, None], ended, 0.0)))
 
         return jax.lax.map(one, begins)
 

@@ -101,10 +101,10 @@ class Schrodinger(AbstractMethod):
     def need(self, model: OpenSystem, times: int) -> float:
         """Bytes that a program of so many times takes, about; of a prepared method."""
         sizes = [sector.size for sector in self.sectors or ()]
-        # h, vectors; of sectors of one size together LAPACK's workspace, R, one observable of each;
+        # h, vectors; of sectors of one size LAPACK's workspace, R, an observable, products;
         # phases and products with them
         need = sum(16.0 * n * (2 * n + 2 * times) for n in sizes)
-        need += max(16.0 * sizes.count(n) * n * (6 * n + 2 * times) for n in sizes)
+        need += max(16.0 * sizes.count(n) * n * (8 * n + 2 * times) for n in sizes)
         if self.mutual_information:
             need += 16.0 * 4 * float(np.prod([bath.size for bath in model.baths])) ** 2
         if self._sees_all:
