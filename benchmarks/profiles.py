@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 import entropax as ex
 from benchmarks import models
 from benchmarks.harness import SMALL, median_seconds
+from entropax.equilibrium import match_occupations
 from entropax.linalg import displaced_entropy, eigenvalues
 from entropax.method.phases import from_eigenbasis
 from entropax.method.star import star_states
@@ -43,18 +44,22 @@ def machine() -> None:
 def junction() -> None:
     print(f"junction, K = {models.LARGEST}, one time")
     model = models.usui(models.LARGEST)
-    at = star_states(model, 1e6)[1]
-    state = jax.jit(at)(jnp.array(10.0))
+    at = jax.jit(lambda model, t: star_states(model, 1e6)[1](t))
+    state = at(model, jnp.array(10.0))
     ts = jnp.logspace(-1, 6, 6) / models.GAMMA
     whole = show("ledger of 6 times", lambda ts: ex.solve(model, ts).ledger, ts)
     print(f"  a time of them: {1e3 * whole / 6:.3g} ms")
-    show("spectrum and state of one time", at, jnp.array(10.0))
+    show("spectrum and state of one time", at, model, jnp.array(10.0))
     show("eigenvalues of one lead", eigenvalues, state.blocks[0])
     show("eigenproblem of one lead", jnp.linalg.eigh, state.blocks[0])
     show("entropy of all leads", lambda s: s.environment_entropy(), state)
+    own = jnp.stack([x.energies for x in model.leads])
+    filled = jnp.stack([jnp.diagonal(block).real for block in state.blocks])
+    show("temperatures", jax.vmap(match_occupations), own, filled)
     couplings, sigma = jnp.stack([x.couplings for x in model.leads]), models.sigma(model)
     show("value of Sigma", sigma, couplings)
     show("its gradient by all couplings", jax.grad(sigma), couplings)
+    show("both", jax.value_and_grad(sigma), couplings)
 
 
 def large_leads() -> None:

@@ -275,8 +275,10 @@ def _correlations(state: Measurement, joint: Array) -> tuple[Array, Array, Array
 
 @judge.register
 def _judge(reference: Reference, state: Measurement, ledger: FermionLedger) -> Verdict:
-    sound = jnp.isfinite(state.energy + state.particles + state.bath_entropy)
-    sound = jnp.all(sound, axis=-1) & jnp.isfinite(state.environment_entropy)
+    # not of entropies of blocks, which are finite with the state: a program that is asked for the
+    # entropy production alone then solves no eigenproblem
+    sound = jnp.all(jnp.isfinite(state.energy + state.particles), axis=-1)
+    sound &= jnp.isfinite(state.system_entropy + state.interaction_energy)
     good, start = jnp.ones_like(sound), reference.start
     before = start.system_energy + start.interaction_energy + jnp.sum(start.energy)
     gap = ledger.total_energy - before - ledger.work
