@@ -89,3 +89,13 @@ def test_one_time_is_as_one_of_many(name: str) -> None:
     for several, alone in zip(*map(jax.tree.leaves, (many, one)), strict=True):
         first = several[:1] if np.ndim(several) else several
         np.testing.assert_allclose(first, alone, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("throw", [True, False])
+def test_entropy_production_alone_needs_no_eigenproblem(throw: bool) -> None:
+    def program(of: Any) -> str:
+        run = jax.jit(lambda ts: of(ex.solve(JUNCTION, ts, throw=throw).ledger))
+        return run.lower(jnp.ones(1)).compile().as_text()
+
+    assert "heevd" in program(lambda ledger: ledger.bath_entropy)
+    assert "heevd" not in program(lambda ledger: ledger.entropy_production)
