@@ -29,8 +29,7 @@ _SHARE = 0.5
 """Of the memory, what a chunk may take."""
 
 _MOST_ON_A_CORE = 8
-"""Draws at a time on a core: fewer, and small ones wait for calls; more, and large ones leave the
-caches (`docs/performance.md`)."""
+"""Draws at a time on a core: fewer wait for calls, more bring nothing (`docs/performance.md`)."""
 
 
 class AbstractDraws(eqx.Module):
