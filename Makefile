@@ -12,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo check test test-kernels validate lint format bench hooks clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Another Python: make clean, then make PYTHON=python3.13 TARGET"
 
@@ -24,11 +24,21 @@ install: $(INSTALLED) ## create .venv with entropax and its tools, versions pinn
 demo: $(INSTALLED) ## two figures of Usui et al. (2024) at the published size, into out/usui2024
 	$(BIN)/entropax reproduce usui2024-fig4 usui2024-fig5 --out $(OUT)/usui2024
 
-# Compiling takes most of the time and one core: tests are spread over all. One thread for the linear
-# algebra of each, as several processes that each take all cores only wait for each other. XLA's older
-# way to write loops compiles faster; the flag is one of the pinned jaxlib.
-test: lint ## everything: lint, types, tests, README code and notebooks
-	OPENBLAS_NUM_THREADS=1 XLA_FLAGS=--xla_cpu_use_fusion_emitters=false $(BIN)/python -m pytest -n auto --dist worksteal
+# Whole files go to the workers, longest first as tests/durations.json has them. What programs are
+# compiled with, and the folder that keeps them, stand in tests/environment.py.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+check: lint ## lint, types and tests/unit: for every few minutes of work
+	$(PYTEST) tests/unit
+
+test: lint test-kernels ## everything: lint, types, tests, README code, notebooks, benchmarks run small
+	$(PYTEST)
+
+test-kernels: $(INSTALLED) ## the numerically sharp tests under each kernel of OpenBLAS that this machine runs
+	$(BIN)/python tests/kernels.py
+
+validate: $(INSTALLED) ## numbers from the literature beside our own, at the published size
+	$(BIN)/entropax validate
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check
@@ -43,6 +53,9 @@ bench: $(INSTALLED) ## time the benchmarks, rivals in the same run, and write be
 	mkdir -p $(OUT)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(OUT)/benchmarks.json
 	$(BIN)/python -m benchmarks.report $(OUT)/benchmarks.json benchmarks/README.md
+
+hooks: $(INSTALLED) ## have git look at each commit: style, large files, the message
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type commit-msg
 
 clean: ## remove .venv, builds and caches; results in out/ stay
 	rm -rf .venv build dist .benchmarks .hypothesis .pytest_cache .ruff_cache

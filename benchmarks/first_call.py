@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-CONTRACT = Path(__file__).parents[1] / "tests" / "test_contract.py"
+CONTRACT = Path(__file__).parents[1] / "tests" / "laws" / "test_contract.py"
 
 SMALLER = {
     "PROGRAM": (("modes=1000", "modes=40"), ("6, 40)", "6, 7)")),
@@ -34,7 +34,7 @@ COMPILING = (
 
 
 def program(name: str, small: bool) -> ast.Module:
-    """The text that `tests/test_contract.py` holds."""
+    """The text that `tests/laws/test_contract.py` holds."""
     contract = ast.parse(CONTRACT.read_text())
     texts = {
         statement.targets[0].id: statement.value.value

@@ -32,6 +32,20 @@ def median_seconds(function: Callable, *arguments: Any, repeat: int) -> float:
     return statistics.median(timed(function, *arguments)[0] for _ in range(repeat))
 
 
+def measured(
+    benchmark: Any, function: Callable, *arguments: Any, rounds: int = 1, warmup_rounds: int = 0
+) -> tuple[float, Any]:
+    """Median seconds and the result; of a single call where benchmarks are disabled."""
+
+    def call() -> Any:
+        return jax.block_until_ready(function(*arguments))
+
+    if benchmark.disabled:
+        return benchmark.pedantic(timed, args=(call,))
+    result = benchmark.pedantic(call, rounds=rounds, warmup_rounds=warmup_rounds)
+    return benchmark.stats.stats.median, result
+
+
 def agreement(found: Any, expected: Any, rtol: float = 0.0, atol: float = 0.0) -> float:
     """The largest difference, once it is known to be within bounds."""
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
@@ -57,6 +71,8 @@ def in_own_process(module: str, *arguments: str) -> dict[str, float]:
     """What `python -m module` tells as JSON, with nothing compiled before."""
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
     environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
+    if SMALL:
+        environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -95,6 +111,32 @@ def report(
         "bars": bars,
     }
     told = {name: value for name, value in line.items() if value}
+    require_complete(family, told)
     benchmark.extra_info.update(family=family, task=task, **told)
-    with capsys.disabled():
-        print(f"\n{family}, {task}: {told}")
+    if not SMALL:
+        with capsys.disabled():
+            print(f"\n{family}, {task}: {told}")
+
+
+NEEDED = {
+    "Growth": {"growth", "bars"},
+    "First calls": {"ours", "beside", "first_call", "memory", "bars"},
+    "Memory": {"first_call", "memory"},
+}
+"""What lines of a family have; those of the others compare with a rival, or with what is beside."""
+COMPARED = {"ours", "first_call", "errors"}
+
+
+def require_complete(family: str, told: Mapping[str, Any]) -> None:
+    """Nothing lacks, every time and size is positive, every difference is a number."""
+    lacking = NEEDED.get(family, COMPARED) - told.keys()
+    if family not in NEEDED and not told.keys() & {"rivals", "beside"}:
+        lacking |= {"rivals"}
+    assert not lacking, f"{family}: the line lacks {sorted(lacking)}"
+    for name in ("ours", "rivals", "beside", "first_call", "memory", "growth"):
+        for value in jax.tree.leaves(told.get(name)):
+            assert 0.0 < value < np.inf, f"{family}: `{name}` has {value}"
+    for name, value in told.get("errors", {}).items():
+        assert 0.0 <= value < np.inf, f"{family}: the difference `{name}` is {value}"
+    for name, by_size in told.get("growth", {}).items():
+        assert len(by_size) >= 4, f"{family}: {name} has {len(by_size)} sizes, too few for a fit"

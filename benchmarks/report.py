@@ -19,8 +19,8 @@ ABOUT = """# Benchmarks
 
 `make bench` runs them and writes this file from `out/benchmarks.json`, which keeps every timing;
 one alone: `.venv/bin/python -m pytest benchmarks --benchmark-only -k test_engine_gradient`;
-`--collect-only -q` lists them. With `ENTROPAX_SMALL=1` everything runs once and small: `make test`
-does so, so that they cannot rot.
+`--collect-only -q` lists them. Without `--benchmark-only` everything runs once and small, as in
+`make test`, so that they cannot rot.
 
 Each line is a task of a user beside what they would use otherwise, on the same machine in the same
 run; results must agree as said, or the benchmark fails. Times are medians of later calls, with

@@ -13,7 +13,15 @@ import pytest
 
 import entropax as ex
 from benchmarks import models, rivals
-from benchmarks.harness import SMALL, agreement, exponent, median_seconds, report, timed
+from benchmarks.harness import (
+    SMALL,
+    agreement,
+    exponent,
+    measured,
+    median_seconds,
+    report,
+    timed,
+)
 
 FAMILY = "Junctions"
 SIZES = (models.LARGEST,) if SMALL else (100, 300, models.LARGEST)
@@ -53,10 +61,8 @@ def test_ledger(benchmark, capsys, modes: int) -> None:
             rivals.ledger(given, t)
 
     theirs = median_seconds(textbook, repeat=min(rounds(modes), 7)) / POINTS
-    benchmark.pedantic(
-        lambda: jax.block_until_ready(ex.solve(junction, ts)), rounds=rounds(modes), warmup_rounds=1
-    )
-    ours = benchmark.stats.stats.median / POINTS
+    whole, _ = measured(benchmark, ex.solve, junction, ts, rounds=rounds(modes), warmup_rounds=1)
+    ours = whole / POINTS
     task = f"ledger, K = {modes}, per time"
     report(
         benchmark,
@@ -101,7 +107,7 @@ def test_growth(benchmark, capsys) -> None:
             found["textbook NumPy"][modes] = seconds
         return found
 
-    growth = benchmark.pedantic(measure, rounds=1)
+    _, growth = measured(benchmark, measure)
     task = "ledger, per time"
     report(
         benchmark,
@@ -157,10 +163,7 @@ def test_gradient(benchmark, capsys) -> None:
     both = jax.jit(jax.value_and_grad(value))
     timed(both, couplings)
     together = median_seconds(both, couplings, repeat=repeat)
-    benchmark.pedantic(
-        lambda: jax.block_until_ready(gradient(couplings)), rounds=repeat, warmup_rounds=1
-    )
-    ours = benchmark.stats.stats.median
+    ours, _ = measured(benchmark, gradient, couplings, rounds=repeat, warmup_rounds=1)
     task = f"gradient of Σ by {couplings.size} couplings, K = {models.LARGEST}"
     report(
         benchmark,

@@ -14,7 +14,7 @@ import scipy.integrate
 
 import entropax as ex
 from benchmarks import models
-from benchmarks.harness import SMALL, agreement, median_seconds, report, timed
+from benchmarks.harness import SMALL, agreement, measured, median_seconds, report, timed
 from entropax.studies.esposito2010 import fig1
 
 FAMILY = "Window baths"
@@ -54,12 +54,7 @@ def test_exact(benchmark, capsys) -> None:
     expected = [propagate(ts[i]) for i in some]
     error = agreement(np.asarray(found)[list(some)], expected, atol=1e-10)
     rival = median_seconds(propagate, float(ts[-1]), repeat=min(3, REPEAT)) * len(ts)
-    benchmark.pedantic(
-        lambda: jax.block_until_ready(ex.solve(model, ts, method).ledger.joint),
-        rounds=REPEAT,
-        warmup_rounds=0,
-    )
-    ours = benchmark.stats.stats.median
+    ours, _ = measured(benchmark, lambda: ex.solve(model, ts, method).ledger.joint, rounds=REPEAT)
     task = f"exact populations, D = {2 * size}, {len(ts)} times"
     report(
         benchmark,
@@ -109,8 +104,7 @@ def test_random_matrix_reservoir(benchmark, capsys) -> None:
 
     error = agreement(found[0, -1], propagate(ts[-1]), atol=1e-9)
     each = median_seconds(propagate, float(ts[-1]), repeat=min(2, REPEAT))
-    benchmark.pedantic(ours, rounds=min(2, REPEAT), warmup_rounds=0)
-    mine = benchmark.stats.stats.median
+    mine, _ = measured(benchmark, ours, rounds=min(2, REPEAT))
     report(
         benchmark,
         capsys,
@@ -171,10 +165,7 @@ def test_batch(name: str, benchmark, capsys) -> None:
             plain(float(strengths[i]))
 
     rival = median_seconds(loop, repeat=min(3, REPEAT)) * count / some
-    benchmark.pedantic(
-        lambda: jax.block_until_ready(together(strengths)), rounds=REPEAT, warmup_rounds=0
-    )
-    ours = benchmark.stats.stats.median
+    ours, _ = measured(benchmark, together, strengths, rounds=REPEAT)
     task = f"{count} master equations, {name}"
     report(
         benchmark,
@@ -207,10 +198,7 @@ def test_window_gradient(benchmark, capsys) -> None:
     error = agreement(slope, (moved[0] - moved[1]) / (2 * step), rtol=1e-3)
     repeat = 1 if SMALL else 50
     own = median_seconds(value, *arguments, repeat=repeat)
-    benchmark.pedantic(
-        lambda: jax.block_until_ready(gradient(*arguments)), rounds=repeat, warmup_rounds=1
-    )
-    ours = benchmark.stats.stats.median
+    ours, _ = measured(benchmark, gradient, *arguments, rounds=repeat, warmup_rounds=1)
     report(
         benchmark,
         capsys,

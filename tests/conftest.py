@@ -1,15 +1,27 @@
-"""What all tests share; `helpers.py` has the finite differences."""
+"""What all tests share: how programs are compiled and kept, random numbers, order and timing."""
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
-import jax
-import numpy as np
-import pytest
+import environment
 
-import entropax  # noqa: F401 - sets float64 before anything is computed
+environment.prepare()  # before JAX is imported
+
+import typecheck  # noqa: E402
+
+typecheck.install()  # before the package is imported
+
+import hypothesis  # noqa: E402
+import jax  # noqa: E402
+import jaxtyping  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+import entropax  # noqa: E402, F401 - sets float64 before anything is computed
+
+pytest_plugins = ("durations",)
 
 # The same examples every time: a test that fails once fails for everybody.
 hypothesis.settings.register_profile(
@@ -28,29 +40,32 @@ def key() -> jax.Array:
     return jax.random.key(20240611)
 
 
-@pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """As little optimisation as XLA offers: where compiling takes longer than running."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 # Traced programs are millions of objects: looking through all of them for cycles takes longer than
-# many a test. Fewer looks, and no program that the next file has no use for.
+# many a test.
 gc.set_threshold(100_000, 50, 100)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def forget_programs_of_a_file() -> Iterator[None]:
-    yield
-    jax.clear_caches()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Compile quickly unless a test is marked `optimised`; check types unless it is misuse."""
+    quick = item.get_closest_marker("optimised") is None
+    if jax.config.read("jax_disable_most_optimizations") != quick:
+        jax.config.update("jax_disable_most_optimizations", quick)
+    name = item.name.split("[")[0]
+    is_misuse = "bad_input" in name or "misuse" in name or item.get_closest_marker("misuse")
+    jaxtyping.config.update("jaxtyping_disable", bool(is_misuse))
 
 
 @pytest.fixture(autouse=True)
 def forget_programs() -> Iterator[None]:
-    """A process that keeps thousands of compiled programs runs out of memory maps, and crashes."""
+    """Programs are shared by all tests of a process, until they fill its memory or its maps.
+
+    Linux lets a process have 65530 memory maps, and each program takes some.
+    """
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and len(maps.read_bytes().splitlines()) > 30_000:  # of 65530 on Linux
+    maps, held = Path("/proc/self/maps"), Path("/proc/self/statm")
+    if not maps.exists():
+        return
+    gigabytes = int(held.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9
+    if gigabytes > 6.0 or len(maps.read_bytes().splitlines()) > 30_000:
         jax.clear_caches()

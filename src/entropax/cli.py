@@ -122,15 +122,28 @@ def _verdict(holds: bool) -> str:
 
 
 @app.command
-def validate() -> int:
-    """Print numbers from the literature beside our own; exit status 1 if one disagrees."""
-    from entropax.validate import rows
+def validate(*names: str, quick: bool = False) -> int:
+    """Print numbers from the literature beside our own; exit status 1 if one disagrees.
 
+    Parameters
+    ----------
+    names
+        Groups of rows, such as `usui` or `machines`; all of them where none is named.
+    quick
+        Smaller models, and without the groups that take longest.
+    """
+    from entropax.validate import GROUPS, find, rows
+
+    try:
+        chosen = find(names)
+    except ValueError as error:
+        _console.print(f"[red]{error}")
+        return 2
     table = Table("quantity", "source")
     for column in ("cited", "found", "allowed", "agrees"):
         table.add_column(column, no_wrap=True)
     failures = 0
-    for row in rows():
+    for row in rows(chosen, quick=quick):
         failures += not row.agrees
         table.add_row(
             row.quantity,
@@ -142,6 +155,9 @@ def validate() -> int:
         )
     _console.print(table)
     _console.print(f"{table.row_count - failures} of {table.row_count} rows agree.")
+    left_out = [name for name in chosen if quick and GROUPS[name].quick is None]
+    if left_out:
+        _console.print(f"[yellow]Only at full size: {', '.join(left_out)}.", highlight=False)
     return 1 if failures else 0
 
 

@@ -102,7 +102,7 @@ def total_correlation(joint: Float[Array, "..."]) -> Float[Array, ""]:
 
 
 def observational(
-    probabilities: Float[Array, "..."], volumes: Sequence[Float[Array, " outcomes"]]
+    probabilities: Float[Array, "..."], volumes: Sequence[Float[Array, " _"]]
 ) -> Float[Array, ""]:
     r"""$S_{obs} = \sum p\,(-\ln p + \ln V)$, $V = V_1 V_2 \cdots$ (Strasberg Eqs. 9, 34).
 
@@ -171,9 +171,9 @@ class ObservationalTerms(NamedTuple):
 
 def observe(
     conditional: Inexact[Array, "d d ..."],
-    baths: Sequence[Inexact[Array, "levels levels"]],
+    baths: Sequence[Inexact[Array, "_ _"]],
     joint_entropy: Float[Array, ""],
-    members: Sequence[Float[Array, "levels windows"]],
+    members: Sequence[Float[Array, "_ _"]],
     basis: Inexact[Array, "d d"] | None = None,
 ) -> tuple[Float[Array, "d ..."], ObservationalTerms, Float[Array, " baths"]]:
     r"""Measure system and windows: outcomes $p_{sE_1E_2\dots}$, terms of $S_{obs}$, $S[\rho_B]$.

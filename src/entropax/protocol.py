@@ -444,16 +444,16 @@ def _positive(name: str, value: Numbers) -> Float[Array, ""]:
     return check(name, finite_array(name, value, ndim=0), "positive", lambda xp, x: x > 0)
 
 
-def _nodes(duration: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
+def _nodes(duration: Numbers, pieces: int) -> Float[Array, " {pieces}+1"]:
     require_count("pieces", pieces)
     return _between(jnp.zeros(()), _positive("duration", duration), pieces)
 
 
-def _line(start: Numbers, end: Numbers, pieces: int) -> Float[Array, " pieces+1"]:
+def _line(start: Numbers, end: Numbers, pieces: int) -> Float[Array, " {pieces}+1"]:
     first, last = finite_array("start", start, ndim=0), finite_array("end", end, ndim=0)
     return _between(first, last, pieces)
 
 
 @partial(jax.jit, static_argnames="pieces")
-def _between(first: Array, last: Array, pieces: int) -> Float[Array, " pieces+1"]:
+def _between(first: Array, last: Array, pieces: int) -> Float[Array, " {pieces}+1"]:
     return first + (last - first) * (jnp.arange(pieces + 1) / pieces)

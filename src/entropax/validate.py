@@ -4,7 +4,9 @@ Every cited number was computed without this library: a closed form, a quadratur
 independent program.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,27 +24,9 @@ from entropax.solve import solve
 from entropax.studies.base import Options
 from entropax.studies.base import Row as Row
 from entropax.studies.esposito2010 import fig1
-from entropax.studies.machines.cited import rows as of_machines
-from entropax.studies.optimal.cited import rows as of_protocols
+from entropax.studies.machines import cited as machines
+from entropax.studies.optimal import cited as optimal
 from entropax.studies.strasberg2020 import identities
-
-
-def rows() -> Iterator[Row]:
-    """All rows, computed as they are asked for."""
-    yield from _steady_state()
-    yield from _junction_terms()
-    yield from _usui()
-    yield from _rabi()
-    yield from _random_states()
-    yield from _level_statistics()
-    yield from _chain()
-    yield from _two_windows()
-    yield from _memory_integrals()
-    yield from _observational_entropy()
-    yield from _random_matrix_reservoir()
-    yield from _identities()
-    yield from of_machines()
-    yield from of_protocols()
 
 
 def _biased(modes: int, width: float) -> Junction:
@@ -52,10 +36,11 @@ def _biased(modes: int, width: float) -> Junction:
     return Junction(level=0.5, occupation=0.0, leads=leads)
 
 
-def _steady_state() -> Iterator[Row]:
-    source = "Landauer-Buettiker, flat band W = 20"
-    junction = _biased(1000, 20.0)
-    # averages between two times past the transient and before the recurrence time 314
+def _steady_state(modes: int = 1000) -> Iterator[Row]:
+    source = f"Landauer-Buettiker, flat band W = 20, K = {modes}"
+    junction = _biased(modes, 20.0)
+    # averages between two times past the transient and before the recurrence, which is at 314 for
+    # 1000 modes; for 400, at 125, they are off by 3e-5 of their values
     ledger = solve(junction, [60.0, 120.0]).ledger
 
     def rate(values: Array) -> float:
@@ -97,7 +82,7 @@ def _compare(
         yield Row(f"{name}, {label}", source, float(value), found[name], float(allowed))
 
 
-def _junction_terms() -> Iterator[Row]:
+def _junction_terms(sizes: Sequence[int] = (10, 100, 400)) -> Iterator[Row]:
     names = "n_d sigma I(S:B) I(L:R) I_L I_R Sigma"
     table = {
         (10, 4.0, 1.0): "0.0553667219845 0.247233619516 0.237974875405 0.00437913143492 "
@@ -108,7 +93,10 @@ def _junction_terms() -> Iterator[Row]:
         "0.24036317358 0.127081663577 1.150662551105",
     }
     for (modes, width, time), cited in table.items():
-        ledger = solve(_biased(modes, width), [time]).ledger
+        if modes not in sizes:
+            continue
+        # two times, as in the steady state: one program for both where K is the same
+        ledger = solve(_biased(modes, width), [time, 2.0 * time]).ledger
         label = f"K = {modes}, W = {width:g}, t = {time:g}"
         yield from _compare(label, "independent dense program", ledger, 0, names, cited, "1e-9")
 
@@ -205,23 +193,35 @@ def _windows(volumes: tuple[int, int], strength: float) -> OpenSystem:
     return OpenSystem(energies=(0.0, 1.0), couplings=(link,), start=start)
 
 
-def _two_windows() -> Iterator[Row]:
-    # p_e = g1/(g1+g2) + g2/(g1+g2) exp(-(g1+g2) t) at (g1+g2) t = 0.25, 0.5, 1, 2, 4
-    phases = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
-    cited = (0.889400, 0.803265, 0.683940, 0.567668, 0.509158)
-    drawn = (0.89790, 0.81122, 0.68930, 0.56929, 0.50921)
-    model = _windows((500, 500), 5e-4)
-    ts = phases / (2.0 * np.pi * 5e-4**2 * 1000 / 0.5)
-    markov = solve(model, ts, EMME()).ledger.joint[:, 1, 0]
+_PHASES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+"""Times in relaxation times of two windows of 500 levels."""
+
+
+def _equal_windows() -> tuple[OpenSystem, np.ndarray]:
+    return _windows((500, 500), 5e-4), _PHASES / (2.0 * np.pi * 5e-4**2 * 1000 / 0.5)
+
+
+def _exact_windows() -> Iterator[Row]:
+    cited = (0.89790, 0.81122, 0.68930, 0.56929, 0.50921)
+    model, ts = _equal_windows()
     keys = jax.random.split(jax.random.key(0), 3)
     draws = [solve(model, ts, Schrodinger(key)).ledger.joint[:, 1, 0] for key in keys]
     exact = np.mean(np.array(draws), axis=0)
-    for i, phase in enumerate(phases):
-        label = f"{phase:g} relaxation times"
-        source = "Breuer, Gemmer, Michel 2006, closed form"
-        yield Row(f"EMME, 500 + 500 levels, {label}", source, cited[i], float(markov[i]), 5e-7)
-        source = "independent program, mean of 3 draws"
-        yield Row(f"exact, 500 + 500 levels, {label}", source, drawn[i], float(exact[i]), 3e-3)
+    source = "independent program, mean of 3 draws"
+    for phase, value, found in zip(_PHASES, cited, exact, strict=True):
+        label = f"exact, 500 + 500 levels, {phase:g} relaxation times"
+        yield Row(label, source, value, float(found), 3e-3)
+
+
+def _two_windows() -> Iterator[Row]:
+    # p_e = g1/(g1+g2) + g2/(g1+g2) exp(-(g1+g2) t) at (g1+g2) t = 0.25, 0.5, 1, 2, 4
+    cited = (0.889400, 0.803265, 0.683940, 0.567668, 0.509158)
+    model, ts = _equal_windows()
+    markov = solve(model, ts, EMME()).ledger.joint[:, 1, 0]
+    source = "Breuer, Gemmer, Michel 2006, closed form"
+    for phase, value, found in zip(_PHASES, cited, markov, strict=True):
+        label = f"EMME, 500 + 500 levels, {phase:g} relaxation times"
+        yield Row(label, source, value, float(found), 5e-7)
     # Riera Eq. E7: p = 1 - g/V0 [1 - exp(-s Xi)]/s, Xi the integral of zeta; by quadrature
     time, closed = 10.0, 0.7068546563
     found = solve(_windows((400, 600), 3e-3), [time], EMME(memory="finite")).ledger.joint[0, 1, 0]
@@ -278,8 +278,9 @@ def _random_matrix_reservoir() -> Iterator[Row]:
     yield Row("the same, Redfield", source, 0.2689414214, float(frozen), 1e-7)
 
 
-def _identities() -> Iterator[Row]:
-    cases = ("exact, canonical", "EMME, canonical")
+def _identities(
+    cases: Sequence[str] = ("exact, canonical", "EMME, canonical"),
+) -> Iterator[Row]:
     found = identities.run(Options(modes=40, times=5), cases)
     worst: dict[str, tuple[str, float]] = {}
     for case in found.solved.values():
@@ -289,3 +290,67 @@ def _identities() -> Iterator[Row]:
             worst[name] = (source, float(np.maximum(before, identity.violation)))
     for name, (source, violation) in worst.items():
         yield Row(f"{name}, largest violation", source, 0.0, violation, identities.EXACT)
+
+
+class Group(NamedTuple):
+    """Rows of one source: at full size, and the small one, None where there is no small one."""
+
+    full: Callable[[], Iterator[Row]]
+    quick: Callable[[], Iterator[Row]] | None
+
+
+def _either(rows: Callable[[], Iterator[Row]]) -> Group:
+    return Group(rows, rows)
+
+
+def _full_only(rows: Callable[[], Iterator[Row]]) -> Group:
+    return Group(rows, None)
+
+
+GROUPS = {
+    "steady": Group(_steady_state, functools.partial(_steady_state, 400)),
+    "junction": Group(_junction_terms, functools.partial(_junction_terms, (400,))),
+    "usui": _full_only(_usui),
+    "rabi": _either(_rabi),
+    "random-states": _either(_random_states),
+    "level-statistics": _either(_level_statistics),
+    "chain": _either(_chain),
+    "windows": _either(_two_windows),
+    "exact-windows": _full_only(_exact_windows),
+    "memory": _either(_memory_integrals),
+    "observational": _either(_observational_entropy),
+    "reservoir": _either(_random_matrix_reservoir),
+    "identities": Group(_identities, functools.partial(_identities, ("exact, canonical",))),
+    "machines-qubit": _either(machines.qubit),
+    "machines-chain": _full_only(machines.chain),
+    "machines-refrigerator": _full_only(machines.refrigerator),
+    "machines-maser": _either(machines.maser),
+    "machines-otto": _full_only(machines.otto),
+    "machines-dot": _full_only(machines.dot),
+    "machines-ramps": _full_only(machines.ramps),
+    "machines-bath": _either(machines.bath),
+    "optimal-drive": _full_only(optimal.drives),
+    "optimal-erasure": _full_only(optimal.erasures),
+    "optimal-trap": _either(optimal.traps),
+}
+"""All rows by what they are about, in the order of the table."""
+
+
+def find(names: Sequence[str] = ()) -> list[str]:
+    """The groups named, all for no name; `machines` stands for all that begin with it."""
+    matching = {
+        name: [key for key in GROUPS if key == name or key.startswith(f"{name}-")] for name in names
+    }
+    for name, keys in matching.items():
+        if not keys:
+            raise ValueError(f"no rows named `{name}`; there are: {', '.join(GROUPS)}.")
+    chosen = {key for keys in matching.values() for key in keys} if names else GROUPS
+    return [key for key in GROUPS if key in chosen]
+
+
+def rows(names: Sequence[str], *, quick: bool = False) -> Iterator[Row]:
+    """The rows of these groups, computed as they are asked for; `quick` leaves some out."""
+    for name in names:
+        compute = GROUPS[name].quick if quick else GROUPS[name].full
+        if compute is not None:
+            yield from compute()

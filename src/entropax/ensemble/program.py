@@ -36,7 +36,7 @@ class AbstractDraws(eqx.Module):
     """Draw number i: which model, by which method."""
 
     @abc.abstractmethod
-    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
         """The model and the prepared method of one draw."""
 
 
@@ -47,7 +47,7 @@ class Repeated(AbstractDraws):
     method: AbstractMethod
     key: PRNGKeyArray
 
-    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
         return self.model, with_key(self.method, jax.random.fold_in(self.key, index))
 
 
@@ -59,7 +59,7 @@ class Made(AbstractDraws):
     key: PRNGKeyArray
     ts: Float[Array, " times"]
 
-    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
         own = jax.random.fold_in(self.key, index)
         if not draws_key(self.method):
             model = self.make(key=own)
@@ -78,7 +78,7 @@ class Listed(AbstractDraws):
     ts: Float[Array, " times"]
     is_prepared: bool = eqx.field(static=True)
 
-    def at(self, index: Int[Array, ""]) -> tuple[Any, AbstractMethod]:
+    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
         model = take(self.models, index)
         method = take(self.methods, index) if self.is_prepared else self.methods
         if self.key is not None:
@@ -112,7 +112,7 @@ class Task(NamedTuple):
         """The class of the ledgers."""
         return ledger_type(*eqx.filter_eval_shape(self.draws.at, 0))
 
-    def draw(self, index: Int[Array, ""]) -> dict[str, Array]:
+    def draw(self, index: Int[Array, ""] | int) -> dict[str, Array]:
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
         model, method = self.draws.at(index)
         ts, meter = method.require_times(model, self.ts), diffrax.NoProgressMeter()

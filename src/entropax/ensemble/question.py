@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
@@ -126,7 +126,7 @@ def _plain(value: Any) -> Any:
     return _name(value)
 
 
-def _name(value: Callable[..., Any] | type) -> str:
+def _name(value: object) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
 

@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 
 def log_odds(
-    energies: Float[Array, " k"], beta: Float[Array, ""], mu: Float[Array, ""]
-) -> Float[Array, " k"]:
+    energies: Float[Array, "*k"], beta: Float[Array, ""], mu: Float[Array, ""]
+) -> Float[Array, "*k"]:
     r"""$x_k = \beta(\epsilon_k-\mu) = \ln[(1-n_k)/n_k]$; 0 at $\mu$ for any beta."""
     distance = energies - mu
     cold = jnp.isinf(beta)

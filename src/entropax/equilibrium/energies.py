@@ -49,8 +49,8 @@ def equilibrium_free_energy(
     return jnp.where(is_limit, jnp.where(beta == 0, middle, edge), found)
 
 
-def per_beta(entropy: Float[Array, "*shape"], beta: Float[Array, "*shape"]) -> Array:
-    """S/beta, 0 where S is 0 at infinite temperature too."""
+def per_beta(entropy: Float[Array, "..."], beta: Float[Array, "..."]) -> Float[Array, "..."]:
+    """S/beta, elementwise; 0 where S is 0 at infinite temperature too."""
     open_ended = (entropy == 0) & (beta == 0)
     return entropy / jnp.where(open_ended, 1.0, beta)
 

@@ -10,13 +10,14 @@ It is minimised as seen from the filled Fermi sea (`entropax.equilibrium.dual`),
 (`entropax.equilibrium.sea`).
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Real
 
 from entropax._precision import EPS, TINY
 from entropax.entropy import binary_entropy
@@ -108,7 +109,7 @@ def _match_jvp(primals, tangents):
 
 
 @jax.jit
-def match_occupations(energies: Float[Array, " k"], occupations: Float[Array, " k"]) -> Equilibrium:
+def match_occupations(energies: Real[Array, " k"], occupations: Real[Array, " k"]) -> Equilibrium:
     r"""The grand canonical state with energy $\sum_k n_k\epsilon_k$ and number $\sum_k n_k$.
 
     As `match`, but however close to an edge: that is reached where every mode is filled as there,
@@ -229,15 +230,18 @@ def _moved(found: _Matched, de: Array, dexcess: Array, doffset: Array) -> _Match
     dentropy = b * (dexcess - (share * side) @ de) - a * doffset
     tilt = jnp.where(state.determined, b, 1.0)
     none: Any = np.zeros((), jax.dtypes.float0)  # the tangent of a bool
-    change = Equilibrium(
-        beta=jnp.where(jnp.isfinite(state.beta), sea.sign * db / sea.scale, 0.0),
-        mu=jnp.where(state.determined, sea.sign * sea.scale * (da - a / tilt * db) / tilt, 0.0),
-        log_odds=dx,
-        occupations=-w * dx,
-        entropy=jnp.where(reached, 0.0, dentropy),
-        determined=none,
-        converged=none,
-    )
+    tangents = {
+        "beta": jnp.where(jnp.isfinite(state.beta), sea.sign * db / sea.scale, 0.0),
+        "mu": jnp.where(state.determined, sea.sign * sea.scale * (da - a / tilt * db) / tilt, 0.0),
+        "log_odds": dx,
+        "occupations": -w * dx,
+        "entropy": jnp.where(reached, 0.0, dentropy),
+        "determined": none,
+        "converged": none,
+    }
+    # not by the constructor, whose fields say what a state holds, and no tangent of a bool
+    fields = [tangents[field.name] for field in dataclasses.fields(state)]
+    change = jax.tree.unflatten(jax.tree.structure(state), fields)
     at_rest = jax.tree.map(jnp.zeros_like, sea)
     db, da = (jnp.where(reached, 0.0, x) for x in (db, da))
     return _Matched(change, at_rest._replace(e=de), db, da, none)

@@ -12,9 +12,9 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 
 def over_temperature(
-    beta: Float[Array, " baths"], energy: Float[Array, "*times baths"], rounding: ArrayLike
-) -> Float[Array, "*times baths"]:
-    """beta E; at zero temperature 0 where no more than `rounding` flows, else infinite."""
+    beta: Float[Array, "..."], energy: Float[Array, "*shape"], rounding: ArrayLike
+) -> Float[Array, "*shape"]:
+    """beta E elementwise; at zero temperature 0 where at most `rounding` flows, else infinite."""
     cold = jnp.isinf(beta)
     still = jnp.abs(energy) <= rounding
     frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))

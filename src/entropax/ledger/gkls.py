@@ -75,23 +75,23 @@ class Flows(AbstractFlows):
 class GKLSLedger(AbstractFlows):
     """One entry a time, and what has flowed since the start."""
 
-    entropy_production: Float[Array, " times"]
+    entropy_production: Float[Array, "*draws times"]
     r"""$\Sigma = \Delta S - \sum_\alpha\beta_\alpha Q_\alpha$, the integral of its rate."""
-    heat: Float[Array, "times baths"]
+    heat: Float[Array, "*draws times baths"]
     r"""$Q_\alpha = \int J_\alpha dt$, out of the bath into the system."""
-    particles: Float[Array, "times baths"]
+    particles: Float[Array, "*draws times baths"]
     r"""$\int I_\alpha dt$, out of the bath into the system."""
-    work: Float[Array, " times"]
+    work: Float[Array, "*draws times"]
     r"""$W = \int\mathrm{tr}\rho\dot H_S\,dt$, jumps included."""
-    chemical_work: Float[Array, " times"]
+    chemical_work: Float[Array, "*draws times"]
     r"""$\sum_\alpha\mu_\alpha\int I_\alpha dt$."""
-    landauer_bound: Float[Array, "times baths"]
+    landauer_bound: Float[Array, "*draws times baths"]
     r"""$-\Delta S/\beta_\alpha$: the least heat $-Q$ that a bath, alone, is given."""
-    residual: Float[Array, " times"]
+    residual: Float[Array, "*draws times"]
     r"""$\Delta U - W - \sum_\alpha Q_\alpha$ less the chemical work: the first law."""
 
     @property
-    def entropy_production_fixed(self) -> Float[Array, " times"]:
+    def entropy_production_fixed(self) -> Float[Array, "*draws times"]:
         """The same as `entropy_production`: ideal baths keep their temperatures."""
         return self.entropy_production
 
@@ -114,9 +114,9 @@ class Measured(eqx.Module):
     """The flows of one moment, and what has flowed."""
 
     flows: Flows
-    energy: Float[Array, " baths"]
-    particles: Float[Array, " baths"]
-    work: Float[Array, ""]
+    energy: Float[Array, "*times baths"]
+    particles: Float[Array, "*times baths"]
+    work: Float[Array, "*times"]
 
 
 @reference.register

@@ -5,7 +5,7 @@ S, R, E: equations of Strasberg (2020), of Riera-Campeny et al. (2021), of Espos
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,7 @@ class Identity(NamedTuple):
         return float(jnp.maximum(0.0, -jnp.min(residual)))
 
 
+@runtime_checkable
 class Solved(Protocol):
     """A solution of a window model."""
 

@@ -141,7 +141,7 @@ def _eliminate(left: _Left, least: Array, count: int) -> _Left:
         left.found,
     )
 
-    def step(_: int, now: _Left) -> _Left:
+    def step(_: Array, now: _Left) -> _Left:
         table = now.excess.reshape(_ROWS, -1)
         column = jnp.argmax(jnp.max(table, axis=0))
         place = jnp.argmax(table[:, column]) * table.shape[1] + column

@@ -113,8 +113,8 @@ def _differentiated(function: Callable[[Array], Array]) -> Callable[[Array], Arr
 class Exponential(SpectralFunction):
     """f(x) = factor * exp(scale * x), real or complex."""
 
-    scale: Complex[Array, ""] | Float[Array, ""]
-    factor: Complex[Array, ""] | Float[Array, ""] | float = 1.0
+    scale: Complex[Array, ""] | Float[Array, ""] | complex
+    factor: Complex[Array, ""] | Float[Array, ""] | complex = 1.0
 
     def value(self, x: Float[Array, "*shape"]) -> Inexact[Array, "*shape"]:
         return self.factor * jnp.exp(self.scale * x)

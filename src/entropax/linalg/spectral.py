@@ -17,7 +17,7 @@ from entropax.linalg.functions import Elementwise, SpectralFunction, is_perturbe
 from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 
-Spectrum = tuple[Float[Array, " n"], Inexact[Array, "n n"]]
+Spectrum = tuple[Float[Array, " _"], Inexact[Array, "_ _"]]
 """Eigenvalues and eigenvectors (columns) of a Hermitian matrix."""
 
 

@@ -36,9 +36,9 @@ class Setting(eqx.Module):
     `coupled`: of each sector, H less the system's energies. `start`: on the baths' levels.
     """
 
-    coupled: tuple[Inexact[Array, "n n"], ...]
+    coupled: tuple[Inexact[Array, "_ _"], ...]
     start: Inexact[Array, "..."]
-    levels: tuple[Float[Array, " levels"], ...]
+    levels: tuple[Float[Array, " _"], ...]
     sectors: tuple[Sector, ...] = eqx.field(static=True)
     is_diagonal: bool = eqx.field(static=True)
 
@@ -120,12 +120,12 @@ class Stretch(eqx.Module):
 
     setting: Setting
     energies: Float[Array, " d"]
-    amplitudes: tuple[Inexact[Array, "n columns"], ...]
+    amplitudes: tuple[Inexact[Array, "_ columns"], ...]
     begin: Float[Array, ""]
     work: Float[Array, ""]
 
     @property
-    def hamiltonians(self) -> tuple[Inexact[Array, "n n"], ...]:
+    def hamiltonians(self) -> tuple[Inexact[Array, "_ _"], ...]:
         """H of each sector."""
         setting = self.setting
         return tuple(

@@ -26,10 +26,10 @@ class BlockGenerator(AbstractGenerator):
     """
 
     whole: MatrixGenerator
-    hamiltonians: tuple[Inexact[Array, "n n"], ...]
-    decays: tuple[tuple[Inexact[Array, "n n"], ...], ...]
+    hamiltonians: tuple[Inexact[Array, "_ _"], ...]
+    decays: tuple[tuple[Inexact[Array, "_ _"], ...], ...]
     rates: tuple[Float[Array, ""], ...]
-    operators: tuple[Inexact[Array, "target origin"], ...]
+    operators: tuple[Inexact[Array, "_ _"], ...]
     moves: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
     members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
@@ -56,7 +56,7 @@ class BlockGenerator(AbstractGenerator):
         self.decays = tuple(map(tuple, decays))
         self.moves, self.rates, self.operators = tuple(moves), tuple(rates), tuple(operators)
 
-    def _split(self, y: Float[Array, " n"]) -> list[Float[Array, "m m"]]:
+    def _split(self, y: Float[Array, " n"]) -> list[Float[Array, "_ _"]]:
         sizes = [len(block) for block in self.members]
         ends = np.cumsum([size**2 for size in sizes])
         parts = jnp.split(y, ends[:-1])

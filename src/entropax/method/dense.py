@@ -14,7 +14,7 @@ from entropax.model import FermionNetwork
 class DenseView(eqx.Module):
     """What a correlation matrix is to the ledger; `vectors`: eigenmodes of each bath."""
 
-    vectors: tuple[Inexact[Array, "modes modes"], ...]
+    vectors: tuple[Inexact[Array, "_ _"], ...]
 
     def __init__(self, network: FermionNetwork):
         blocks = [_block(network.hamiltonian, bath) for bath in network.baths]

@@ -17,7 +17,7 @@ from entropax.method.base import open_system
 from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.method.premises import reached
 from entropax.model import OpenSystem
-from entropax.model.driven import BEFORE
+from entropax.model.driven import before_start
 from entropax.model.open_system import joint_volumes
 from entropax.protocol import Interval
 
@@ -123,7 +123,7 @@ class EMME(AbstractMasterEquation):
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Integrated, PyTree[Array]]:
+    ) -> tuple[Integrated | None, PyTree[Array]]:
         if not self._is_exponential(model):
             return super()._stretch(model, y, stretch, ts, reduce, meter)
         now, scale = model.within(stretch[0], stretch), jnp.ones(())
@@ -161,11 +161,11 @@ class EMME(AbstractMasterEquation):
         """
         shape = (model.levels, *joint_volumes(model).shape)
         root = jnp.broadcast_to(jnp.sqrt(joint_volumes(model)), shape).ravel()[own]
-        field, nothing = self.field(model, BEFORE), jnp.zeros(len(model.baths))
+        field, nothing = self.field(model, before_start()), jnp.zeros(len(model.baths))
 
         def column(number: Array, root: Array) -> Array:
             unit = jnp.zeros(model.sites).at[number].set(root).reshape(shape)
-            return field(0.0, Integrated(unit, nothing), None).state.ravel()[own]
+            return field(jnp.zeros(()), Integrated(unit, nothing), None).state.ravel()[own]
 
         return jax.vmap(column, out_axes=1)(jnp.asarray(own), root) / root[:, None], root
 

@@ -159,7 +159,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Flow, PyTree[Array]]:
+    ) -> tuple[Flow | None, PyTree[Array]]:
         """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
         follow = self.follow(model, stretch)
         moving = model.is_driven or model.frame is not None

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from entropax._checks import check, require_count
 from entropax.method.base import AbstractMethod, in_turn
 from entropax.method.splitting import SPLITTINGS
-from entropax.model.driven import BEFORE, AbstractControlled
+from entropax.model.driven import AbstractControlled, before_start
 
 
 class Steps(NamedTuple):
@@ -173,7 +173,7 @@ def march(
         return (here, progress), show(here.x, stop, work)
 
     x, zero = propagator.begin(), jnp.zeros(())
-    first = _Here(x, zero, model.controls(zero, BEFORE), propagator.forces(x))
+    first = _Here(x, zero, model.controls(zero, before_start()), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
     carry, found = in_turn(leg, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])

@@ -32,7 +32,7 @@ from entropax.method.premises import (
 )
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
-from entropax.protocol import Interval
+from entropax.protocol import Interval, Time
 
 
 class Integrated(NamedTuple):
@@ -216,7 +216,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             frozen=self.frozen,
         )
 
-    def _memory(self, model: OpenSystem, number: int, time: Array) -> Complex[Array, "d d w w"]:
+    def _memory(self, model: OpenSystem, number: int, time: Time) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
         if self.memory == "infinite":
             values = long_memory(offset)
@@ -231,7 +231,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         """
         axes, parts = 2 if self.coherences else 1, transfers(model)
 
-        def terms(model: OpenSystem, time: Array) -> list[Kernels]:
+        def terms(model: OpenSystem, time: Time) -> list[Kernels]:
             found = []
             pairs = jnp.ones((model.levels,) * 4)
             if self.secular:
@@ -256,17 +256,17 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         rotating = self.secular and not model.is_driven
         shifts = self._hamiltonian(known, bare=not rotating) if self.coherences and steady else None
 
-        def account(time: Array, y: Integrated, now: OpenSystem, state: Array, handed: Array):
+        def account(time: Time, y: Integrated, now: OpenSystem, state: Array, handed: Array):
             if y.work is None:
                 return Integrated(state, handed)
             power = model.slopes(time, stretch) @ self._populations(now, y.state)
             return Integrated(state, handed, power)
 
-        def at(time: Array) -> tuple[OpenSystem, list]:
+        def at(time: Time) -> tuple[OpenSystem, list]:
             now = known if steady else model.within(time, stretch)
             return now, constant or terms(now, time)
 
-        def populations(time: Array, y: Integrated, args: None) -> Integrated:
+        def populations(time: Time, y: Integrated, args: None) -> Integrated:
             del args
             now, kernels = at(time)
             p, change, handed = y.state, jnp.zeros_like(y.state), jnp.zeros_like(y.handed)
@@ -277,7 +277,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
                     handed = handed.at[part.bath].add(flow)
             return account(time, y, now, change, handed)
 
-        def states(time: Array, y: Integrated, args: None) -> Integrated:
+        def states(time: Time, y: Integrated, args: None) -> Integrated:
             del args
             now, kernels = at(time)
             rho, handed = y.state[0] + 1j * y.state[1], jnp.zeros_like(y.handed)
@@ -314,11 +314,11 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         ts: Float[Array, " times"],
         reduce: Callable[[Any], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Integrated, PyTree[Array]]:
+    ) -> tuple[Integrated | None, PyTree[Array]]:
         """From the start of a stretch to its end, and `reduce` at ascending times inside it."""
         field = self.field(model, stretch)
 
-        def seen(time: Array, y: Integrated) -> PyTree[Array]:
+        def seen(time: Time, y: Integrated) -> PyTree[Array]:
             now = model.within(time, stretch)
             return reduce(self._state(now, y, field(time, y, None), time))
 

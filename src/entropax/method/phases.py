@@ -150,7 +150,7 @@ class _Spans(NamedTuple):
     columns and how many they have, and 0, 1, ... to the most of them; `order`: back to the given.
     """
 
-    groups: tuple[tuple[Int[Array, "blocks 3"], Int[Array, " width"]], ...]
+    groups: tuple[tuple[Int[Array, "_ 3"], Int[Array, " _"]], ...]
     order: Int[Array, " blocks"]
 
     @classmethod

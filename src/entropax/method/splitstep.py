@@ -266,7 +266,7 @@ def _rotate(
 
 
 def _project(
-    vectors: Complex[Array, "m modes"], modes: Float[Array, "modes 2*n"]
+    vectors: Complex[Array, "m modes"], modes: Float[Array, "modes pairs"]
 ) -> Complex[Array, "m n"]:
     """c^dagger U."""
     parts = jnp.concatenate([vectors.real, vectors.imag]) @ modes
@@ -275,7 +275,7 @@ def _project(
     return jax.lax.complex(rr + ii, ri - ir)
 
 
-def _complex(pairs: Float[Array, "*shape 2*n"]) -> Complex[Array, "*shape n"]:
+def _complex(pairs: Float[Array, "*shape pairs"]) -> Complex[Array, "*shape n"]:
     half = pairs.shape[-1] // 2
     return jax.lax.complex(pairs[..., :half], pairs[..., half:])
 

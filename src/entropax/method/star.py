@@ -108,7 +108,7 @@ class _Correlations(NamedTuple):
     level: Float[Array, ""]
     row: Complex[Array, " modes"]
     occupations: Float[Array, " modes"]
-    leads: tuple[Displaced | Complex[Array, "k k"], ...]
+    leads: tuple[Displaced | Complex[Array, "_ _"], ...]
     amplitudes: Float[Array, " sites"]
 
     def with_matrices(self) -> Self:

@@ -20,7 +20,7 @@ class AbstractFermionState(eqx.Module):
     """
 
     system: eqx.AbstractVar[Inexact[Array, "s s"]]
-    occupations: eqx.AbstractVar[tuple[Float[Array, " modes"], ...]]
+    occupations: eqx.AbstractVar[tuple[Float[Array, " _"], ...]]
     system_energy: eqx.AbstractVar[Float[Array, ""]]
     interaction_energy: eqx.AbstractVar[Float[Array, ""]]
     work: eqx.AbstractVar[Float[Array, ""]]
@@ -46,7 +46,7 @@ class ProductState(AbstractFermionState):
     """Independent modes and level: the start of a junction."""
 
     system: Inexact[Array, "s s"]
-    occupations: tuple[Float[Array, " modes"], ...]
+    occupations: tuple[Float[Array, " _"], ...]
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
@@ -71,17 +71,17 @@ class StarState(AbstractFermionState):
     """
 
     system: Inexact[Array, "s s"]
-    occupations: tuple[Float[Array, " modes"], ...]
+    occupations: tuple[Float[Array, " _"], ...]
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
     level_row: Inexact[Array, " all_modes"]
-    leads: tuple[Displaced | Inexact[Array, "modes modes"], ...]
+    leads: tuple[Displaced | Inexact[Array, "_ _"], ...]
     amplitudes: Float[Array, " sites"]
     start: Float[Array, " sites"]
 
     @property
-    def blocks(self) -> tuple[Inexact[Array, "modes modes"], ...]:
+    def blocks(self) -> tuple[Inexact[Array, "_ _"], ...]:
         """The correlation matrix of each lead."""
         return tuple(x.matrix() if isinstance(x, Displaced) else x for x in self.leads)
 
@@ -105,7 +105,7 @@ class DenseState(AbstractFermionState):
     """A network at time t, with the `correlation` matrix of all sites."""
 
     system: Inexact[Array, "s s"]
-    occupations: tuple[Float[Array, " modes"], ...]
+    occupations: tuple[Float[Array, " _"], ...]
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
@@ -134,14 +134,14 @@ class Observed(eqx.Module):
     """
 
     outcomes: Float[Array, "..."]
-    volumes: tuple[Float[Array, " windows"], ...]
+    volumes: tuple[Float[Array, " _"], ...]
     terms: ObservationalTerms
     joint_entropy: Float[Array, ""]
     bath_entropy: Float[Array, " baths"]
 
 
 class WindowState(eqx.Module):
-    r"""A small system and its window baths at one time.
+    r"""A small system and its window baths at one time, or at several.
 
     `joint`: $p(\epsilon_k, E_1, E_2, \dots)$, `flow` its rate of change (None at the start);
     `system`: the reduced density matrix between energy eigenstates, whose `energies` are those of
@@ -152,12 +152,12 @@ class WindowState(eqx.Module):
 
     joint: Float[Array, "..."]
     flow: Float[Array, "..."] | None
-    system: Inexact[Array, "d d"]
-    energies: Float[Array, " d"]
-    energy: Float[Array, " baths"]
-    work: Float[Array, ""]
-    interaction_energy: Float[Array, ""] | None = None
-    mutual_information: Float[Array, ""] | None = None
+    system: Inexact[Array, "*times d d"]
+    energies: Float[Array, "*times d"]
+    energy: Float[Array, "*times baths"]
+    work: Float[Array, "*times"]
+    interaction_energy: Float[Array, "*times"] | None = None
+    mutual_information: Float[Array, "*times"] | None = None
     observed: Observed | None = None
     frozen: bool = eqx.field(default=False, static=True)
 

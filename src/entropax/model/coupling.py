@@ -3,7 +3,7 @@
 import operator as operator_module
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 import equinox as eqx
 from jaxtyping import Array, Float, Inexact
@@ -87,7 +87,11 @@ class Jump(eqx.Module):
     particles: int = eqx.field(static=True)
 
     def __init__(
-        self, operator: Numbers, bath: ThermalBath, rate: Numbers = 1.0, particles: int = 0
+        self,
+        operator: Numbers,
+        bath: ThermalBath,
+        rate: Numbers = 1.0,
+        particles: SupportsIndex = 0,
     ):
         self.operator = square_matrix("operator", operator)
         if not isinstance(bath, ThermalBath):

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from entropax._checks import check, check_against, is_traced, known
-from entropax.protocol import AbstractProtocol, Early, Interval, covers
+from entropax.protocol import AbstractProtocol, Early, Interval, Time, covers
 
-BEFORE: Interval = (-1.0, 0.0)  # pyright: ignore[reportAssignmentType]
-"""The time before the start."""
+
+def before_start() -> Interval:
+    """A stretch that ends at the start; what is driven has its first value there."""
+    return jnp.array(-1.0), jnp.zeros(())
 
 
 _ROUNDING = 2.0**-43
@@ -30,7 +32,7 @@ class AbstractDriven(eqx.Module):
         """All that is driven, by name."""
 
     @abc.abstractmethod
-    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+    def within(self, time: Time, stretch: Interval) -> Self:
         """The undriven model of `time`, as seen from inside a stretch without breaks."""
 
     @property
@@ -68,7 +70,7 @@ class AbstractDriven(eqx.Module):
 
     def before(self) -> Self:
         """The undriven model of the time before the start."""
-        return self.within(jnp.zeros(()), BEFORE)
+        return self.within(jnp.zeros(()), before_start())
 
     def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
         """The times, checked against the domains and values of the protocols."""
@@ -100,31 +102,29 @@ class AbstractControlled(AbstractDriven):
     def with_controls(self, controls: Float[Array, " controls"]) -> Self:
         """The undriven model with given u_i."""
 
-    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+    def within(self, time: Time, stretch: Interval) -> Self:
         return self.with_controls(self.controls(time, stretch))
 
-    def controls(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " controls"]:
+    def controls(self, time: Time, stretch: Interval) -> Float[Array, " controls"]:
         """u_i inside a stretch without breaks."""
         found = [value_within(u, time, stretch) for u in self.given_controls]
         return jnp.stack(found) if found else jnp.zeros(0)
 
-    def control_slopes(
-        self, time: Float[Array, ""], stretch: Interval
-    ) -> Float[Array, " controls"]:
+    def control_slopes(self, time: Time, stretch: Interval) -> Float[Array, " controls"]:
         """du_i/dt inside a stretch without breaks."""
         found = [slope_within(u, time, stretch) for u in self.given_controls]
         return jnp.stack(found) if found else jnp.zeros(0)
 
 
 def slope_within(
-    given: Float[Array, ""] | AbstractProtocol, time: Float[Array, ""], stretch: Interval
+    given: Float[Array, ""] | AbstractProtocol, time: Time, stretch: Interval
 ) -> Float[Array, ""]:
     """The time derivative of a protocol inside a stretch; 0 of a number."""
     return given.slope(time, stretch) if isinstance(given, AbstractProtocol) else jnp.zeros(())
 
 
 def value_within(
-    given: Float[Array, ""] | AbstractProtocol, time: Float[Array, ""], stretch: Interval
+    given: Float[Array, ""] | AbstractProtocol, time: Time, stretch: Interval
 ) -> Float[Array, ""]:
     """A number, or a protocol's inside a stretch."""
     return given.within(time, stretch) if isinstance(given, AbstractProtocol) else given

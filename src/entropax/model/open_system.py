@@ -16,7 +16,7 @@ from entropax.model.driven import AbstractDriven, slope_within, value_within
 from entropax.model.starts import AbstractJointStart, AbstractStart, AbstractSystemStart
 from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
-from entropax.protocol import AbstractProtocol, Interval, as_protocol
+from entropax.protocol import AbstractProtocol, Interval, Time, as_protocol
 
 
 class OpenSystem(AbstractDriven):
@@ -164,7 +164,7 @@ class OpenSystem(AbstractDriven):
                 named[f"couplings[{index}].strength"] = coupling.strength
         return {name: p for name, p in named.items() if isinstance(p, AbstractProtocol)}
 
-    def within(self, time: Float[Array, ""], stretch: Interval) -> Self:
+    def within(self, time: Time, stretch: Interval) -> Self:
         """The undriven model of `time`, as seen from inside a stretch."""
 
         def value(given: Any) -> Array:
@@ -187,13 +187,13 @@ class OpenSystem(AbstractDriven):
             model = eqx.tree_at(where, model, new, is_leaf=lambda x: x is None)
         return model
 
-    def slopes(self, time: Float[Array, ""], stretch: Interval) -> Float[Array, " d"]:
+    def slopes(self, time: Time, stretch: Interval) -> Float[Array, " d"]:
         r"""$d\epsilon_k/dt$ inside a stretch."""
         if not isinstance(self.energies, tuple):
             return jnp.zeros(self.levels)
         return jnp.stack([slope_within(e, time, stretch) for e in self.energies])
 
-    def hamiltonian_slope(self, time: Float[Array, ""], stretch: Interval) -> Inexact[Array, "d d"]:
+    def hamiltonian_slope(self, time: Time, stretch: Interval) -> Inexact[Array, "d d"]:
         r"""$dH_S/dt$ inside a stretch; in the rotating frame, where there is one."""
         total = jnp.diag(self.slopes(time, stretch))
         for drive in self.drives:

@@ -30,10 +30,10 @@ class AbstractSpectrum(eqx.Module):
         return False
 
     @abc.abstractmethod
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)$, elementwise."""
 
-    def per_frequency(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def per_frequency(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)/\omega$, at 0 its limit: infinite where $J(0) \ne 0$."""
         zero = frequency == 0
         ratio = self(frequency) / jnp.where(zero, 1.0, frequency)
@@ -58,7 +58,7 @@ class FlatSpectrum(AbstractSpectrum):
     def __init__(self, rate: Numbers):
         self.rate = _non_negative("rate", rate)
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.broadcast_to(self.rate, jnp.shape(frequency))
 
 
@@ -83,7 +83,7 @@ class OhmicSpectrum(AbstractSpectrum):
     def is_odd(self) -> bool:
         return True
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         bare = self.strength * frequency
         return bare if self.cutoff is None else bare * jnp.exp(-frequency / self.cutoff)
 
@@ -112,7 +112,7 @@ class SuperOhmicSpectrum(AbstractSpectrum):
     def is_odd(self) -> bool:
         return True
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         scaled = frequency / self.cutoff
         zero = scaled <= 0
         power = jnp.where(zero, 1.0, scaled) ** self.exponent * jnp.exp(-scaled)
@@ -140,7 +140,7 @@ class DrudeLorentzSpectrum(AbstractSpectrum):
     def is_odd(self) -> bool:
         return True
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         width = frequency**2 + self.cutoff**2
         return 2.0 * self.strength * frequency * self.cutoff / width
 
@@ -171,7 +171,7 @@ class TabulatedSpectrum(AbstractSpectrum):
                 f"2 or more, but has {values.shape[0]}."
             )
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.interp(frequency, self.frequencies, self.values, left=jnp.nan, right=jnp.nan)
 
 
@@ -188,7 +188,7 @@ class _AbstractGiven(eqx.Module):
         self.function = as_pytree(function)
         self.is_cut = decays
 
-    def __call__(self, frequency: Float[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.asarray(self.function(frequency))
 
     @property

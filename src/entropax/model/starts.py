@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -19,6 +19,7 @@ from entropax.model.windows import WindowBath
 _ONE = "`windows` or `beta` must be given, exactly one of them, an entry per bath."
 
 
+@runtime_checkable
 class Surroundings(Protocol):
     """What a start must know of its model: an `OpenSystem`."""
 
@@ -70,7 +71,7 @@ class AbstractJointStart(AbstractStart):
 
     @abc.abstractmethod
     def on_levels(
-        self, model: Surroundings, energies: Sequence[Float[Array, " levels"]]
+        self, model: Surroundings, energies: Sequence[Float[Array, " _"]]
     ) -> Inexact[Array, "..."]:
         """The same for each level of each bath, at their `energies`."""
 
@@ -93,7 +94,7 @@ class Product(AbstractSystemStart, AbstractJointStart):
     """
 
     system: Inexact[Array, "..."] | None
-    weights: tuple[Float[Array, " windows"] | None, ...]
+    weights: tuple[Float[Array, " _"] | None, ...]
     beta: Float[Array, " baths"] | None
     level: int | None = eqx.field(static=True)
     windows: tuple[int | None, ...] = eqx.field(static=True)
@@ -208,7 +209,7 @@ class Product(AbstractSystemStart, AbstractJointStart):
         return _outer(self._populations_or_state(model), parts)
 
     def on_levels(
-        self, model: Surroundings, energies: Sequence[Float[Array, " levels"]]
+        self, model: Surroundings, energies: Sequence[Float[Array, " _"]]
     ) -> Inexact[Array, "..."]:
         parts = [
             self._level_weights(i, bath, e)
@@ -269,7 +270,7 @@ class Joint(AbstractJointStart):
         return self.probabilities
 
     def on_levels(
-        self, model: Surroundings, energies: Sequence[Float[Array, " levels"]]
+        self, model: Surroundings, energies: Sequence[Float[Array, " _"]]
     ) -> Inexact[Array, "..."]:
         del energies
         p = self.probabilities

@@ -89,7 +89,7 @@ class ThermalBath(eqx.Module):
             zero_frequency_rate = check("zero_frequency_rate", rate, rule, lambda xp, g: g >= 0)
         self.zero_frequency_rate = zero_frequency_rate
 
-    def rate(self, given: Float[Array, ""]) -> Float[Array, ""]:
+    def rate(self, given: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$\gamma(\omega)$ of a bath of bosons, $\omega$ the energy given to it, elementwise."""
         self._require("bose")
         if self.zero_frequency_rate is not None:
@@ -100,7 +100,7 @@ class ThermalBath(eqx.Module):
             return jnp.where(zero, self.zero_frequency_rate, self._limit(elsewhere))
         return self._limit(given)
 
-    def _limit(self, given: Float[Array, ""]) -> Float[Array, ""]:
+    def _limit(self, given: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """The same without a rate given for zero frequency."""
         shape = self._shape()
         if isinstance(shape, PowerSpectrum):
@@ -116,12 +116,12 @@ class ThermalBath(eqx.Module):
         smooth = shape.per_frequency(size) * _thermal(self.beta, given)
         return jnp.where(self.mu == 0, smooth, found)
 
-    def emptying(self, energy: Float[Array, ""]) -> Float[Array, ""]:
+    def emptying(self, energy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)\,(1 - f)$ of a bath of fermions, $\omega$ the energy given to it."""
         self._require("fermi")
         return self._shape()(energy) * fermi(-log_odds(energy, self.beta, self.mu))
 
-    def filling(self, energy: Float[Array, ""]) -> Float[Array, ""]:
+    def filling(self, energy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)\,f$ of a bath of fermions, $\omega$ the energy taken from it."""
         self._require("fermi")
         return self._shape()(energy) * fermi(log_odds(energy, self.beta, self.mu))

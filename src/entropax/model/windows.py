@@ -2,8 +2,8 @@
 
 import itertools
 import operator
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -43,7 +43,7 @@ class WindowBath(eqx.Module):
     def __init__(
         self,
         centers: Numbers,
-        volumes: Sequence[int],
+        volumes: Iterable[SupportsIndex],
         width: Numbers,
         levels: str | Numbers = "even",
     ):

@@ -19,23 +19,13 @@ from entropax.model import (
 )
 from entropax.protocol import PiecewiseLinear
 from entropax.solve import solve
-from entropax.steady import SteadyState, steady_state
+from entropax.steady import steady_state
 from entropax.studies.base import Row
 from entropax.studies.machines.thermoelectric_dot import CITED, optimum
 
 
-def rows() -> Iterator[Row]:
-    """All of them, computed as they are asked for."""
-    yield from _qubit()
-    yield from _chain()
-    yield from _refrigerator()
-    yield from _engines()
-    yield from _dot()
-    yield from _ramps()
-    yield from _bath()
-
-
-def _qubit() -> Iterator[Row]:
+def qubit() -> Iterator[Row]:
+    """A qubit between two baths: its steady state, and its way there."""
     baths = [ThermalBath(1 / t, FlatSpectrum(g)) for t, g in ((3.0, 0.3), (0.5, 0.7))]
     couplings = [Coupling(machines.SIGMA_X, bath) for bath in baths]
     model = OpenSystem((0.0, 1.0), couplings, Product(system=0))
@@ -56,7 +46,8 @@ def _excited(state) -> float:
     return float(state[0, 1, 1].real)
 
 
-def _chain() -> Iterator[Row]:
+def chain() -> Iterator[Row]:
+    """Heat along chains of qubits, by local and by global jumps."""
     source = "independent program; the same for every length (Karevski, Platini 2009)"
     for sites in (2, 4, 6):
         found = steady_state(machines.spin_chain(sites), Local()).heat_currents[0]
@@ -67,7 +58,8 @@ def _chain() -> Iterator[Row]:
     yield Row(label, source, 0.185013631698599, float(found), 1e-9)
 
 
-def _refrigerator() -> Iterator[Row]:
+def refrigerator() -> Iterator[Row]:
+    """Three qubits that cool: currents, entropy and performance."""
     model = machines.absorption_refrigerator()
     found = steady_state(model, Davies())
     source = "independent program, model of Linden et al. 2010"
@@ -83,14 +75,20 @@ def _refrigerator() -> Iterator[Row]:
     yield Row("refrigerator, local, performance", "w_c/w_h", 1 / 3, performance, 1e-9)
 
 
-def _engines() -> Iterator[Row]:
-    maser = steady_state(machines.three_level_engine(), Local())
+def maser() -> Iterator[Row]:
+    """The efficiency of the three-level engine."""
+    found = steady_state(machines.three_level_engine(), Local())
     source = "1 - w_c/w_h (Scovil, Schulz-DuBois 1959)"
-    yield Row("three-level engine, efficiency", source, 2 / 3, _efficiency(maser), 1e-9)
+    efficiency = float(-found.power / found.heat_currents[0])
+    yield Row("three-level engine, efficiency", source, 2 / 3, efficiency, 1e-9)
+
+
+def otto() -> Iterator[Row]:
+    """Efficiency and work of a qubit on an Otto cycle."""
     stroke, ramp, cycles = 40.0, 1.0, 2
-    qubit = machines.two_level_engine(stroke=stroke, ramp=ramp, cycles=cycles)
+    engine = machines.two_level_engine(stroke=stroke, ramp=ramp, cycles=cycles)
     ends = 2 * (stroke + ramp) * np.array([cycles - 1, cycles])
-    ledger = solve(qubit, ends, Davies(housekeeping=False)).ledger
+    ledger = solve(engine, ends, Davies(housekeeping=False)).ledger
     work = float(ledger.work[0] - ledger.work[1])
     heat = float(ledger.heat[1, 0] - ledger.heat[0, 0])
     yield Row("Otto engine, efficiency", "1 - w_c/w_h (Kieu 2004)", 0.5, work / heat, 1e-8)
@@ -98,11 +96,8 @@ def _engines() -> Iterator[Row]:
     yield Row("Otto engine, work a cycle", "(w_h - w_c)(p_h - p_c)", closed, work, 1e-8)
 
 
-def _efficiency(found: SteadyState) -> float:
-    return float(-found.power / found.heat_currents[0])
-
-
-def _dot() -> Iterator[Row]:
+def dot() -> Iterator[Row]:
+    """A quantum dot at maximum power."""
     source = "Esposito, Lindenberg, Van den Broeck 2009"
     for carnot, cited in CITED.items():
         best = optimum(jnp.array(carnot))
@@ -112,7 +107,7 @@ def _dot() -> Iterator[Row]:
             yield Row(label, source, value, float(values[name]), 1e-9)
 
 
-def _ramps() -> Iterator[Row]:
+def ramps() -> Iterator[Row]:
     """Work of a level's linear ramp, dp/dt = f(eps) - p from equilibrium."""
     source = "Esposito et al. 2010 (optimal drive), linear ramp by independent program"
     for first, last, duration, cited in (
@@ -120,11 +115,11 @@ def _ramps() -> Iterator[Row]:
         (3.0, -3.0, 10.0, -2.4860393287),
         (2.0, 0.5, 1.0, -0.2203430061),
     ):
-        bath = ThermalBath(1.0, FlatSpectrum(1.0), "fermi")
+        lead = ThermalBath(1.0, FlatSpectrum(1.0), "fermi")
         filled = 1 / (1 + np.exp(first))
         model = OpenSystem(
             energies=(0.0, PiecewiseLinear((0.0, duration), (first, last))),
-            couplings=[Coupling(machines.LOWERING, bath)],
+            couplings=[Coupling(machines.LOWERING, lead)],
             start=Product(system=(1 - filled, filled)),
         )
         work = solve(model, [duration], Davies(housekeeping=False)).ledger.work[0]
@@ -132,12 +127,13 @@ def _ramps() -> Iterator[Row]:
         yield Row(label, source, cited, float(work), 1e-9)
 
 
-def _bath() -> Iterator[Row]:
-    bath = ThermalBath(0.9, DrudeLorentzSpectrum(0.2, 3.0))
-    rates = bath.rate(jnp.array([1.3, -1.3]))
+def bath() -> Iterator[Row]:
+    """Rates and level shifts by a bath, and what can be drawn from a state."""
+    drude = ThermalBath(0.9, DrudeLorentzSpectrum(0.2, 3.0))
+    rates = drude.rate(jnp.array([1.3, -1.3]))
     ratio = float(rates[1] / rates[0])
     yield Row("rate up over rate down", "exp(-beta w)", float(np.exp(-0.9 * 1.3)), ratio, 1e-12)
-    model = OpenSystem((0.0, 0.7), [Coupling(machines.SIGMA_X, bath)], Product(system=0))
+    model = OpenSystem((0.0, 0.7), [Coupling(machines.SIGMA_X, drude)], Product(system=0))
     shift = transitions(model, (jnp.array([0.0, 0.7]), jnp.eye(2)), lamb_shift=True)[0].shift
     assert shift is not None
     source = "principal value of gamma(v)/(w - v)/2 pi by QUADPACK"

@@ -21,8 +21,8 @@ WORK = {
 """From, to, duration: W*, and the energies that the drive jumps to and from."""
 
 
-def rows() -> Iterator[Row]:
-    """All rows of optimal protocols."""
+def drives() -> Iterator[Row]:
+    """The optimal drives of a level, and what they cost by `Davies`."""
     source = "Esposito et al., EPL 89, 20003 (2010)"
     work = jax.jit(dot.work_of)
     for (first, last, duration), cited in WORK.items():
@@ -34,10 +34,19 @@ def rows() -> Iterator[Row]:
         protocol = Held(PiecewiseLinear(drive.times, drive.energies), first, last, duration)
         # the optimum is flat: a hundred straight pieces cost 1e-8 more
         yield Row(f"{label}, W by Davies", source, cited[0], float(work(protocol)), 1e-7)
+
+
+def erasures() -> Iterator[Row]:
+    """The least heat of erasing a bit."""
+    source = "Esposito et al., EPL 89, 20003 (2010)"
     for left, duration, cited in erasure.CITED:
         heat = least_heat(*map(jnp.asarray, (0.5, left, duration))).heat
         label = f"least heat of erasing a bit to {left:g} in t = {duration:g}"
         yield Row(label, source, cited, float(heat), 1e-9)
+
+
+def traps() -> Iterator[Row]:
+    """The optimal protocols of a trap."""
     source = "Schmiedl, Seifert, PRL 98, 108301 (2007)"
     times = jnp.linspace(0.0, trap.STIFF_DURATION, 17)
     stiffness = trap.known_stiffness(17)

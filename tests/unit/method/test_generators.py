@@ -1,0 +1,122 @@
+"""Generators as linear maps: the twin's Liouvillian, what they conserve, forms of states."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import ideal
+from twins import lindblad as twin
+
+from entropax.linalg import from_real, to_real
+from entropax.method.dissipators import JumpDissipator
+from entropax.method.generators import (
+    AbstractGenerator,
+    MatrixGenerator,
+    SectorGenerator,
+    smooth_inverse,
+)
+
+
+@eqx.filter_jit
+def jumping(h: jax.Array, operators: jax.Array, rates: jax.Array) -> MatrixGenerator:
+    """One jump operator a bath."""
+    parts = [
+        JumpDissipator(bath, operators[bath, None], rates[bath, None], (1 - 2 * bath,))
+        for bath in range(2)
+    ]
+    return MatrixGenerator(h, tuple(parts), h, None, 2)
+
+
+@jax.jit
+def flows(generator: AbstractGenerator, state: jax.Array) -> tuple[jax.Array, ...]:
+    y = generator.pack(state)
+    dissipated = generator.dissipated(y)
+    energy, power = generator.energy_given(dissipated), generator.boundary_power(dissipated)
+    return energy, power, generator.particles_taken(y), generator.speed()
+
+
+@jax.jit
+def matrix(generator: AbstractGenerator) -> jax.Array:
+    return generator.matrix()
+
+
+def test_a_matrix_of_jumps_is_the_twins_liouvillian(rng: np.random.Generator) -> None:
+    known = ideal.case("random")
+    operators = rng.normal(size=(2, 4, 4)) + 1j * rng.normal(size=(2, 4, 4))
+    rates = np.array([0.3, 1.2])
+    generator = jumping(*map(jnp.asarray, (known.h, operators, rates)))
+    jumps = [np.sqrt(g) * x for g, x in zip(rates, operators, strict=True)]
+    whole = np.asarray(matrix(generator))
+    expected = twin.generator(known.h, jumps)
+    np.testing.assert_allclose(twin.complex_map(whole), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.eye(4).ravel() @ whole, 0.0, atol=1e-13)  # the trace stays
+    # energy and particles that each bath gives
+    energy, power, taken, speed = flows(generator, jnp.asarray(known.rho))
+    moved = [twin.dissipate([jump], known.rho) for jump in jumps]
+    expected = [np.trace(known.h @ x).real for x in moved]
+    np.testing.assert_allclose(energy, expected, rtol=0, atol=1e-12)
+    clicks = [np.trace(jump.conj().T @ jump @ known.rho).real for jump in jumps]
+    np.testing.assert_allclose(taken, [-clicks[0], clicks[1]], rtol=0, atol=1e-12)
+    assert float(power) == 0.0
+    decay = sum(jump.conj().T @ jump for jump in jumps)
+    np.testing.assert_allclose(speed, np.max(np.abs(decay)), rtol=1e-13)
+
+
+@eqx.filter_jit
+def sector(parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]) -> SectorGenerator:
+    return SectorGenerator(parts, spectrum, pairs, 2)
+
+
+def test_populations_follow_paulis_equation() -> None:
+    """Rates gamma(w)|A_ij|^2 from j to i, and what leaves j in its diagonal."""
+    known = ideal.case("random")
+    parts, spectrum = ideal.channels(known)
+    generator = sector(parts, spectrum, tuple((k, k) for k in range(4)))
+    for bath, part in enumerate(parts):
+        rates = np.asarray(part.rate) * np.abs(np.asarray(part.operator)) ** 2
+        expected = rates - np.diag(rates.sum(axis=0))
+        np.testing.assert_allclose(generator.dissipators[bath], expected, rtol=0, atol=1e-13)
+    assert generator.shift is None
+    np.testing.assert_array_equal(generator.trace(), np.ones(4))
+    np.testing.assert_array_equal(generator.coherent(jnp.ones(4)), np.zeros(4))
+
+
+def test_a_sector_of_a_degenerate_level_is_closed() -> None:
+    """Populations and the coherence within the level, against the twin's whole Liouvillian."""
+    known = ideal.case("level")
+    parts, spectrum = ideal.channels(known)
+    pairs = ((0, 0), (1, 1), (2, 2), (3, 3), (1, 2), (2, 1))
+    generator = sector(parts, spectrum, pairs)
+    inside = np.asarray(twin.random_state(np.random.default_rng(3), 4))
+    kept = np.zeros((4, 4))
+    kept[tuple(np.array(pairs).T)] = 1.0
+    vectors = np.asarray(spectrum[1])
+    rho = vectors @ (inside * kept) @ vectors.conj().T
+    y = generator.pack(jnp.asarray(rho))
+    np.testing.assert_allclose(generator.unpack(y), rho, rtol=0, atol=1e-14)
+    moved = (known.davies @ rho.ravel()).reshape(4, 4)
+    np.testing.assert_allclose(generator.unpack(generator(y)), moved, rtol=0, atol=1e-12)
+    given = [np.trace(known.h @ twin.dissipate(jumps, rho)).real for jumps in known.jumps]
+    np.testing.assert_allclose(
+        generator.energy_given(generator.dissipated(y)), given, rtol=0, atol=1e-12
+    )
+
+
+@jax.jit
+def inverse(h: jax.Array, decay: jax.Array, image: jax.Array) -> jax.Array:
+    return from_real(smooth_inverse(h, decay)(to_real(image)))
+
+
+@pytest.mark.parametrize("kind", ideal.KINDS)
+def test_the_smooth_inverse_inverts_decay_between_eigenstates(kind: str) -> None:
+    """-i[H, X] - {K, X}/2, where K commutes with H: then nothing is left out."""
+    known = ideal.case(kind)
+    energies, vectors = np.linalg.eigh(known.h)
+    decay = (vectors * np.exp(energies)) @ vectors.conj().T
+    x = known.rho
+    image = -1j * (known.h @ x - x @ known.h) - 0.5 * (decay @ x + x @ decay)
+    back = inverse(*map(jnp.asarray, (known.h, decay, image)))
+    np.testing.assert_allclose(back, x, rtol=0, atol=1e-12)

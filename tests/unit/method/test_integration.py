@@ -1,0 +1,77 @@
+"""Integration by a solver, stretches in turn, and misuse in words."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import entropax as ex
+from entropax.method.integration import nonnegative, scan_stretches
+
+SILENT = diffrax.NoProgressMeter()
+
+
+def test_a_decay_is_integrated_to_its_tolerance() -> None:
+    """y' = -3 y + 1 beside a second leaf; `seen` at ascending times, and the end."""
+    method = ex.EMME(rtol=1e-10, atol=1e-13)
+    ts = jnp.array([0.5, 1.0, 2.0])
+
+    def field(_t, y, _args):
+        return {"decay": 1.0 - 3.0 * y["decay"], "clock": jnp.ones(())}
+
+    def program(y):
+        stretch = (jnp.array(0.5), jnp.array(2.0))
+        return method.integrate(
+            field, y, stretch, ts, lambda t, y: (t, y["decay"]), SILENT, to_the_end=True
+        )
+
+    end, (times, decays) = jax.jit(program)({"decay": jnp.ones(2), "clock": jnp.zeros(())})
+    exact = 1 / 3 + 2 / 3 * np.exp(-3.0 * (np.asarray(ts) - 0.5))
+    np.testing.assert_array_equal(times, ts)
+    # between its steps the solver interpolates, by a lower order than its own
+    np.testing.assert_allclose(decays, np.stack([exact, exact], axis=1), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(end["decay"], exact[-1], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(end["clock"], 1.5, rtol=1e-13)
+
+
+def test_no_times_are_no_integration() -> None:
+    method, stretch = ex.EMME(), (jnp.zeros(()), jnp.ones(()))
+    end, seen = method.integrate(
+        lambda *_: 1 / 0, jnp.ones(2), stretch, jnp.zeros(0), lambda t, y: y, SILENT,
+        to_the_end=True,
+    )  # fmt: skip
+    np.testing.assert_array_equal(end, np.ones(2))
+    assert seen.shape == (0, 2)
+
+
+def test_each_stretch_answers_for_its_own_times() -> None:
+    """x' = number of breaks passed; a time at a break lies after it; breaks after the end too."""
+    breaks, ts = jnp.array([1.0, 2.5, 9.0]), jnp.array([0.0, 0.5, 1.0, 2.0, 2.5, 4.0])
+
+    def one(carry, stretch, own):
+        x, slope = carry
+        start, stop = stretch
+        seen = jnp.stack([x + slope * (own - start), jnp.full_like(own, slope)], axis=1)
+        return (x + slope * (stop - start), slope + 1.0), seen
+
+    seen = scan_stretches(breaks, ts, (jnp.zeros(()), jnp.zeros(())), one, SILENT)
+    np.testing.assert_allclose(seen[:, 0], [0.0, 0.0, 0.0, 1.0, 1.5, 4.5], rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(seen[:, 1], [0, 0, 1, 1, 2, 2])
+
+
+def test_times_of_a_master_equation() -> None:
+    np.testing.assert_array_equal(nonnegative(jnp.array([3.0, 0.0])), [3.0, 0.0])
+    with pytest.raises(ValueError, match="`ts` must be non-negative for a master equation, but"):
+        nonnegative(jnp.array([1.0, -1.0]))
+
+
+def test_backsolve_is_refused() -> None:
+    with pytest.raises(ValueError, match="`adjoint`"):
+        ex.EMME(adjoint=diffrax.BacksolveAdjoint())
+
+
+@pytest.mark.parametrize("name", ["rtol", "atol"])
+def test_tolerances_are_positive(name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` must be positive, but is 0.0"):
+        ex.EMME(**{name: 0.0})

@@ -1,0 +1,106 @@
+"""The one door: what is decided, checked and told, apart from any program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases.checks import says
+from cases.fermions import junction, network
+
+import entropax as ex
+from entropax.ledger import Verdict
+from entropax.solve import FAILURES, _result, ledger_type, raise_failures, require_method
+
+NAN, INF = float("nan"), float("inf")
+SX = np.array([[0.0, 1.0], [1.0, 0.0]])
+IDEAL = ex.ThermalBath(beta=1.0, spectrum=ex.FlatSpectrum(0.3))
+SPIN = ex.OpenSystem((0.0, 1.0), (ex.Coupling(SX, IDEAL),), ex.Gibbs(beta=1.0))
+
+
+def solution(result: ex.RESULTS) -> ex.Solution:
+    return ex.Solution(jnp.zeros(2), ledger=None, saved=None, result=result, stats={})
+
+
+def of(*kinds: Any) -> ex.RESULTS:
+    """One result a time."""
+    pick = jax.vmap(lambda first: ex.RESULTS.where(first, *kinds))
+    return pick(jnp.array([True, False]))
+
+
+def test_a_verdict_becomes_its_worst_result() -> None:
+    """The order matters: numbers that are not finite say nothing of temperatures."""
+    everything = dict.fromkeys(Verdict._fields, True)
+    worst_last = {
+        "determined": ex.RESULTS.undetermined_temperature,
+        "converged": ex.RESULTS.unmatched,
+        "closed": ex.RESULTS.unresolved,
+        "physical": ex.RESULTS.unphysical,
+        "sound": ex.RESULTS.not_finite,
+    }
+
+    def result(verdict: dict[str, bool]) -> ex.RESULTS:
+        return _result(Verdict(*(jnp.array([verdict[name]]) for name in Verdict._fields)))
+
+    assert np.all(result(everything) == ex.RESULTS.successful)
+    verdict = dict(everything)
+    for name, kind in worst_last.items():
+        assert np.all(result(everything | {name: False}) == kind), name
+        verdict[name] = False
+        assert np.all(result(verdict) == kind), name
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_a_failure_is_a_mask_and_an_error(kind: Any) -> None:
+    failed = solution(of(ex.RESULTS.successful, kind))
+    np.testing.assert_array_equal(failed.failed, [False, True])
+    with pytest.raises(RuntimeError, match=says_of(kind)):
+        raise_failures(failed)
+
+
+def says_of(kind: Any) -> str:
+    return ex.RESULTS[kind].split("(")[0].split(":")[0].strip()
+
+
+def test_what_is_no_failure_is_handed_back() -> None:
+    fine = solution(of(ex.RESULTS.successful, ex.RESULTS.undetermined_temperature))
+    assert raise_failures(fine) is fine
+    assert not np.any(fine.failed)
+
+
+def test_the_ledger_is_that_of_model_and_method() -> None:
+    assert ledger_type(junction(), ex.Exact()) is ex.FermionLedger
+    assert ledger_type(network(), ex.Magnus()) is ex.FermionLedger
+    assert ledger_type(SPIN, ex.Davies()) is ex.GKLSLedger
+    assert ledger_type(SPIN, ex.EMME()) is ex.WindowLedger
+
+
+def test_a_method_is_an_object() -> None:
+    method = ex.Exact()
+    assert require_method(method) is method
+    with pytest.raises(
+        ValueError, match=r"`method` must be a method such as Exact\(\), but is 'em"
+    ):
+        require_method("emme")
+    with pytest.raises(ValueError, match="`method` must be given for an OpenSystem: Schrodinger"):
+        ex.solve(SPIN, [1.0])
+
+
+BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "times NaN": (lambda: ex.solve(network(), [1.0, NAN]), "ts", "nan at index 1"),
+    "times infinite": (lambda: ex.solve(network(), [INF, 1.0]), "ts", "finite, but has inf"),
+    "times a number": (lambda: ex.solve(network(), 1.0), "ts", "1 dimension.*()"),
+    "times complex": (lambda: ex.solve(network(), [1j]), "ts", "real.*complex128"),
+    "save no function": (lambda: ex.solve(network(), [1.0], save=True), "save", "but is True"),
+    "method by name": (lambda: ex.solve(network(), [1.0], "exact"), "method", "str"),
+    "method unmade": (lambda: ex.solve(network(), [1.0], ex.Exact), "method", "Exact"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named_with_its_rule_and_value(name: str) -> None:
+    build, argument, rule = BAD[name]
+    with pytest.raises(ValueError, match=says(argument, rule)):
+        build()
