@@ -11,7 +11,8 @@ environment.prepare()  # before JAX is imported
 
 import typecheck  # noqa: E402
 
-typecheck.install()  # before the package is imported
+if os.environ.get("ENTROPAX_TYPECHECK"):  # before the package is imported
+    typecheck.install()
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402

@@ -32,6 +32,7 @@ from entropax.linalg import (
 )
 
 
+@pytest.mark.kernels
 def test_two_thousand_modes_early_and_late() -> None:
     """Two flat bands of 1000 modes with equal energies (as in Usui's junction), against `eigh`."""
     band = np.linspace(-5.0, 5.0, 1000)

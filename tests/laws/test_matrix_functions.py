@@ -33,9 +33,8 @@ from entropax.linalg import (
 
 Array = np.ndarray
 
-pytestmark = pytest.mark.kernels
 
-
+@pytest.mark.kernels
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [(name, complex) for name in FUNCTIONS]

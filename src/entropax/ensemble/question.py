@@ -126,7 +126,7 @@ def _plain(value: Any) -> Any:
     return _name(value)
 
 
-def _name(value: object) -> str:
+def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
 

@@ -35,19 +35,19 @@ class EntropyTerms(eqx.Module):
     `finite_bath`.
     """
 
-    system_bath: Float[Array, "*draws times"]
+    system_bath: Float[Array, " times"]
     """Mutual information $I_{S-B}$ of system and baths."""
-    inter_bath: Float[Array, "*draws times"]
+    inter_bath: Float[Array, " times"]
     r"""Total correlation of the baths, $\sum_\nu S_\nu - S_B$ ($I_{L-R}$ for two)."""
-    intra_bath: Float[Array, "*draws times baths"]
+    intra_bath: Float[Array, "times baths"]
     r"""Total correlation of a bath's modes, $\sum_k s(n_{\nu k}) - S_\nu$."""
-    athermality: Float[Array, "*draws times"]
+    athermality: Float[Array, " times"]
     r"""$D^* = \sum_{\nu k} D[n_{\nu k} \| n^*_{\nu k}]$, modes against their effective state."""
-    athermality_initial: Float[Array, "*draws"]
+    athermality_initial: Float[Array, ""]
     """The same at the start: zero for thermal baths."""
-    correlation_initial: Float[Array, "*draws"]
+    correlation_initial: Float[Array, ""]
     """All correlations at the start: zero for product states."""
-    finite_bath: Float[Array, "*draws times"]
+    finite_bath: Float[Array, " times"]
     r"""$\sum_{\nu k} D[\pi_{\nu k}(t) \| \pi_{\nu k}(0)]$: how far the effective states moved."""
 
 
@@ -60,51 +60,51 @@ class FermionLedger(eqx.Module):
     limit; `determined` says where.
     """
 
-    entropy_production: Float[Array, "*draws times"]
+    entropy_production: Float[Array, " times"]
     r"""$\Sigma$ with running temperatures (Usui Eq. 7)."""
-    entropy_production_fixed: Float[Array, "*draws times"]
+    entropy_production_fixed: Float[Array, " times"]
     r"""$\sigma$ with the baths' initial temperatures (Usui Eq. 13); +inf from a zero one."""
     terms: EntropyTerms
-    residual: Float[Array, "*draws times"]
+    residual: Float[Array, " times"]
     r"""What is left of $\Sigma$ minus the sum of its terms."""
-    beta: Float[Array, "*draws times baths"]
-    mu: Float[Array, "*draws times baths"]
-    energy: Float[Array, "*draws times baths"]
+    beta: Float[Array, "times baths"]
+    mu: Float[Array, "times baths"]
+    energy: Float[Array, "times baths"]
     r"""$E_\nu$ of the baths."""
-    particles: Float[Array, "*draws times baths"]
+    particles: Float[Array, "times baths"]
     r"""$N_\nu$ of the baths."""
-    heat: Float[Array, "*draws times baths"]
+    heat: Float[Array, "times baths"]
     r"""$Q_\nu = -(\Delta E_\nu - \mu_\nu(0) \Delta N_\nu)$, out of the bath into the system."""
-    work: Float[Array, "*draws times"]
+    work: Float[Array, " times"]
     r"""$\int \sum_i \dot u_i \langle\partial H/\partial u_i\rangle\,dt$ over all that is driven,
     jumps included; 0 where nothing is."""
-    chemical_work: Float[Array, "*draws times"]
+    chemical_work: Float[Array, " times"]
     r"""$-\sum_\nu \mu_\nu(0) \Delta N_\nu$, done on the system by particles that enter it."""
-    system_entropy: Float[Array, "*draws times"]
-    system_occupation: Float[Array, "*draws times"]
-    system_energy: Float[Array, "*draws times"]
-    interaction_energy: Float[Array, "*draws times"]
-    bath_entropy: Float[Array, "*draws times baths"]
+    system_entropy: Float[Array, " times"]
+    system_occupation: Float[Array, " times"]
+    system_energy: Float[Array, " times"]
+    interaction_energy: Float[Array, " times"]
+    bath_entropy: Float[Array, "times baths"]
     r"""Von Neumann entropies $S_\nu$ of the baths."""
-    thermal_entropy: Float[Array, "*draws times baths"]
+    thermal_entropy: Float[Array, "times baths"]
     r"""Entropies $S^*_\nu$ of their effective grand canonical states."""
-    environment_entropy: Float[Array, "*draws times"]
+    environment_entropy: Float[Array, " times"]
     """Von Neumann entropy of all baths together."""
-    determined: Bool[Array, "*draws times baths"]
+    determined: Bool[Array, "times baths"]
     """Whether `beta` and `mu` are finite numbers."""
 
     @property
-    def total_energy(self) -> Float[Array, "*draws times"]:
+    def total_energy(self) -> Float[Array, " times"]:
         """Energy of everything: grows by `work`."""
         return self.system_energy + self.interaction_energy + jnp.sum(self.energy, axis=-1)
 
     @property
-    def total_particles(self) -> Float[Array, "*draws times"]:
+    def total_particles(self) -> Float[Array, " times"]:
         """Particles of everything: conserved."""
         return self.system_occupation + jnp.sum(self.particles, axis=-1)
 
     @property
-    def distance_from_thermality(self) -> Float[Array, "*draws times baths"]:
+    def distance_from_thermality(self) -> Float[Array, "times baths"]:
         r"""$D[\rho_\nu \| \pi_\nu] / S^*_\nu \in [0, 1]$ (Usui, Fig. 4, bottom row).
 
         0 where the effective state is pure to rounding, and the bath in it.

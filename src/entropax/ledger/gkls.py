@@ -75,23 +75,23 @@ class Flows(AbstractFlows):
 class GKLSLedger(AbstractFlows):
     """One entry a time, and what has flowed since the start."""
 
-    entropy_production: Float[Array, "*draws times"]
+    entropy_production: Float[Array, " times"]
     r"""$\Sigma = \Delta S - \sum_\alpha\beta_\alpha Q_\alpha$, the integral of its rate."""
-    heat: Float[Array, "*draws times baths"]
+    heat: Float[Array, "times baths"]
     r"""$Q_\alpha = \int J_\alpha dt$, out of the bath into the system."""
-    particles: Float[Array, "*draws times baths"]
+    particles: Float[Array, "times baths"]
     r"""$\int I_\alpha dt$, out of the bath into the system."""
-    work: Float[Array, "*draws times"]
+    work: Float[Array, " times"]
     r"""$W = \int\mathrm{tr}\rho\dot H_S\,dt$, jumps included."""
-    chemical_work: Float[Array, "*draws times"]
+    chemical_work: Float[Array, " times"]
     r"""$\sum_\alpha\mu_\alpha\int I_\alpha dt$."""
-    landauer_bound: Float[Array, "*draws times baths"]
+    landauer_bound: Float[Array, "times baths"]
     r"""$-\Delta S/\beta_\alpha$: the least heat $-Q$ that a bath, alone, is given."""
-    residual: Float[Array, "*draws times"]
+    residual: Float[Array, " times"]
     r"""$\Delta U - W - \sum_\alpha Q_\alpha$ less the chemical work: the first law."""
 
     @property
-    def entropy_production_fixed(self) -> Float[Array, "*draws times"]:
+    def entropy_production_fixed(self) -> Float[Array, " times"]:
         """The same as `entropy_production`: ideal baths keep their temperatures."""
         return self.entropy_production
 

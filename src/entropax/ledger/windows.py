@@ -34,23 +34,23 @@ _STILL = 1e-9
 class ObservationLedger(eqx.Module):
     r"""Observational entropy under an `Observation`, one entry a time (Strasberg, section II)."""
 
-    outcomes: Float[Array, "..."]
+    outcomes: Float[Array, "times ..."]
     r"""$p_{sE_1E_2\dots}$: system, then the window of each bath."""
-    volumes: tuple[Float[Array, "*draws times _"], ...]
+    volumes: tuple[Float[Array, "times windows"], ...]
     r"""$V_E$ of each bath's windows."""
-    entropy: Float[Array, "*draws times"]
+    entropy: Float[Array, " times"]
     r"""$S_{obs} = \sum p\,(-\ln p + \ln V_E)$ (Strasberg Eqs. 9, 34)."""
-    entropy_production: Float[Array, "*draws times"]
+    entropy_production: Float[Array, " times"]
     r"""$\Delta S_{obs}$ (Strasberg, below Eq. 9)."""
     terms: ObservationalTerms
     """What the entropy is made of beside `joint_entropy` (Strasberg Eqs. 22, 39)."""
     terms_initial: ObservationalTerms
     """The same at the start; its `ignorance` is the initial mismatch (Strasberg Eqs. 14, 16)."""
-    joint_entropy: Float[Array, "*draws times"]
+    joint_entropy: Float[Array, " times"]
     """Von Neumann entropy of everything: conserved."""
-    bath_entropy: Float[Array, "*draws times baths"]
+    bath_entropy: Float[Array, "times baths"]
     r"""$S[\rho_{B_\nu}]$ of each bath."""
-    residual: Float[Array, "*draws times"]
+    residual: Float[Array, " times"]
     """`entropy` less `joint_entropy` and the terms."""
 
 
@@ -60,64 +60,64 @@ class WindowLedger(eqx.Module):
     Signs and units: `docs/conventions.md`. What a description cannot know is None.
     """
 
-    joint: Float[Array, "..."]
+    joint: Float[Array, "times ..."]
     r"""$p(\epsilon_k, E_1, E_2, \dots)$: level, then the window of each bath."""
-    joint_rate: Float[Array, "..."]
+    joint_rate: Float[Array, "times ..."]
     r"""$dp/dt$."""
-    entropy_production: Float[Array, "*draws times"] | None
+    entropy_production: Float[Array, " times"] | None
     r"""$\Delta S_{obs} = S_{obs}(t) - S_{obs}(0)$ (Riera Eq. 54); None of frozen baths."""
-    entropy_production_rate: Float[Array, "*draws times"] | None
+    entropy_production_rate: Float[Array, " times"] | None
     r"""$dS_{obs}/dt$ (Riera Eqs. 54-57), non-negative for `EMME()` where no two levels have one
     energy; None of frozen baths."""
-    entropy_production_local: Float[Array, "*draws times"] | None
+    entropy_production_local: Float[Array, " times"] | None
     r"""$\Delta S^S_{obs} + \sum_\nu\Delta S^{B_\nu}_{obs}$, without correlations (Riera Eq. 66)."""
-    clausius: Float[Array, "*draws times"] | None
+    clausius: Float[Array, " times"] | None
     r"""$\Delta S^S_{obs} - \sum_\nu\int dQ_\nu/T^*_\nu$, left side of Riera Eqs. 67 and 74."""
-    entropy_production_fixed: Float[Array, "*draws times"]
+    entropy_production_fixed: Float[Array, " times"]
     r"""$\Delta S[\rho_S] - \sum_\nu\beta_\nu(0)\,Q_\nu$ (Esposito Eq. 10, Strasberg Eq. 5); +inf
     where a bath that started at $T^* = 0$ has taken energy."""
-    entropy_production_weak: Float[Array, "*draws times"] | None
+    entropy_production_weak: Float[Array, " times"] | None
     r"""$\Delta S[\rho_S] - \beta(0)\,(\Delta U_S - W)$ (Esposito Eq. 25); of one bath."""
-    observational_entropy: Float[Array, "*draws times"] | None
+    observational_entropy: Float[Array, " times"] | None
     r"""$S_{obs} = \sum p\,(-\ln p + \ln V_E)$ (Riera Eqs. 51, 73); None of frozen baths."""
-    system_entropy: Float[Array, "*draws times"]
+    system_entropy: Float[Array, " times"]
     r"""Von Neumann entropy $S[\rho_S]$."""
-    system_observational_entropy: Float[Array, "*draws times"]
+    system_observational_entropy: Float[Array, " times"]
     r"""$S^S_{obs}$, Shannon entropy of the energy eigenstates' populations."""
-    bath_observational_entropy: Float[Array, "*draws times baths"] | None
+    bath_observational_entropy: Float[Array, "times baths"] | None
     r"""$S^{B_\nu}_{obs} = \sum p(E)(-\ln p(E) + \ln V_E)$ (Riera Eq. 64); None of frozen baths."""
-    beta: Float[Array, "*draws times baths"]
+    beta: Float[Array, "times baths"]
     r"""$1/T^*_\nu$: of the canonical distribution over windows with the actual energy (Riera Eq.
     62); +inf, -inf or NaN where `determined` is False."""
-    thermal_entropy: Float[Array, "*draws times baths"]
+    thermal_entropy: Float[Array, "times baths"]
     r"""$S_B(p_{T^*})$ of that distribution (Riera Eq. 65)."""
-    determined: Bool[Array, "*draws times baths"]
+    determined: Bool[Array, "times baths"]
     r"""Whether $\beta^*$ is a finite number."""
-    coarse_mutual_information: Float[Array, "*draws times"]
+    coarse_mutual_information: Float[Array, " times"]
     r"""$I_{CG}$ of level and windows of all baths (Riera Eq. 41)."""
-    coarse_correlation: Float[Array, "*draws times"]
+    coarse_correlation: Float[Array, " times"]
     r"""$I_{cor}[p]$ of level and each bath's window (Strasberg Eq. 37)."""
-    mutual_information: Float[Array, "*draws times"] | None
+    mutual_information: Float[Array, " times"] | None
     r"""$S_S + S_B - S$ (Riera Eq. 40); known to `Schrodinger(mutual_information=True)`."""
-    system_state: Inexact[Array, "*draws times d d"]
+    system_state: Inexact[Array, "times d d"]
     """Reduced density matrix between energy eigenstates."""
-    system_energy: Float[Array, "*draws times"]
+    system_energy: Float[Array, " times"]
     r"""$U_S = \sum\epsilon_k(t)\,p(\epsilon_k)$ (Riera Eq. 48)."""
-    energy: Float[Array, "*draws times baths"]
+    energy: Float[Array, "times baths"]
     r"""$\langle H_\nu\rangle$; in the master equations $\sum E\,p(E)$."""
-    window_energy: Float[Array, "*draws times baths"]
+    window_energy: Float[Array, "times baths"]
     r"""$\sum E\,p(E)$, in every description."""
-    heat: Float[Array, "*draws times baths"]
+    heat: Float[Array, "times baths"]
     r"""$Q_\nu = -\Delta\langle H_\nu\rangle$, out of the bath into the system (Riera Eq. 50)."""
-    work: Float[Array, "*draws times"]
+    work: Float[Array, " times"]
     r"""$W = \int\sum_k\dot\epsilon_k\,p(\epsilon_k)\,dt$, jumps included (Riera Eq. 47)."""
-    interaction_energy: Float[Array, "*draws times"] | None
+    interaction_energy: Float[Array, " times"] | None
     """Known to `Schrodinger`."""
     observed: ObservationLedger | None
     """Known to `Schrodinger(observation=...)`."""
 
     @property
-    def total_energy(self) -> Float[Array, "*draws times"]:
+    def total_energy(self) -> Float[Array, " times"]:
         """Energy of everything; of system and baths alone where the interaction is not known."""
         known = self.system_energy + jnp.sum(self.energy, axis=-1)
         return known if self.interaction_energy is None else known + self.interaction_energy
