@@ -31,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 check: lint ## lint, types and tests/unit: for every few minutes of work
 	$(PYTEST) tests/unit
 
-test: lint test-kernels ## everything: lint, types, tests, README code, notebooks, benchmarks run small
+test: lint ## everything: lint, types, tests, README code, notebooks, benchmarks run small
 	$(PYTEST)
 
 test-kernels: $(INSTALLED) ## the numerically sharp tests under each kernel of OpenBLAS that this machine runs

@@ -71,7 +71,7 @@ def test_gradients(name: str) -> None:
     for i, x in enumerate(PARAMETERS):
         direction = x * np.eye(6)[i]
         same, forward = push(PARAMETERS, direction)
-        assert same == pytest.approx(value, abs=1e-12)
+        assert same == pytest.approx(float(value), abs=1e-12)
         expected = difference(
             lambda y, d=direction: push(y, d)[0], (PARAMETERS,), (direction,), 1e-3
         )

@@ -58,16 +58,7 @@ BAD: dict[str, tuple[Callable, str, str]] = {
     "B missing": (lambda: coupling(matrix=None), "matrix", "must be given"),
     "no bath": (lambda: coupling(bath=None), "bath", "a WindowBath"),
     "a matrix unmade": (lambda: coupling(matrix=ex.RandomBands), "matrix", "made first"),
-    "a matrix and a spectrum": (
-        lambda: coupling(bath=BOSONS),
-        "matrix",
-        "None for a ThermalBath, which has a spectrum",
-    ),
-    "no spectrum": (lambda: ex.Coupling(SX, ex.ThermalBath(1.0)), "bath", "must have a spectrum"),
-    "half a particle": (lambda: ex.Jump(LOWER, BOSONS, particles=0.5), "particles", "0.5"),
-    "a rate below zero": (lambda: ex.Jump(LOWER, BOSONS, -1.0), "rate", "non-negative"),
     "a jump into windows": (lambda: ex.Jump(LOWER, bath()), "bath", "but is WindowBath"),
-    "a drive that is no function": (lambda: ex.Drive(SX, 2.0), "protocol", "function of time"),
 }
 
 
