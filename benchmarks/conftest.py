@@ -64,12 +64,18 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["ENTROPAX_SMALL"] = "1"
 
 
+def setting(name: str) -> Any:
+    """What JAX has for `name`: an attribute where threads may differ, otherwise a flag."""
+    has = hasattr(jax.config, name)
+    return getattr(jax.config, name) if has else jax.config.read(name)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def settings_of_this_file() -> Iterator[None]:
     """Small programs are compiled quickly. What rivals change when imported is put back."""
     from benchmarks.harness import SMALL
 
-    before = {name: jax.config.read(name) for name in SETTINGS}
+    before = {name: setting(name) for name in SETTINGS}
     if SMALL:
         jax.config.update("jax_disable_most_optimizations", True)
     yield
