@@ -38,7 +38,7 @@ def test_version(tmp_path: Path) -> None:
         (("reproduce", "usui2024-fig55"), 2, "no study named `usui2024-fig55`"),
         (("run", "nothing.toml"), 2, "must be a TOML file that can be read"),
         (("validate", "nothing"), 2, "no rows named `nothing`"),
-        (("reproduce", "--modes", "1"), 1, "Must be >= 4"),
+        (("reproduce", "--modes", "1"), 2, "Must be >= 4"),
     ],
 )
 def test_misuse_has_an_exit_status_and_no_traceback(
