@@ -1,7 +1,7 @@
 """Plugin: how long each test takes and of what, and the order of the files, longest first.
 
-`--measure` writes `durations.json`: seconds of each file, and of its largest items with the share
-of tracing, lowering and compiling. The other runs only read it.
+`--measure` writes into `durations.json` the seconds of each file that it runs, and of the largest
+items with the share of tracing, lowering and compiling. The other runs only read it.
 """
 
 import json
@@ -65,9 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whole files, longest first: workers that take them in this order end together."""
-    known = json.loads(TABLE.read_text())["files"] if TABLE.exists() else {}
+    known = read()["files"]
     sign = 1 if config.getoption("shortest_first") else -1
     items.sort(key=lambda item: sign * known.get(file_of(item.nodeid), 0.0))
+
+
+def read() -> dict[str, dict]:
+    """The table, empty where there is none."""
+    return json.loads(TABLE.read_text()) if TABLE.exists() else {"files": {}, "largest": {}}
 
 
 def file_of(nodeid: str) -> str:
@@ -102,12 +107,16 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workerinput"):
             return
-        files: dict[str, float] = defaultdict(float)
+        found: dict[str, float] = defaultdict(float)
         for nodeid, seconds in self.items.items():
-            files[file_of(nodeid)] += seconds["total"]
-        largest = sorted(self.items, key=lambda name: -self.items[name]["total"])[:LARGEST]
+            found[file_of(nodeid)] += seconds["total"]
+        before = read()
+        files = {k: v for k, v in before["files"].items() if Path(k).exists()} | found
+        items = {k: v for k, v in before["largest"].items() if file_of(k) not in found}
+        items |= self.items
+        largest = sorted(items, key=lambda name: -items[name]["total"])[:LARGEST]
         table = {
             "files": {k: round(v, 1) for k, v in sorted(files.items(), key=lambda kv: -kv[1])},
-            "largest": {k: {p: round(s, 1) for p, s in self.items[k].items()} for k in largest},
+            "largest": {k: {p: round(s, 1) for p, s in items[k].items()} for k in largest},
         }
         TABLE.write_text(json.dumps(table, indent=1) + "\n")

@@ -35,6 +35,7 @@ def test_junction_against_an_independent_program(row: tuple) -> None:
     assert abs(led.residual[0]) < 1e-11
 
 
+@pytest.mark.optimised
 def test_published_size_against_printed_numbers(published: ex.Solution) -> None:
     """Independent dense program, the row Gamma t = 1e3, to its six digits."""
     led = jax.tree.map(lambda x: x[1] if x.ndim else x, published.ledger)
@@ -46,6 +47,7 @@ def test_published_size_against_printed_numbers(published: ex.Solution) -> None:
     np.testing.assert_allclose(found, expected, rtol=5e-6)
 
 
+@pytest.mark.optimised
 def test_steady_currents_of_a_finite_band(published: ex.Solution) -> None:
     """Landauer-Buettiker in the finite band: slopes between t = 60 and 120 at K = 1000, W = 20."""
     del published  # the same program, compiled once
@@ -66,10 +68,12 @@ def test_steady_currents_of_a_finite_band(published: ex.Solution) -> None:
     assert slope(led.particles[:, 1]) != pytest.approx(0.0110102289346713, rel=1e-3)
 
 
+@pytest.mark.optimised
 def test_invariants_at_the_published_size(published: ex.Solution) -> None:
     assert_invariants(fields(published.ledger), thermal=True)
 
 
+@pytest.mark.optimised
 def test_published_size_against_the_dense_twin(published: ex.Solution) -> None:
     """Every field, blocks, level row and occupations to 1e-9, early and late."""
     leads = [textbook.flat_lead(1000, 10.0, 3.0)] * 2
@@ -79,11 +83,14 @@ def test_published_size_against_the_dense_twin(published: ex.Solution) -> None:
     c0 = np.diag([0.0, *filling[0], *filling[1]])
     baths = [list(range(1, 1001)), list(range(1001, 2001))]
     state = textbook.evolution(h, c0)
-    account = textbook.account(h, c0, (0,), baths, betas, mus)
+    # the evolution is unitary: sum n and sum n^2 stay, and so does the entropy of everything
+    account = textbook.account(h, c0, (0,), baths, betas, mus, conserved=True)
     found, scale = fields(published.ledger), largest(fields(published.ledger))
     assert scale > 100
     for i, t in enumerate(PUBLISHED):
         c = state(t)
+        for power, trace in ((1, np.trace(c).real), (2, np.linalg.norm(c) ** 2)):
+            assert trace == pytest.approx(np.sum(np.diag(c0) ** power), rel=1e-11)
         twin = account(c)
         for name in (*ledgers.PER_TIME, *ledgers.TERMS):
             expected = np.array(twin[ledgers.TEXTBOOK_NAMES.get(name, name)])

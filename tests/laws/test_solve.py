@@ -64,18 +64,20 @@ def test_a_derivative_outside_of_jit_decides_as_its_value_does() -> None:
 
     jax.grad(f)(1.0)
     jax.jvp(f, (1.0,), (1.0,))
-    jax.jit(jax.grad(f))(1.0)
+    jax.eval_shape(jax.grad(f), 1.0)
     assert seen == [False, False, None]
 
 
-@pytest.mark.parametrize("ts", [[0.5, 1.5], [-0.5, 0.5]])
-def test_times_where_a_model_is_not_defined(ts: list[float]) -> None:
-    for model, method in ((driven(), ex.SplitStep()), (spin(RAMP), ex.EMME())):
+@pytest.mark.parametrize("name", ["junction", "windows"])
+def test_times_where_a_model_is_not_defined(name: str) -> None:
+    known = {"junction": (driven(), ex.SplitStep()), "windows": (spin(RAMP), ex.EMME())}
+    model, method = known[name]
+    run = jax.jit(lambda ts: ex.solve(model, ts, method).ledger.work)
+    for ts in ([0.5, 1.5], [-0.5, 0.5]):
         with pytest.raises(ValueError, match="`ts` must be"):
             ex.solve(model, ts, method)
         with pytest.raises(ValueError, match="`ts` must be"):  # known to a derivative
-            jax.jvp(lambda ts: ex.solve(model, ts, method).ledger.work, *[(jnp.array(ts),)] * 2)  # noqa: B023
-        run = jax.jit(lambda ts: ex.solve(model, ts, method).ledger.work)  # noqa: B023
+            jax.jvp(lambda ts: ex.solve(model, ts, method).ledger.work, *[(jnp.array(ts),)] * 2)
         with pytest.raises(RuntimeError, match="`ts` must be"):
             jax.block_until_ready(run(jnp.array(ts)))
 

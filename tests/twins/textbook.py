@@ -80,10 +80,12 @@ def star(level: float, leads: Sequence[Lead]) -> Array:
 def evolution(h: Array, c0: Array) -> Callable[[float], Array]:
     """C(t) = U* C(0) U^T with U = e^{-i h t}, as a function of time."""
     energies, vectors = np.linalg.eigh(h)
+    diagonal = np.diag(c0)
+    is_diagonal = np.count_nonzero(c0 - np.diag(diagonal)) == 0
 
     def at(t: float) -> Array:
         u = (vectors * np.exp(-1j * energies * t)) @ vectors.conj().T
-        return u.conj() @ c0 @ u.T
+        return (u.conj() * diagonal if is_diagonal else u.conj() @ c0) @ u.T
 
     return at
 
@@ -193,7 +195,13 @@ def _trace_energy(h: Array, c: Array, sites: Sites) -> float:
     return float(np.sum(h[block] * c[block]).real)
 
 
-def _snapshot(h: Array, c: Array, system: Sites, baths: Sequence[Sites]) -> dict:
+def _snapshot(
+    h: Array,
+    c: Array,
+    system: Sites,
+    baths: Sequence[Sites],
+    global_entropy: float | None = None,
+) -> dict:
     """Everything that the state C alone says, without any effective temperature."""
 
     def entropy(sites: Sites) -> float:
@@ -219,7 +227,7 @@ def _snapshot(h: Array, c: Array, system: Sites, baths: Sequence[Sites]) -> dict
         "system_entropy": entropy(system),
         "bath_entropy": entropy(together),
         "bath_entropies": [entropy(bath) for bath in baths],
-        "global_entropy": entropy(everything),
+        "global_entropy": entropy(everything) if global_entropy is None else global_entropy,
     }
 
 
@@ -264,8 +272,12 @@ def account(
     baths: Sequence[Sites],
     betas: Sequence[float] | None = None,
     mus: Sequence[float] | None = None,
+    *,
+    conserved: bool = False,
 ) -> Callable[[Array], dict]:
     """The ledger as a function of C(t): what rests on the start alone is found once.
+
+    `conserved`: the entropy of everything is taken to be that of the start, not found anew.
 
     Sigma = DeltaS_S + sum_nu [S_nu*(t) - S_nu*(0)] (U7), sigma = DeltaS_S - sum_nu beta_nu(0) Q_nu
     (U13), Q_nu = -(DeltaE_nu - mu_nu(0) DeltaN_nu). `betas` and `mus` are those of baths that start
@@ -300,7 +312,7 @@ def account(
     terms_0 = _terms(before, exponents_0)
 
     def at(c: Array) -> dict:
-        now = _snapshot(h, c, system, baths)
+        now = _snapshot(h, c, system, baths, before["global_entropy"] if conserved else None)
         thermal = matched(now)
         exponents = [th[0] * e - th[1] for e, th in zip(mode_energies, thermal, strict=True)]
         terms = _terms(now, exponents)
