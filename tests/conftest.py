@@ -21,8 +21,13 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 import entropax  # noqa: E402, F401 - sets float64 before anything is computed
+from entropax import sharpness  # noqa: E402
 
 pytest_plugins = ("durations",)
+
+# Functions of time are looked at less often than for users: programs are compiled quickly here, and
+# run slowly for it. Tests of short pulses name their width.
+sharpness._FINEST = 2**18
 
 # The same examples every time: a test that fails once fails for everybody.
 hypothesis.settings.register_profile(

@@ -90,6 +90,7 @@ from entropax.protocol import (
     Held as Held,
     PiecewiseConstant as PiecewiseConstant,
     PiecewiseLinear as PiecewiseLinear,
+    Smooth as Smooth,
 )
 from entropax.qutip import from_qutip as from_qutip, to_qutip as to_qutip
 from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve

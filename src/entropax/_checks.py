@@ -34,10 +34,24 @@ def known(value: Any) -> Any:
     return jax.lax.stop_gradient(value) if is_traced(value) else value
 
 
-def require_count(name: str, value: object) -> None:
-    """`ValueError` for what is no integer of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+def whole(value: Any) -> Any:
+    """An integer of NumPy's as Python's own; anything else as it is."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def require_count(name: str, value: object) -> int:
+    """The value, an integer of at least 1; `ValueError` for anything else."""
+    number = whole(value)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise ValueError(f"`{name}` must be a positive integer, but is {value!r}.")
+    return number
+
+
+def require_key(key: object) -> None:
+    """`ValueError` for what is no key of `jax.random`."""
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
+        raise ValueError(f"`key` must be a key, such as jax.random.key(0), but is {key!r}.")
 
 
 def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any], Any]) -> Array:
@@ -134,15 +148,13 @@ def _array(name: str, value: Numbers, ndim: int) -> Array:
             with jax.ensure_compile_time_eval():
                 array = jnp.asarray(known, np.result_type(known, np.float64))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"`{name}` must be numbers, but is {value!r}.") from error
+        told = f"`{name}` must be numbers, but is {value!r}."
+        if type(value).__module__.startswith("qutip"):
+            told = f"{told} `from_qutip` turns it into a matrix."
+        raise ValueError(told) from error
     if array.ndim != ndim:
         raise ValueError(
             f"`{name}` must have {ndim} dimension{'s' if ndim != 1 else ''}, "
             f"but has shape {array.shape}."
         )
     return array
-
-
-def as_pytree(function: Callable) -> Any:
-    """A Module as it is; any other function as a pytree without leaves, told apart by identity."""
-    return function if isinstance(function, eqx.Module) else jax.tree_util.Partial(function)

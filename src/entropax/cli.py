@@ -47,7 +47,8 @@ def reproduce(
     Parameters
     ----------
     names
-        Studies, as `entropax list` prints them; `usui2024` stands for all of that paper.
+        Studies, as `entropax list` prints them; `usui2024` stands for all of that paper, `all` for
+        everything, which takes hours at the published size.
     out
         Folder for NAME.png (picture), NAME.npz (data) and NAME.json (claims and versions).
     modes
@@ -60,7 +61,7 @@ def reproduce(
     from entropax import studies
 
     try:
-        chosen = studies.find(names or ("usui2024",))
+        chosen = studies.find(names)
     except ValueError as error:
         _console.print(f"[red]{error}")
         return 2

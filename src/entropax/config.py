@@ -184,6 +184,7 @@ def _makers() -> dict[str, Callable[..., Any]]:
 
 def _grid(model: Table, grid: Table) -> tuple[list[Any], dict[str, list[float]]]:
     """Models at every combination of the values, the last one varying fastest, and the values."""
+    _require_names("model", model)  # before places that a wrong one hides
     models: list[Any] = []
     axes = [_axis(f"scan.{place}", values) for place, values in grid.items()]
     combinations = list(itertools.product(*axes))
@@ -193,6 +194,19 @@ def _grid(model: Table, grid: Table) -> tuple[list[Any], dict[str, list[float]]]
             _put(changed, place, value)
         models.append(_build("model", changed))
     return models, dict(zip(grid, map(list, zip(*combinations, strict=True)), strict=True))
+
+
+def _require_names(path: str, value: Any) -> None:
+    """All names within a value of the document must be known where they stand."""
+    if isinstance(value, list):
+        for i, one in enumerate(value):
+            _require_names(f"{path}[{i}]", one)
+    if isinstance(value, dict):
+        if "type" in value:
+            parameters = inspect.signature(_maker(path, str(value["type"]))).parameters
+            _require_known(path, (name for name in value if name != "type"), parameters)
+        for name, one in value.items():
+            _require_names(f"{path}.{name}", one)
 
 
 def _put(table: Any, place: str, value: float) -> None:

@@ -1,5 +1,6 @@
 """Optimal protocols and couplings: gradient descent on any function of a solution."""
 
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -115,7 +116,7 @@ def optimise(
     Raises `ValueError` for a loss that is not a real number, or not finite at the start, for a
     start outside the bounds, and for going on with another optimiser or other bounds.
     """
-    require_count("steps", steps)
+    steps = require_count("steps", steps)
     if not callable(loss):
         raise ValueError(f"`loss` must be a function of the parameters, but is {loss!r}.")
     optimiser = _DEFAULT if optimiser is None else optimiser
@@ -147,7 +148,7 @@ def optimise(
     best: tuple[float, Any] = (np.inf, x)
     if before is not None:
         best = (float(before.loss) if eqx.tree_equal(before.args, args) else np.inf, None)
-    converged, failure, cause = False, None, None
+    converged, failure = False, None
     sound = (x, state)
 
     def result() -> Optimised[P]:
@@ -169,8 +170,7 @@ def optimise(
             except Exception as error:
                 if number == 0:
                     raise
-                failure = f"`loss` failed at step {number}: {error}"
-                cause = error
+                failure = f"`loss` failed at step {number}: {_sentence(error)}"
                 break
             if not (np.isfinite(value) and np.isfinite(steepest)):
                 what = f"is {value}" if not np.isfinite(value) else "has a gradient that is not"
@@ -191,8 +191,16 @@ def optimise(
     if failure is not None and throw:
         found = result()
         text = f"{failure} The best so far, {float(found.loss):.6g}, is in `.best`."
-        raise OptimisationError(text, found) from cause
+        # what failed inside the compiled program says where in JAX, twice: nothing that helps
+        raise OptimisationError(text, found) from None
     return result()
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, without the stacks that a compiled program puts around it."""
+    lines = (line.strip() for line in str(error).rsplit("RuntimeError: ")[-1].splitlines())
+    told = list(itertools.takewhile(lambda line: not line.startswith(("---", "Traceback")), lines))
+    return " ".join(line for line in told if line) or type(error).__name__
 
 
 _DEFAULT = optax.lbfgs()
@@ -424,7 +432,7 @@ def optimise_with_constraint(
     Warns where the constraint is not met to the tolerance after the last round.
     """
     lagrangian = _Lagrangian(problem)
-    require_count("rounds", rounds)
+    rounds = require_count("rounds", rounds)
     if not weight > 0:
         raise ValueError(f"`weight` must be positive, but is {weight!r}.")
     args = _as_arrays(args)

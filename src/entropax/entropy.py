@@ -54,13 +54,23 @@ def relative_entropy(
     """D[rho || sigma] = tr rho (ln rho - ln sigma) >= 0.
 
     +inf where `state` has weight (above 1e-14) outside the support of `reference`: where its
-    eigenvalues are at the rounding level of the largest.
+    eigenvalues are at the rounding level of the largest, or, where it is diagonal, zero. A cold
+    Gibbs state is to be given in the basis of its energies, so that its small populations are not
+    lost in rounding.
     """
     values, vectors = jnp.linalg.eigh(reference)
     weight = jnp.sum(vectors.conj() * (state @ vectors), axis=0).real
     absent = values <= values.shape[0] * EPS * jnp.max(values)
-    outside = jnp.sum(jnp.where(absent, weight, 0.0)) > _NEGLIGIBLE
     cross = jnp.sum(matfn(Logarithm(), reference).conj() * state).real
+    # what is diagonal has no rounding
+    own, given = jnp.diagonal(state).real, jnp.diagonal(reference).real
+    is_diagonal = jnp.all(reference == jnp.diag(jnp.diagonal(reference)))
+    log = jnp.log(jnp.asarray(jnp.where(given > 0, given, 1.0)))
+    weight, absent = jax.tree.map(
+        lambda x, y: jnp.where(is_diagonal, x, y), (own, given <= 0), (weight, absent)
+    )
+    cross = jnp.asarray(jnp.where(is_diagonal, log @ own, cross))
+    outside = jnp.sum(jnp.asarray(jnp.where(absent, weight, 0.0))) > _NEGLIGIBLE
     return jnp.where(outside, jnp.inf, -von_neumann(state) - cross)
 
 

@@ -1,14 +1,21 @@
 """What protocols are optimised for: numbers of a `Solution`, to be used in a loss."""
 
+from typing import Any
+
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from entropax._checks import check
 from entropax.equilibrium import equilibrium_free_energy
+from entropax.ledger import AbstractFlows
 from entropax.linalg import modes
 from entropax.model import Junction, OpenSystem
 from entropax.model.driven import AbstractDriven
 from entropax.solve import Solution
+
+_CLOSED = 0.01
+"""Of work and heat, what the energy of a system may change by in a closed cycle."""
 
 
 def entropy_production(solution: Solution) -> Float[Array, ""]:
@@ -39,9 +46,32 @@ def power(solution: Solution) -> Float[Array, ""]:
 
 
 def efficiency(solution: Solution, hot: tuple[int, ...] = (0,)) -> Float[Array, ""]:
-    """Work drawn per heat from the hot baths, between the last two times."""
-    taken = jnp.sum(solution.ledger.heat[:, jnp.array(hot)], axis=-1)
-    return -_last(solution.ts, _work_of(solution)) / _last(solution.ts, taken)
+    """Work drawn per heat from the hot baths, between the last two times.
+
+    They must be a period apart, and the state a periodic one: where the energy of the system (and
+    of what couples it) is not back to 1 % of work and heat it raises, as such a number could be
+    above Carnot's.
+    """
+    ts, ledger = solution.ts, solution.ledger
+    drawn = -_last(ts, _work_of(solution))
+    taken = _last(ts, jnp.sum(ledger.heat[:, jnp.array(hot)], axis=-1))
+    stored = _last(ts, _stored(ledger))
+    is_open = jnp.abs(stored) > _CLOSED * (jnp.abs(drawn) + jnp.abs(taken))
+    return eqx.error_if(
+        drawn / taken,
+        is_open,
+        "`solution` must end with a closed cycle for an efficiency: between its last two times the "
+        "energy of the system changes by more than 1 % of work and heat. Does the protocol come "
+        "back, last jump included? Has the limit cycle been reached?",
+    )
+
+
+def _stored(ledger: Any) -> Float[Array, " times"]:
+    """The energy of the system, and of what couples it where that is known."""
+    if isinstance(ledger, AbstractFlows):
+        return ledger.energy
+    between = ledger.interaction_energy
+    return ledger.system_energy if between is None else ledger.system_energy + between
 
 
 def _last(ts: Float[Array, " times"], values: Float[Array, " times"]) -> Float[Array, ""]:

@@ -1,6 +1,7 @@
 """Progress bars, drawn by rich: of compiled loops, and of loops in Python."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Generator
 
 import diffrax
@@ -33,9 +34,19 @@ _live: Progress | None = None
 
 @contextlib.contextmanager
 def bar(name: str, total: int, *, shown: bool) -> Generator[Callable[[int, str], None]]:
-    """A function `show(done, text)` that draws a bar with `name` and the text beside it."""
+    """A function `show(done, text)` that draws a bar with `name` and the text beside it.
+
+    Where output goes to a file or a pipe it writes a line each time.
+    """
     if not shown:
         yield lambda done, text: None
+        return
+    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+
+        def tell(done: int, text: str) -> None:
+            print(f"{name} {done} of {total}: {text}", file=sys.stderr, flush=True)
+
+        yield tell
         return
     with _progress(TextColumn("{task.description}")) as progress:
         task = progress.add_task(name, total=total)

@@ -9,16 +9,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+import numpy as np
 from jaxtyping import Array, Float
 
 from entropax._checks import (
     Numbers,
-    as_pytree,
     check,
     check_against,
     finite_array,
     require_count,
 )
+from entropax._functions import as_pytree
 
 Time = Float[Array, ""]
 
@@ -260,16 +261,54 @@ class Fourier(AbstractProtocol):
 class Smooth(AbstractProtocol):
     """Any smooth function of time, an `eqx.Module` where its parameters are to be differentiated.
 
-    Other functions are told apart by identity: a new `lambda` compiles anew.
+    Other functions are told apart by what they do: by their code, and the numbers that it reads.
+
+    **Arguments:** `breaks`: times at which it jumps or bends, ascending, not negative; `width`: the
+    shortest time in which it changes. Where neither is given, `solve` looks at a function that it
+    knows beforehand at 2^24 times, so that steps meet what changes fast (`entropax.sharpness`).
     """
 
     function: Callable[[Array], Array]
+    given: Float[Array, " breaks"]
+    width: float | None = eqx.field(static=True)
+    held = ("given",)
 
-    def __init__(self, function: Callable[[Array], Array]):
+    def __init__(
+        self,
+        function: Callable[[Array], Array],
+        breaks: Numbers = (),
+        width: float | None = None,
+    ):
         self.function = as_pytree(function)
+        self.given = _break_times(np.zeros(0) if np.size(breaks) == 0 else breaks)
+        if width is not None and not (isinstance(width, int | float) and 0 < width < np.inf):
+            raise ValueError(f"`width` must be a positive number, but is {width!r}.")
+        self.width = width
 
     def __call__(self, time: Time) -> Float[Array, ""]:
         return jnp.asarray(self.function(time))
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        return self.given
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        return self(self._inside(time, stretch))
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        return jax.jvp(self, (self._inside(time, stretch),), (jnp.ones_like(time),))[1]
+
+    def _inside(self, time: Time, stretch: Interval) -> Time:
+        """Before the end of a stretch, where a jump may be."""
+        if not self.given.shape[0]:
+            return time
+        start, stop = stretch
+        last = jnp.where(stop > start, stop - _BEFORE * jnp.abs(stop), jnp.inf)
+        return jnp.minimum(time, last)
+
+
+_BEFORE = 2.0**-50
+"""A few units of rounding."""
 
 
 ProtocolT = TypeVar("ProtocolT", bound=AbstractProtocol)
@@ -445,13 +484,13 @@ def _positive(name: str, value: Numbers) -> Float[Array, ""]:
 
 
 def _nodes(duration: Numbers, pieces: int) -> Float[Array, " {pieces}+1"]:
-    require_count("pieces", pieces)
-    return _between(jnp.zeros(()), _positive("duration", duration), pieces)
+    count = require_count("pieces", pieces)
+    return _between(jnp.zeros(()), _positive("duration", duration), count)
 
 
 def _line(start: Numbers, end: Numbers, pieces: int) -> Float[Array, " {pieces}+1"]:
     first, last = finite_array("start", start, ndim=0), finite_array("end", end, ndim=0)
-    return _between(first, last, pieces)
+    return _between(first, last, require_count("pieces", pieces))
 
 
 @partial(jax.jit, static_argnames="pieces")

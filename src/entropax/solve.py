@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import Numbers, finite_array, is_traced
+from entropax._functions import as_pytree
 from entropax.ledger import (
     FermionLedger,
     FermionModel,
     GKLSLedger,
     Verdict,
     WindowLedger,
+    in_words,
     judge,
     measure,
     reference,
@@ -31,6 +33,7 @@ from entropax.method import (
 )
 from entropax.model import OpenSystem
 from entropax.progress import RichProgressMeter
+from entropax.sharpness import with_marks
 
 
 class RESULTS(eqx.Enumeration):
@@ -59,6 +62,11 @@ class RESULTS(eqx.Enumeration):
         "below rounding of the fastest one, as at very low temperatures."
     )
     not_converged = "The iterative solver did not find the steady state."
+    out_of_steps = (
+        "The integrator ran out of steps (`max_steps`): energies or some rates are large beside "
+        "what is followed. Take more steps, a `frame` that rotates with a drive, a solver of stiff "
+        "equations (`solver=diffrax.Kvaerno5()`), or `steady_state` for late times."
+    )
     not_finite = "The state holds NaN or infinite numbers."
 
 
@@ -71,6 +79,7 @@ FAILURES = (
     RESULTS.unresolved,
     RESULTS.not_unique,
     RESULTS.not_converged,
+    RESULTS.out_of_steps,
     RESULTS.not_finite,
 )
 
@@ -164,7 +173,7 @@ def solve(
       `Redfield` or `Lindblad` with ideal ones.
     - `save`: a function of the state at one time (see `entropax.method`), whose results are
       stacked in `Solution.saved`. States themselves are not kept: each is reduced to its ledger
-      at once. A new function object compiles anew, so define it once.
+      at once.
     - `progress`: True for a bar, or any diffrax progress meter.
     - `throw`: raise where a time fails; with False see `Solution.result`, a mask for batches.
 
@@ -186,9 +195,11 @@ def solve(
     method = require_method(method)
     if save is not None and not callable(save):
         raise ValueError(f"`save` must be a function of a state, but is {save!r}.")
+    save = None if save is None else as_pytree(save)
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
     times = method.require_times(model, times)
+    model = with_marks(model, jnp.max(times, initial=0.0))
     solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
     return raise_failures(solution) if throw else solution
 
@@ -243,8 +254,24 @@ def raise_failures(solution: Any) -> Any:
     if is_traced(found):
         return eqx.branched_error_if(solution, jnp.any(found), jnp.argmax(found), told)
     if np.asarray(found).any():
-        raise eqx.EquinoxRuntimeError(told[int(np.argmax(found))])
+        kind = FAILURES[int(np.argmax(found))]
+        raise eqx.EquinoxRuntimeError(f"{RESULTS[kind]} {_where(solution, kind)}".rstrip())
     return solution
+
+
+def _where(solution: Any, kind: RESULTS) -> str:
+    """When it failed first, by how much, and how to see the rest."""
+    if not isinstance(solution, Solution):
+        return in_words(solution, 0) if kind == RESULTS.unphysical else ""
+    failed = np.asarray(solution.result == kind)
+    ts = np.asarray(solution.ts)
+    first = int(np.flatnonzero(failed)[np.argmin(ts[failed])])
+    text = f"First at t = {ts[first]:.6g}, at {failed.sum()} of {ts.size} times"
+    before = ts[~np.asarray(solution.failed) & (ts < ts[first])]
+    text += f", the last sound one t = {before.max():.6g}." if before.size else "."
+    if kind in (RESULTS.unphysical, RESULTS.unresolved):
+        text = f"{text} {in_words(solution.ledger, first)}"
+    return f"{text} With `throw=False` all times are returned, and `result` says which failed."
 
 
 @eqx.filter_jit
@@ -253,11 +280,12 @@ def _failures(result: RESULTS) -> Array:
 
 
 def _result(verdict: Verdict) -> RESULTS:
-    def one(sound, physical, closed, converged, determined):
+    def one(reached, sound, physical, closed, converged, determined):
         result = RESULTS.where(determined, RESULTS.successful, RESULTS.undetermined_temperature)
         result = RESULTS.where(converged, result, RESULTS.unmatched)
         result = RESULTS.where(closed, result, RESULTS.unresolved)
         result = RESULTS.where(physical, result, RESULTS.unphysical)
-        return RESULTS.where(sound, result, RESULTS.not_finite)
+        result = RESULTS.where(sound, result, RESULTS.not_finite)
+        return RESULTS.where(reached, result, RESULTS.out_of_steps)
 
     return jax.vmap(one)(*verdict)

@@ -3,7 +3,8 @@
 import equinox as eqx
 import jax.numpy as jnp
 
-from entropax.ledger import AbstractFlows, flows, is_state, temperatures
+from entropax._precision import require_float64
+from entropax.ledger import AbstractFlows, flows, is_state
 from entropax.method import AbstractGKLS
 from entropax.method.base import open_system
 from entropax.model import OpenSystem
@@ -43,6 +44,7 @@ def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True)
         raise ValueError(
             f"`method` must be Davies(), Local(), Redfield() or Lindblad(), but is {method!r}."
         )
+    require_float64()
     known = open_system(method, model, ideal=True)
     if known.is_driven:
         named = ", ".join(known.protocols)
@@ -55,7 +57,7 @@ def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True)
 @eqx.filter_jit
 def _steady_state(model: OpenSystem, method: AbstractGKLS) -> SteadyState:
     state, found = method.stationary(model)
-    moment = flows(state, *temperatures(model))
+    moment = flows(state, *model.temperatures)
     result = RESULTS.where(is_state(moment), RESULTS.successful, RESULTS.unphysical)
     result = RESULTS.where(found.unique, result, RESULTS.not_unique)
     result = RESULTS.where(found.converged, result, RESULTS.not_converged)

@@ -162,7 +162,8 @@ def channels(known: Case) -> tuple[list[Transitions], tuple[jax.Array, jax.Array
         inside = vectors.conj().T @ operator @ vectors
         rates = np.vectorize(rate)(taken)
         arrays = map(jnp.asarray, (inside, taken, rates))
-        parts.append(Transitions(bath, *arrays, shift=None, particles=0))
+        ratio = jnp.asarray(BETAS[bath] * taken)
+        parts.append(Transitions(bath, *arrays, shift=None, particles=0, log_ratio=ratio))
     return parts, (jnp.asarray(energies), jnp.asarray(vectors))
 
 
@@ -189,4 +190,4 @@ def exchanging() -> MatrixGenerator:
         JumpDissipator(1, jnp.asarray([last]), jnp.array([0.7]), (1,)),
     ]
     bare = jnp.asarray(twin.qubits((1.0, 1.3)))
-    return MatrixGenerator(jnp.asarray(h), tuple(jumps), bare, jnp.asarray(h) - bare, 2)
+    return MatrixGenerator(jnp.asarray(h), tuple(jumps), bare, jnp.asarray(h) - bare, baths=2)

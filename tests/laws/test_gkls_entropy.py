@@ -8,7 +8,7 @@ from cases import ideal
 from cases.matrices import random_hermitian
 
 import entropax as ex
-from entropax.ledger import flows, temperatures
+from entropax.ledger import flows
 from entropax.ledger.gkls import Flows
 
 
@@ -36,7 +36,7 @@ def random_machines() -> Flows:
         method = ex.Davies()
         generator, start = method.generator(model), method._begin(model)
         state = method._state(model, generator, start, method._reference(generator))
-        return flows(state, *temperatures(model))
+        return flows(state, *model.temperatures)
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(5), 200))
 

@@ -40,6 +40,12 @@ from entropax._checks import check, check_against
         (lambda: _checks.require_count("steps", 0), "`steps` must be a positive integer, but is 0"),
         (lambda: _checks.require_count("steps", 2.0), r"positive integer, but is 2\.0"),
         (lambda: _checks.require_count("steps", True), "positive integer, but is True"),
+        (lambda: _checks.require_count("steps", np.int64(0)), "positive integer, but is .*0"),
+        (lambda: _checks.require_count("steps", np.float64(2.0)), "positive integer, but is .*2.0"),
+        (lambda: _checks.require_count("steps", np.True_), "positive integer, but is .*True"),
+        (lambda: _checks.require_key(0), r"`key` .* such as jax.random.key\(0\), but is 0"),
+        (lambda: _checks.require_key(None), r"such as jax.random.key\(0\), but is None"),
+        (lambda: _checks.require_key(np.arange(2)), r"such as jax.random.key\(0\), but is array"),
     ],
 )
 def test_bad_values_are_named(make: Callable[[], Any], message: str) -> None:
@@ -55,7 +61,38 @@ def test_what_is_right_comes_back_in_double_precision() -> None:
     rounded = np.array([[1.0, 2.0 + 1e-13j], [2.0, -1.0]])
     assert _checks.hermitian_matrix("h", rounded).dtype == jnp.complex128
     assert _checks.hermitian_matrix("h", np.zeros((0, 0))).shape == (0, 0)
-    _checks.require_count("steps", 1)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.int32, np.uint8])
+def test_counts_come_back_as_pythons_own(kind: type) -> None:
+    count = _checks.require_count("steps", kind(3))
+    assert (type(count), count) == (int, 3)
+    assert (type(_checks.whole(kind(3))), _checks.whole(kind(3))) == (int, 3)
+
+
+def test_only_integers_are_made_whole() -> None:
+    for value in (2.0, np.float64(2.0), "3", None, True):
+        assert _checks.whole(value) is value
+
+
+def test_keys_of_both_kinds_are_keys() -> None:
+    _checks.require_key(jax.random.key(0))
+    _checks.require_key(jax.random.split(jax.random.key(0), 3))
+    _checks.require_key(jax.random.PRNGKey(0))
+    jax.eval_shape(lambda key: _checks.require_key(key) or key, jax.random.key(0))
+
+
+@pytest.mark.misuse
+def test_what_is_qutips_is_told_how_to_come_in() -> None:
+    class Qobj:
+        """As QuTiP's: NumPy makes an array of it that holds no numbers."""
+
+    Qobj.__module__ = "qutip.core"
+    for make in (_checks.square_matrix, _checks.hermitian_matrix):
+        with pytest.raises(ValueError, match=r"`h` must be numbers, .*`from_qutip` turns it into"):
+            make("h", Qobj())
+    with pytest.raises(ValueError, match=r"must be numbers, but is '\[\]'\.$"):
+        _checks.square_matrix("h", "[]")
 
 
 def positive(x: Any) -> jax.Array:
@@ -90,12 +127,3 @@ def test_one_value_against_another() -> None:
     # what is known is compared while a program is traced, too
     with pytest.raises(ValueError, match="`high` must be above `low`"):
         jax.eval_shape(lambda x: x * above(one, two), 1.0)
-
-
-def test_a_module_is_a_pytree_and_a_function_is_known_by_identity() -> None:
-    module = eqx.nn.Lambda(jnp.sin)
-    assert _checks.as_pytree(module) is module
-    first, again, other = (_checks.as_pytree(f) for f in (jnp.sin, jnp.sin, jnp.cos))
-    assert jax.tree.structure(first) == jax.tree.structure(again) != jax.tree.structure(other)
-    assert jax.tree.leaves(first) == []
-    assert float(first(0.5)) == pytest.approx(np.sin(0.5))

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.kernels
 # One operation after the other each would be compiled alone: these are programs.
 mode_entropy = jax.jit(binary_entropy)
 mode_slope = jax.jit(jax.grad(binary_entropy))
+one_term = jax.jit(lambda p: shannon(jnp.array([p])))
 gaussian = jax.jit(jax.value_and_grad(gaussian_entropy))
 divergence = jax.jit(relative_entropy)
 mode_divergence = jax.jit(binary_relative_entropy)
@@ -49,6 +50,13 @@ def test_binary_entropy_against_mpmath() -> None:
     expected = [exact_binary_entropy(x) for x in n]
     # 1 - n is rounded: 1e-16 n is lost of n ln n
     np.testing.assert_allclose(mode_entropy(n), expected, rtol=2e-15, atol=4e-17)
+
+
+@pytest.mark.parametrize("n", [1e-20, 1e-300])
+def test_binary_entropy_of_nearly_nothing_keeps_its_digits(n: float) -> None:
+    """n (1 - ln n) to first order in n; of 1 - n nothing is left."""
+    assert float(mode_entropy(n)) == pytest.approx(n * (1.0 - np.log(n)), rel=1e-14)
+    assert float(one_term(n)) == pytest.approx(-n * np.log(n), rel=1e-14)
 
 
 def test_binary_entropy_at_the_edges_and_beyond() -> None:
@@ -235,6 +243,31 @@ def test_relative_entropy_to_a_cold_state() -> None:
     assert value == pytest.approx(0.0, abs=1e-14)
     assert slope == pytest.approx(0.0, abs=1e-13)
     assert abs(program(0.0)[1]) < 37
+
+
+@pytest.mark.parametrize("beta", [20.0, 50.0, 300.0])
+def test_relative_entropy_to_a_cold_gibbs_state(beta: float) -> None:
+    """Of what is wholly mixed, in the basis of energies: no small population is lost."""
+    gibbs = np.diag([1.0, np.exp(-beta)]) / (1.0 + np.exp(-beta))
+    expected = -np.log(2.0) + beta / 2.0 + np.log1p(np.exp(-beta))
+    assert float(divergence(np.eye(2) / 2, gibbs)) == pytest.approx(expected, rel=1e-14)
+    # with coherences of its own: their entropy is missing
+    tilted = np.array([[0.5, 0.3], [0.3, 0.5]])
+    entropy = -0.8 * np.log(0.8) - 0.2 * np.log(0.2)
+    assert float(divergence(tilted, gibbs)) == pytest.approx(
+        expected + np.log(2.0) - entropy, rel=1e-14
+    )
+    assert float(divergence(np.eye(2) / 2, np.diag([1.0, 0.0]))) == np.inf
+
+
+@pytest.mark.parametrize("turned", [0.0, 0.4])
+def test_relative_entropy_moves_with_its_reference(turned: float) -> None:
+    """Also where that is diagonal, and what it is moved by is not."""
+    vectors = np.array([[np.cos(turned), -np.sin(turned)], [np.sin(turned), np.cos(turned)]])
+    reference = vectors @ np.diag([0.8, 0.2]) @ vectors.T
+    state = np.array([[0.5, 0.3], [0.3, 0.5]])
+    along = np.array([[0.1, 0.4], [0.4, -0.1]])
+    check_derivative(relative_entropy, (state, reference), (along, along), step=1e-4)
 
 
 def exact_divergence(n: float, x: float) -> float:

@@ -16,6 +16,8 @@ class Account(NamedTuple):
     chemical_work: jax.Array
     heat: jax.Array
     entropy_production: jax.Array
+    system_energy: jax.Array
+    interaction_energy: jax.Array | None = None
 
 
 TS = jnp.array([0.0, 1.5, 2.0])
@@ -24,6 +26,7 @@ ACCOUNT = Account(
     chemical_work=jnp.array([0.0, 0.3, 0.4]),
     heat=jnp.array([[0.0, 0.0], [1.0, -0.4], [1.8, -0.1]]),
     entropy_production=jnp.array([0.0, 0.7, 0.9]),
+    system_energy=jnp.array([0.0, 0.4, 0.405]),
 )
 
 
@@ -42,6 +45,14 @@ def test_power_and_efficiency_are_of_the_last_period() -> None:
     efficiency = objectives.efficiency
     assert float(efficiency(solution())) == pytest.approx(0.2 / 0.8, rel=1e-14)
     assert float(efficiency(solution(), hot=(0, 1))) == pytest.approx(0.2 / 1.1, rel=1e-14)
+
+
+def test_a_cycle_that_is_not_closed_has_no_efficiency() -> None:
+    """Energy left in the system, or in what couples it, is neither work nor heat."""
+    moved = jnp.array([0.0, 0.0, 0.1])
+    for field in ("system_energy", "interaction_energy"):
+        with pytest.raises(RuntimeError, match="closed cycle"):
+            objectives.efficiency(solution(ACCOUNT._replace(**{field: moved})))
 
 
 @pytest.mark.misuse

@@ -39,6 +39,7 @@ def test_a_verdict_becomes_its_worst_result() -> None:
         "closed": ex.RESULTS.unresolved,
         "physical": ex.RESULTS.unphysical,
         "sound": ex.RESULTS.not_finite,
+        "reached": ex.RESULTS.out_of_steps,
     }
 
     def result(verdict: dict[str, bool]) -> ex.RESULTS:

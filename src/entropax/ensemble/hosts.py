@@ -28,10 +28,17 @@ class Share(NamedTuple):
 
 
 def found() -> Share:
-    """As the launcher says; alone where there is none."""
+    """As the launcher says; alone where there is none, or where it says but half."""
     for rank, size in _LAUNCHERS:
-        if rank in os.environ and size in os.environ:
-            return Share(int(os.environ[rank]), int(os.environ[size]))
+        mine, all_of_them = (os.environ.get(name, "").strip() for name in (rank, size))
+        if not mine or not all_of_them:
+            continue
+        if not (mine.isdigit() and all_of_them.isdigit() and int(mine) < int(all_of_them)):
+            raise ValueError(
+                f"`{rank}` and `{size}` in the environment must be the number of this process and "
+                f"how many there are, but are {mine!r} and {all_of_them!r}."
+            )
+        return Share(int(mine), int(all_of_them))
     return Share(0, 1)
 
 

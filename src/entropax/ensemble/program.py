@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from threadpoolctl import threadpool_limits
@@ -195,7 +196,15 @@ def _chunk(
     # `vmap` over a sharded axis may gather what LAPACK works on; here nothing can be exchanged
     mesh = jax.make_mesh((len(devices),), (_AXIS,), (AxisType.Auto,), devices=devices)
     everywhere, shared = PartitionSpec(), PartitionSpec(_AXIS)
+    # traced as the program of one device: lineax compares shapes together with their sharding, and
+    # finds those of its own making unlike those of an array inside `shard_map`
+    own = indices[: indices.shape[0] // len(devices)]
+    program, shapes = jax.make_jaxpr(share, return_shape=True)(arrays, own)
+
+    def traced(arrays: Task, indices: Array) -> list[Array]:
+        return jaxpr_as_fun(program)(*jax.tree.leaves((arrays, indices)))
+
     spread = jax.shard_map(
-        share, mesh=mesh, in_specs=(everywhere, shared), out_specs=shared, check_vma=False
+        traced, mesh=mesh, in_specs=(everywhere, shared), out_specs=shared, check_vma=False
     )
-    return spread(arrays, indices)
+    return jax.tree.unflatten(jax.tree.structure(shapes), spread(arrays, indices))

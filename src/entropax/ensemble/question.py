@@ -1,31 +1,46 @@
-"""What a run was asked, as plain data: to be written down, compared and told apart."""
+"""What a run was asked, as plain data: to be written down, compared and told apart.
 
+Two questions are one where their numbers agree to rounding, as another version of XLA leaves them,
+and their functions read alike, whatever Python compiles them to.
+"""
+
+import ast
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from entropax._functions import names
+
 Question = dict[str, Any]
 """Paths such as `model.couplings[0].strength` and the plain values found there."""
 
 _SMALL = 64
-"""Entries up to which an array is written out; of a larger one, its shape and its hash."""
+"""Entries up to which an array is written out; of a larger one, its shape and some sums of it."""
+
+_ROUNDING = 1e-10
+"""Numbers that agree to this, of the largest beside them, are one."""
+
+_OF_SUMS = 1e-13
+"""The same of sums over a large array, of the sum of all sizes."""
 
 
 def describe(value: Any, path: str) -> Question:
     """All that `value` is made of, in reading order, under paths that begin with `path`.
 
-    A function is told by its name, its code, its defaults, and what it closes over or reads of its
-    module; so are the functions it calls. Those of installed packages are told by their names.
+    A function is told by its name, its source, its defaults, and what it closes over or reads of
+    its module; so are the functions it calls. Those of installed packages are told by their names.
     """
     return _describe(value, path, ())
 
@@ -76,20 +91,15 @@ def _is_library(module: str | None) -> bool:
 
 def _parts(function: FunctionType) -> dict[str, Any]:
     code, known = function.__code__, function.__globals__
-    reads = {name: known[name] for name in _names(code) if name in known}
+    reads = {name: known[name] for name in names(code) if name in known}
     reads = {n: x for n, x in reads.items() if not isinstance(x, ModuleType | type)}
     return {
-        "code": _digest(_code(code)),
+        "source": _source(code),
         "defaults": function.__defaults__,
         "keyword_defaults": function.__kwdefaults__,
         "closes_over": [cell.cell_contents for cell in function.__closure__ or ()],
         "reads": reads,
     }
-
-
-def _names(code: CodeType) -> list[str]:
-    inner = [name for c in code.co_consts if isinstance(c, CodeType) for name in _names(c)]
-    return sorted({*code.co_names, *inner})
 
 
 def _join(
@@ -104,11 +114,48 @@ def differences(stored: Question, asked: Question) -> list[str]:
     """Lines that say where two questions differ."""
     lines: list[str] = []
     for path in stored | asked:
+        if path in stored and path in asked and _alike(stored[path], asked[path]):
+            continue
         here, there = (json.dumps(q[path]) if path in q else "nothing" for q in (stored, asked))
         if here != there:
             here, there = (x if len(x) <= 60 else f"{x[:57]}..." for x in (here, there))
             lines.append(f"{path}: {here} in the store, {there} asked")
     return lines
+
+
+def fingerprint(question: Question) -> str:
+    """A short name for a question, its numbers to eight digits."""
+    return _digest(json.dumps(_coarse(question), sort_keys=True).encode())
+
+
+def _coarse(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _coarse(x) for name, x in value.items()}
+    if isinstance(value, list):
+        return [_coarse(x) for x in value]
+    return f"{value:.7e}" if isinstance(value, float) else value
+
+
+def _alike(stored: Any, asked: Any) -> bool:
+    """Whether two plain values are one, numbers to rounding."""
+    if stored == asked:
+        return True
+    if isinstance(stored, dict) and isinstance(asked, dict) and stored.keys() == asked.keys():
+        if "sums" in stored:
+            here, there = (np.asarray(x["sums"]) for x in (stored, asked))
+            near = here.shape == there.shape and np.all(
+                np.abs(here - there) <= _OF_SUMS * np.abs(here[0])
+            )
+            return bool(near) and all(stored[n] == asked[n] for n in stored if n != "sums")
+        return all(_alike(stored[name], asked[name]) for name in stored)
+    try:
+        one, other = (np.asarray(x, dtype=float) for x in (stored, asked))
+    except (TypeError, ValueError):
+        return False
+    if one.shape != other.shape or isinstance(stored, str | bool):
+        return False
+    scale = np.max(np.abs(one), initial=0.0, where=np.isfinite(one))
+    return bool(np.allclose(one, other, rtol=0.0, atol=_ROUNDING * scale, equal_nan=True))
 
 
 def _plain(value: Any) -> Any:
@@ -122,13 +169,68 @@ def _plain(value: Any) -> Any:
         array = np.asarray(value)
         if array.size <= _SMALL and array.dtype.kind in "biuf":
             return array.tolist()
-        return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": _digest(array)}
+        told: dict[str, Any] = {"shape": list(array.shape), "dtype": str(array.dtype)}
+        if array.dtype.kind not in "fc":
+            return told | {"sha256": _digest(array)}
+        place = np.arange(1, array.size + 1)
+        weights = np.stack([np.cos(k * place**2) for k in (1.0, np.sqrt(2.0), np.sqrt(3.0))])
+        parts = [np.real(array), np.imag(array)] if array.dtype.kind == "c" else [array]
+        size = float(np.sum(np.abs(array)))
+        return told | {"sums": [size, *(float(w @ p.ravel()) for p in parts for w in weights)]}
     return _name(value)
 
 
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+def _source(code: CodeType) -> str:
+    """A digest of what a function reads like, without comments and layout.
+
+    Where there is no source, as of functions typed in, that of what Python made of it.
+    """
+    try:
+        lines, _ = inspect.findsource(code)
+        found = _functions("".join(lines))
+    except (OSError, SyntaxError, ValueError):
+        return "compiled " + _digest(_code(code))
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    own = [f for f in found if f.first == code.co_firstlineno and f.arguments == arguments]
+    if len(own) > 1:  # several on a line: the one that the code points into
+        places = {(line, column) for line, _, column, _ in code.co_positions() if column}
+        own = [f for f in own if any(f.begin <= place < f.end for place in places)] or own
+    if not own:
+        return "compiled " + _digest(_code(code))
+    return _digest("\n".join(f.text for f in own).encode())
+
+
+class _Function(NamedTuple):
+    """A function of a file: its first line, where it begins and ends, and its normal form."""
+
+    first: int
+    begin: tuple[int, int]
+    end: tuple[int, int]
+    arguments: tuple[str, ...]
+    text: str
+
+
+@functools.lru_cache(maxsize=32)
+def _functions(text: str) -> list[_Function]:
+    found = []
+    for node in ast.walk(ast.parse(textwrap.dedent(text))):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        decorators = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(d.lineno for d in decorators)])
+        given = node.args
+        names = tuple(a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs))
+        begin, end = (
+            (node.lineno, node.col_offset),
+            (node.end_lineno or 0, node.end_col_offset or 0),
+        )
+        found.append(_Function(first, begin, end, names, ast.unparse(node)))
+    return found
 
 
 def _code(code: CodeType) -> bytes:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from entropax._checks import Numbers, finite_array, require_count
+from entropax._checks import Numbers, finite_array, require_count, require_key
 from entropax._device import Device
 from entropax._versions import versions
 from entropax.ensemble.collect import Collected, Read
@@ -93,13 +92,13 @@ def ensemble(
     1 or where nothing is random, `StoreError` for a store that cannot be used as asked.
     """
     times, method = _checked(ts, method)
-    _require_key(key)
+    require_key(key)
     if not callable(model) and not draws_key(method):
         raise ValueError(
             "`model` must be a function of a key, or `method` one that draws (Schrodinger): "
             f"{type(model).__name__} by {type(method).__name__} is the same every time."
         )
-    require_count("samples", samples)
+    samples = require_count("samples", samples)
     _require_levels(quantiles)
     draws: AbstractDraws
     if callable(model):
@@ -146,7 +145,7 @@ def scan(
     """
     times, method = _checked(ts, method)
     if key is not None:
-        _require_key(key)
+        require_key(key)
     models, samples = _batched(models)
     draws = _listed(models, samples, method, key, times)
     task = Task(draws, times, save)
@@ -213,10 +212,8 @@ def _job(
     chosen = tuple(jax.local_devices() if devices is None else devices)
     if not chosen:
         raise ValueError("`devices` must be at least one device, but is empty.")
-    chunk = _CHUNK * len(chosen) if chunk is None else chunk
-    require_count("chunk", chunk)
-    if batch is not None:
-        require_count("batch", batch)
+    chunk = require_count("chunk", _CHUNK * len(chosen) if chunk is None else chunk)
+    batch = None if batch is None else require_count("batch", batch)
     question = question | describe(task.ts, "ts") | describe(task.save, "save")
     manifest = Manifest(
         kind,
@@ -247,8 +244,7 @@ def _work(
     with contextlib.ExitStack() as stack:
         if store is not None:
             stack.enter_context(store.claimed(first, last))
-        shown = progress and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-        show = stack.enter_context(bar("draws", last - first, shown=shown))
+        show = stack.enter_context(bar("draws", last - first, shown=progress))
         stopping = stack.enter_context(_finishing_first(enabled=store is not None))
         for start, stop in spans:
             draws = None if store is None else store.chunk(start, stop)
@@ -339,12 +335,6 @@ def _require_levels(quantiles: Sequence[float]) -> None:
     for level in quantiles:
         if not 0.0 <= level <= 1.0:
             raise ValueError(f"`quantiles` must be levels between 0 and 1, but hold {level}.")
-
-
-def _require_key(key: object) -> None:
-    dtype = getattr(key, "dtype", None)
-    if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
-        raise ValueError(f"`key` must be a key, such as jax.random.key(0), but is {key!r}.")
 
 
 def _coordinates(given: Mapping[str, Numbers], samples: int, task: Task) -> dict[str, list[float]]:

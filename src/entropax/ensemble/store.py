@@ -18,9 +18,9 @@ from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 
-from entropax.ensemble.question import Question, differences
+from entropax.ensemble.question import Question, differences, fingerprint
 
-FORMAT = 1
+FORMAT = 2
 """Of the layout; a store of a newer one is refused."""
 
 _MANIFEST, _LOCK, _CHUNKS = "manifest.json", "lock", "chunks"
@@ -30,6 +30,9 @@ Draws = dict[str, np.ndarray]
 """Arrays by name, draws along the first axis of each; `FAILED` is one of them."""
 
 FAILED = "failed"
+
+_ANSWERS = "answers"
+"""In each file of draws: which question they answer."""
 
 
 class StoreError(Exception):
@@ -53,12 +56,42 @@ class Manifest(NamedTuple):
     versions: dict[str, str]
     coordinates: dict[str, list[float]]
 
+    @property
+    def answers(self) -> str:
+        """A short name for what was asked, which each file of draws carries."""
+        return fingerprint({"kind": self.kind} | self.question)
+
+    def faults(self) -> list[str]:
+        """What is not as it must be."""
+        rules = {
+            "kind": self.kind in ("ensemble", "scan"),
+            "ledger": isinstance(self.ledger, str),
+            "ts": _is_numbers(self.ts),
+            "chunk": _is_count(self.chunk),
+            "samples": _is_count(self.samples),
+            "question": isinstance(self.question, dict),
+            "versions": isinstance(self.versions, dict),
+            "coordinates": isinstance(self.coordinates, dict)
+            and all(map(_is_numbers, self.coordinates.values())),
+        }
+        return [name for name, holds in rules.items() if not holds]
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(x, int | float) for x in value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
 
 class Store:
     """One folder. Several processes may write to it, each to its own range of draws."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
+        self._answers: str | None = None
+        self._form: dict[str, tuple[Any, ...]] | None = None
 
     def manifest(self) -> Manifest | None:
         """What is stored here, None in a folder that is empty or not there."""
@@ -80,9 +113,13 @@ class Store:
                 "read it with a newer entropax."
             )
         try:
-            return Manifest(**{name: found[name] for name in Manifest._fields})
+            manifest = Manifest(**{name: found[name] for name in Manifest._fields})
         except KeyError as error:
             raise StoreError(f"{none} is none: {error} is missing.") from error
+        if faults := manifest.faults():
+            raise StoreError(f"{none} is damaged: `{faults[0]}` is {found[faults[0]]!r}.")
+        self._answers = manifest.answers if layout > 1 else None
+        return manifest
 
     def _entries(self) -> list[Path]:
         return list(self.folder.iterdir()) if self.folder.is_dir() else []
@@ -95,6 +132,7 @@ class Store:
         """
         found = self.manifest()
         if found is None:
+            self._require_answers(asked)
             with self._writing("make the store"):
                 (self.folder / _CHUNKS).mkdir(parents=True, exist_ok=True)
                 self._write_manifest(asked, replace=False)
@@ -121,6 +159,20 @@ class Store:
                 self._write_manifest(found, replace=True)
         return found
 
+    def _require_answers(self, asked: Manifest) -> None:
+        """Draws whose manifest is lost are taken for what they say they are, or not at all."""
+        for path in sorted((self.folder / _CHUNKS).glob("*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    own = str(file[_ANSWERS]) if _ANSWERS in file.files else "nothing"
+            except _UNREADABLE as error:
+                own = f"nothing that can be read ({error})"
+            if own != asked.answers:
+                raise StoreError(
+                    f"{self.folder} has draws and no {_MANIFEST}, and {path.name} does not answer "
+                    "what is asked: take another folder, or put the manifest back."
+                )
+
     def chunk(self, start: int, stop: int) -> Draws | None:
         """Draws [start, stop), None where they are not all here; a damaged file is named."""
         found = self.begun_chunk(start, stop)
@@ -132,12 +184,29 @@ class Store:
             count = min(last, stop) - start
             try:
                 with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                    return {name: _cut(file[name], count) for name in file.files}
+                    arrays = {name: file[name] for name in file.files}
+                draws = self._checked(path, arrays)
+                return {name: _cut(x, count) for name, x in draws.items()}
             except FileNotFoundError:  # a longer one has just taken its place
                 continue
             except _UNREADABLE as error:
                 warnings.warn(f"{path} is damaged ({error}): its draws are not done.", stacklevel=3)
         return None
+
+    def _checked(self, path: Path, arrays: Draws) -> Draws:
+        """The draws of a file, which must answer what is asked and look like the others."""
+        own = str(arrays.pop(_ANSWERS, ""))
+        if self._answers is not None and own != self._answers:
+            raise StoreError(f"{path} answers another question than {self.folder / _MANIFEST}.")
+        form = {name: (x.shape[1:], x.dtype.kind) for name, x in arrays.items()}
+        self._form = self._form or form
+        if FAILED not in form or form != self._form:
+            odd = sorted(dict(form.items() ^ self._form.items())) or [FAILED]
+            raise StoreError(
+                f"{path} does not look like the other draws: `{odd[0]}` is missing there, is more, "
+                "or has another shape."
+            )
+        return arrays
 
     def reader(self, start: int, stop: int) -> Callable[[str], np.ndarray]:
         """Reads one array of a chunk that is here."""
@@ -160,8 +229,10 @@ class Store:
         """Keep draws [start, stop)."""
         path = self.folder / _CHUNKS / f"{start:09d}-{stop:09d}.npz"
         with self._writing(f"write draws {start} to {stop}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            named = draws if self._answers is None else draws | {_ANSWERS: np.array(self._answers)}
             with _durable(path) as file:
-                np.savez(file, **cast(dict[str, Any], draws))
+                np.savez(file, **cast(dict[str, Any], named))
             for other, _ in self._files(start):  # shorter, or damaged
                 if other != path:
                     other.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from entropax.equilibrium.canonical import (
     Canonical as Canonical,
     match_canonical as match_canonical,
 )
-from entropax.equilibrium.distribution import fermi as fermi, log_odds as log_odds
+from entropax.equilibrium.distribution import Fermi as Fermi, fermi as fermi, log_odds as log_odds
 from entropax.equilibrium.grand import (
     Equilibrium as Equilibrium,
     match as match,
@@ -20,5 +20,6 @@ from entropax.equilibrium.energies import (
     ergotropy as ergotropy,
     free_energy as free_energy,
     gibbs_state as gibbs_state,
+    over_temperature as over_temperature,
     per_beta as per_beta,
 )

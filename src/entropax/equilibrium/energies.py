@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, ArrayLike, Float, Inexact
 
 from entropax.entropy import von_neumann
 from entropax.linalg import Exponential, eigenvalues, matfn, modes
@@ -53,6 +53,16 @@ def per_beta(entropy: Float[Array, "..."], beta: Float[Array, "..."]) -> Float[A
     """S/beta, elementwise; 0 where S is 0 at infinite temperature too."""
     open_ended = (entropy == 0) & (beta == 0)
     return entropy / jnp.where(open_ended, 1.0, beta)
+
+
+def over_temperature(
+    beta: Float[Array, "..."], energy: Float[Array, "*shape"], rounding: ArrayLike
+) -> Float[Array, "*shape"]:
+    """beta E elementwise; at zero temperature 0 where at most `rounding` flows, else infinite."""
+    cold = jnp.isinf(beta)
+    still = jnp.abs(energy) <= rounding
+    frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))
+    return jnp.where(cold, frozen, jnp.where(cold, 0.0, beta) * energy)
 
 
 def ergotropy(state: Inexact[Array, "d d"], hamiltonian: Inexact[Array, "d d"]) -> Float[Array, ""]:

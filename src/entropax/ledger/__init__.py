@@ -2,6 +2,7 @@
 
 from entropax.ledger.base import (
     Verdict as Verdict,
+    in_words as in_words,
     judge as judge,
     measure as measure,
     reference as reference,
@@ -18,7 +19,6 @@ from entropax.ledger.gkls import (
     GKLSLedger as GKLSLedger,
     flows as flows,
     is_state as is_state,
-    temperatures as temperatures,
 )
 from entropax.ledger.identities import (
     NAMES as NAMES,

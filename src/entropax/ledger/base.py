@@ -7,25 +7,15 @@ import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float
-
-
-def over_temperature(
-    beta: Float[Array, "..."], energy: Float[Array, "*shape"], rounding: ArrayLike
-) -> Float[Array, "*shape"]:
-    """beta E elementwise; at zero temperature 0 where at most `rounding` flows, else infinite."""
-    cold = jnp.isinf(beta)
-    still = jnp.abs(energy) <= rounding
-    frozen = jnp.where(still, 0.0, beta * jnp.sign(energy))
-    return jnp.where(cold, frozen, jnp.where(cold, 0.0, beta) * energy)
+from jaxtyping import Array, Bool
 
 
 class Verdict(NamedTuple):
-    """One entry a time: finite numbers; probabilities that are some; a first law that closes;
-    states that were looked for found; temperatures unique.
+    """One entry a time: reached by the integrator; finite numbers; probabilities that are some; a
+    first law that closes; states that were looked for found; temperatures unique.
     """
 
+    reached: Bool[Array, " times"]
     sound: Bool[Array, " times"]
     physical: Bool[Array, " times"]
     closed: Bool[Array, " times"]
@@ -55,3 +45,10 @@ def settle(reference: eqx.Module, measured: Any) -> eqx.Module:
 def judge(reference: eqx.Module, measured: Any, ledger: Any) -> Verdict:
     """Whether the measurements of all times can be relied on."""
     raise NotImplementedError
+
+
+@functools.singledispatch
+def in_words(ledger: Any, index: int) -> str:
+    """What there is to say of a time that failed, with numbers: a sentence, or nothing."""
+    del ledger, index
+    return ""

@@ -7,13 +7,14 @@ measurements of all times and of the start make the ledger (`settle`).
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from entropax._batching import each
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
-from entropax.ledger.base import Verdict, judge, measure, reference, settle
+from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
 from entropax.linalg import arrowhead_eigenvalues, careful_sum, masked_inverse, modes
 from entropax.method import AbstractFermionState
 from entropax.model import FermionNetwork, Junction
@@ -162,13 +163,15 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
         given = [None] * len(parts)
         if model.beta is not None and model.mu is not None:
             given = list(zip(model.beta, model.mu, strict=True))
+    own = initial.bath_energies(energies)
+    given_n = list(map(_with_energy, initial.occupations, energies, own))
     equilibria = tuple(
         match_occupations(e, n) if thermal_start is None else thermal(e, *thermal_start)
-        for e, n, thermal_start in zip(energies, initial.occupations, given, strict=True)
+        for e, n, thermal_start in zip(energies, given_n, given, strict=True)
     )
     baths = [
-        _of_a_bath(e, n, now, now.log_odds)
-        for e, n, now in zip(energies, initial.occupations, equilibria, strict=True)
+        _of_a_bath(n, given, energy, now, now.log_odds)
+        for n, given, energy, now in zip(initial.occupations, given_n, own, equilibria, strict=True)
     ]
     start = _measure(initial, baths)
     return Reference(energies, equilibria, start, initial.joint_entropy(), jnp.asarray(size))
@@ -176,11 +179,25 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
 
 @measure.register
 def _measure_state(reference: Reference, state: AbstractFermionState) -> Measurement:
-    def bath(energies: Array, n: Array, odds_before: Array) -> dict[str, Array]:
-        return _of_a_bath(energies, n, match_occupations(energies, n), odds_before)
+    def bath(energies: Array, n: Array, energy: Array, odds_before: Array) -> dict[str, Array]:
+        given = _with_energy(n, energies, energy)
+        now = match_occupations(energies, given)
+        return _of_a_bath(n, given, energy, now, odds_before)
 
     before = [equilibrium.log_odds for equilibrium in reference.equilibria]
-    return _measure(state, each(bath, reference.energies, state.occupations, before))
+    own = state.bath_energies(reference.energies)
+    return _measure(state, each(bath, reference.energies, state.occupations, own, before))
+
+
+def _with_energy(
+    n: Float[Array, " k"], energies: Float[Array, " k"], energy: Float[Array, ""]
+) -> Float[Array, " k"]:
+    """The same occupations, whose derivatives have those of `energy`, and of the number."""
+    away = jax.lax.stop_gradient(energies - jnp.mean(energies))
+    size = jnp.sum(away**2)
+    missing = energy - energies @ n
+    missing = missing - jax.lax.stop_gradient(missing)
+    return n + away * jnp.where(size > 0, missing / jnp.where(size > 0, size, 1.0), 0.0)
 
 
 def _measure(state: AbstractFermionState, baths: Sequence[dict[str, Array]]) -> Measurement:
@@ -196,16 +213,20 @@ def _measure(state: AbstractFermionState, baths: Sequence[dict[str, Array]]) -> 
     )
 
 
-def _of_a_bath(energies: Array, n: Array, now: Equilibrium, odds_before: Array) -> dict[str, Array]:
-    """What a `Measurement` holds of one bath with occupations n."""
+def _of_a_bath(
+    n: Array, given: Array, energy: Array, now: Equilibrium, odds_before: Array
+) -> dict[str, Array]:
+    """What a `Measurement` holds of one bath with occupations n; `given`: those with its energy."""
+    odds = jax.lax.stop_gradient(now.log_odds)
+    beside = jnp.where(jnp.isfinite(odds), odds, 0.0) @ (given - n)
     return {
         "mode_entropy": jnp.sum(binary_entropy(n)),
-        "energy": careful_sum(energies * n),
+        "energy": energy,
         "particles": careful_sum(n),
         "beta": now.beta,
         "mu": now.mu,
         "thermal_entropy": now.entropy,
-        "athermality": jnp.sum(binary_relative_entropy(n, now.log_odds)),
+        "athermality": jnp.sum(binary_relative_entropy(n, now.log_odds)) + beside,
         "moved": jnp.sum(binary_relative_entropy(now.occupations, odds_before)),
         "determined": now.determined,
         "converged": now.converged,
@@ -288,12 +309,19 @@ def _judge(reference: Reference, state: Measurement, ledger: FermionLedger) -> V
     rounding = _ROUNDING * reference.size
     closed = ~(jnp.abs(gap) > _NEGLIGIBLE * moved + rounding)
     return Verdict(
+        good,
         sound,
         good,
         closed,
         jnp.all(state.converged & reference.start.converged, axis=-1),
         jnp.all(state.determined, axis=-1),
     )
+
+
+@in_words.register
+def _in_words(ledger: FermionLedger, index: int) -> str:
+    total, work = ledger.total_energy[index], ledger.work[index]
+    return f"There `total_energy` is {float(total):.6g} and `work` {float(work):.6g}."
 
 
 @eqx.filter_jit

@@ -8,8 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax.entropy import von_neumann
-from entropax.equilibrium import ergotropy, expectation, free_energy, per_beta
-from entropax.ledger.base import Verdict, judge, measure, over_temperature, reference, settle
+from entropax.equilibrium import (
+    ergotropy,
+    expectation,
+    free_energy,
+    over_temperature,
+    per_beta,
+)
+from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
 from entropax.linalg import Logarithm, Spectrum, matfn, modes
 from entropax.method.frequencies import alike
 from entropax.method.states import SystemState
@@ -121,18 +127,13 @@ class Measured(eqx.Module):
 
 @reference.register
 def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
-    beta, mu = temperatures(model)
+    beta, mu = model.temperatures
     start = _Beginning(
         expectation(initial.hamiltonian, initial.state),
         von_neumann(initial.state),
         jnp.ptp(modes(initial.hamiltonian)[0]),
     )
     return GKLSReference(beta, mu, start)
-
-
-def temperatures(model: OpenSystem) -> tuple[Float[Array, " baths"], Float[Array, " baths"]]:
-    """Inverse temperatures and chemical potentials of ideal baths."""
-    return jnp.stack([b.beta for b in model.baths]), jnp.stack([b.mu for b in model.baths])
 
 
 @measure.register
@@ -150,10 +151,13 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
     width = jnp.ptp(modes(at.hamiltonian)[0])
     carried = over_temperature(beta, heat, _STILL * width * at.speed)
     entropy_rates = -jax.vmap(lambda d: expectation(log, d))(at.dissipated)
-    total = jnp.sum(entropy_rates - carried)
+    rates = entropy_rates - carried
+    if at.production is not None:
+        rates = jnp.where(jnp.isnan(at.production), rates, at.production)
+    total = jnp.sum(rates)
     nonadiabatic = housekeeping = None
-    if at.stationary is not None:
-        nonadiabatic = expectation(_log_or_nan(at.stationary) - log, at.rate)
+    if at.log_stationary is not None:
+        nonadiabatic = expectation(at.log_stationary - log, at.rate)
         housekeeping = total - nonadiabatic
     population = coherence = None
     if at.secular:
@@ -174,7 +178,7 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
         chemical_power=mu @ at.particle_current,
         entropy_rate=jnp.sum(entropy_rates),
         entropy_production_rate=total,
-        entropy_production_rates=entropy_rates - carried,
+        entropy_production_rates=rates,
         nonadiabatic_rate=nonadiabatic,
         housekeeping_rate=housekeeping,
         population_rate=population,
@@ -188,12 +192,6 @@ def _dephased(state: Inexact[Array, "d d"], spectrum: Spectrum) -> Inexact[Array
     r"""$\sum_\epsilon P_\epsilon \rho P_\epsilon$, between eigenstates."""
     energies, vectors = spectrum
     return jnp.where(alike(energies), vectors.conj().T @ state @ vectors, 0.0)
-
-
-def _log_or_nan(state: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
-    """ln pi; NaN where pi is no state, of Redfield equations."""
-    lowest = jax.lax.stop_gradient(jnp.min(modes(state)[0]))
-    return jnp.where(lowest > -_NEGLIGIBLE, matfn(Logarithm(), state), jnp.nan)
 
 
 @settle.register
@@ -228,7 +226,22 @@ def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Ver
     scale = scale + jnp.max(jnp.abs(ledger.heat), initial=0.0)
     closed = ~(jnp.abs(ledger.residual) > _NEGLIGIBLE * jnp.maximum(scale, 1e-300))
     good = jnp.ones_like(sound)
-    return Verdict(sound, physical, closed, good, good)
+    # a solver that gives up leaves infinities
+    reached = ~(jnp.any(jnp.isinf(found.energy), axis=1) | jnp.isinf(found.work))
+    return Verdict(reached, sound, physical, closed, good, good)
+
+
+@in_words.register
+def _in_words(ledger: AbstractFlows, index: int) -> str:
+    lowest, trace = ledger.lowest_population, jnp.trace(ledger.state, axis1=-2, axis2=-1).real
+    if lowest.ndim:
+        lowest, trace = lowest[index], trace[index]
+    text = (
+        f"There `lowest_population` is {float(lowest):.3g} and the trace 1{float(trace) - 1:+.1e}"
+    )
+    if isinstance(ledger, GKLSLedger):
+        text += f"; the first law's `residual` is {float(ledger.residual[index]):.3g}"
+    return f"{text}."
 
 
 def is_state(flows: AbstractFlows) -> Array:

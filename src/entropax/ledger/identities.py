@@ -411,6 +411,12 @@ def identities(
     Raises `ValueError` for an identity asked for by name whose premise does not hold, and says
     what it needs; and for a solution that does not begin at time 0.
     """
+    if not isinstance(getattr(solution, "ledger", None), WindowLedger):
+        found = type(getattr(solution, "ledger", solution)).__name__
+        raise ValueError(
+            f"`solution` must be of a model with window baths, whose identities these are, but "
+            f"holds a {found}."
+        )
     ts = np.asarray(solution.ts)
     if ts.shape[0] == 0 or ts[0] != 0.0:
         raise ValueError(f"`solution` must begin at time 0, but has times {ts}.")

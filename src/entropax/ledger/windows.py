@@ -18,8 +18,8 @@ from entropax.entropy import (
     total_correlation,
     von_neumann,
 )
-from entropax.equilibrium import Canonical, match_canonical
-from entropax.ledger.base import Verdict, judge, measure, over_temperature, reference, settle
+from entropax.equilibrium import Canonical, match_canonical, over_temperature
+from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
 from entropax.method.states import Observed, WindowState
 from entropax.model import OpenSystem, Product
 
@@ -201,7 +201,15 @@ def _judge(reference: WindowReference, state: WindowState, ledger: WindowLedger)
     # of one window alone nothing has a temperature: no news at any time
     several = [i for i, bath in enumerate(reference.model.baths) if bath.windows > 1]
     determined = jnp.all(ledger.determined[:, several], axis=-1) if several else good
-    return Verdict(sound, physical, closed, good, determined)
+    reached = ~jnp.any(jnp.isinf(state.energy), axis=1)  # a solver that gives up leaves infinities
+    return Verdict(reached, sound, physical, closed, good, determined)
+
+
+@in_words.register
+def _in_words(ledger: WindowLedger, index: int) -> str:
+    joint = ledger.joint[index]
+    lowest, total = float(jnp.min(joint)), float(jnp.sum(joint))
+    return f"There the lowest entry of `joint` is {lowest:.3g} and their sum 1{total - 1:+.1e}."
 
 
 @settle.register

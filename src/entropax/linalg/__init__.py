@@ -22,12 +22,19 @@ from entropax.linalg.functions import (
     ShannonTerm as ShannonTerm,
     SpectralFunction as SpectralFunction,
 )
+from entropax.linalg.guards import with_slope_of as with_slope_of
 from entropax.linalg.hermitian import from_real as from_real, to_real as to_real
 from entropax.linalg.masked import masked_inverse as masked_inverse
 from entropax.linalg.products import product as product
+from entropax.linalg.rate_equation import (
+    RateEquation as RateEquation,
+    RateSteady as RateSteady,
+    steady_rates as steady_rates,
+)
 from entropax.linalg.spectral import (
     Spectrum as Spectrum,
     eigh as eigh,
+    held_spectrum as held_spectrum,
     matfn as matfn,
     matfn_times as matfn_times,
     modes as modes,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from entropax._precision import EPS, TINY
+from entropax._precision import EPS, TINY, require_float64
 
 # Occupations and probabilities closer than this to an end of their interval cannot be told from
 # it in float64: the slope of an entropy is finite there, ln(1/ROUNDING) ~ 37.
@@ -33,6 +33,7 @@ class SpectralFunction(eqx.Module):
         """f', again a spectral function."""
 
     def __call__(self, x: Float[Array, "*shape"]) -> Inexact[Array, "*shape"]:
+        require_float64()
         return _apply(self, x)
 
     def divided_difference(
@@ -125,14 +126,19 @@ class Exponential(SpectralFunction):
     def divided_difference(
         self, x: Float[Array, "*shape"], y: Float[Array, "*shape"]
     ) -> Inexact[Array, "*shape"]:
-        """factor * scale * exp(scale (x+y)/2) * sinh(h)/h with h = scale (x-y)/2."""
+        """factor * scale * exp(scale (x+y)/2) * sinh(h)/h with h = scale (x-y)/2.
+
+        Where h is not small, as exp of the larger exponent times (1 - exp(-2h))/2h: no overflow.
+        """
+        slope = self.derivative()
         h = 0.5 * self.scale * (x - y)
         small = jnp.abs(h) < 1e-2
-        safe = jnp.where(small, 1.0, h)
         square = h * h
         series = 1.0 + square / 6.0 * (1.0 + square / 20.0 * (1.0 + square / 42.0))
-        ratio = jnp.where(small, series, jnp.sinh(safe) / safe)
-        return self.derivative()(0.5 * (x + y)) * ratio
+        ahead = jnp.real(h) >= 0
+        twice = jnp.where(small, 1.0, 2.0 * jnp.where(ahead, h, -h))
+        far = slope(jnp.where(ahead, x, y)) * -jnp.expm1(-twice) / twice
+        return jnp.where(small, slope(0.5 * (x + y)) * jnp.where(small, series, 1.0), far)
 
 
 class BinaryEntropy(SpectralFunction):
@@ -140,7 +146,8 @@ class BinaryEntropy(SpectralFunction):
 
     def value(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         n = jnp.clip(x, 0.0, 1.0)
-        return -_xlogx(n) - _xlogx(1.0 - n)
+        # not 1 - n, in which an n below rounding would be lost
+        return -_xlogx(n) - (1.0 - n) * jnp.log1p(-jnp.where(n == 1, 0.0, n))
 
     def derivative(self) -> "LogOdds":
         return LogOdds()

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from entropax._precision import require_float64
 from entropax.linalg.eigenvalues import eigenvalues
 from entropax.linalg.functions import Elementwise, SpectralFunction, is_perturbed
 from entropax.linalg.guards import forbid_derivative
@@ -24,13 +25,21 @@ Spectrum = tuple[Float[Array, " _"], Inexact[Array, "_ _"]]
 _TWICE = "third derivatives of `matfn` are not available"
 
 
-def eigh(matrix: Inexact[Array, "n n"]) -> Spectrum:
+def held_spectrum(matrix: Inexact[Array, "n n"]) -> Spectrum:
     """Eigenvalues and eigenvectors of a Hermitian matrix, as constants (no derivative).
 
-    Hand the result to `matfn` as `spectrum` to reuse one diagonalisation for many functions.
+    Handed to `matfn` as `spectrum`, whose derivatives are those by the matrix.
     """
     values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(matrix))
     return values, vectors
+
+
+def eigh(matrix: Inexact[Array, "n n"]) -> Spectrum:
+    """Eigenvalues and eigenvectors of a Hermitian matrix, with the derivatives of `modes`.
+
+    Hand the result to `matfn` as `spectrum` to reuse one diagonalisation for many functions.
+    """
+    return modes(matrix)
 
 
 def matfn(
@@ -80,6 +89,7 @@ def trace_fn(
 
 
 def _as_spectral(fn: SpectralFunction | Callable[[Array], Array]) -> SpectralFunction:
+    require_float64()
     return fn if isinstance(fn, SpectralFunction) else Elementwise(fn)
 
 
@@ -108,7 +118,7 @@ def _parameter_change(make: Callable[[SpectralFunction], Array], fn: Any, dfn: A
 
 @eqx.filter_custom_jvp
 def _matfn(fn: SpectralFunction, matrix: Array, spectrum: Spectrum | None) -> Array:
-    values, vectors = eigh(matrix) if spectrum is None else spectrum
+    values, vectors = held_spectrum(matrix) if spectrum is None else spectrum
     return (vectors * fn(values)[None, :]) @ vectors.conj().T
 
 
@@ -116,7 +126,7 @@ def _matfn(fn: SpectralFunction, matrix: Array, spectrum: Spectrum | None) -> Ar
 def _matfn_jvp(primals, tangents):
     fn, matrix, spectrum = primals
     dfn, dmatrix, _ = tangents
-    spectrum = eigh(matrix) if spectrum is None else spectrum
+    spectrum = held_spectrum(matrix) if spectrum is None else spectrum
     out = _matfn(fn, matrix, spectrum)
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:
@@ -130,7 +140,7 @@ def _matfn_jvp(primals, tangents):
 def _matfn_times(
     fn: SpectralFunction, matrix: Array, vector: Array, spectrum: Spectrum | None
 ) -> Array:
-    values, vectors = eigh(matrix) if spectrum is None else spectrum
+    values, vectors = held_spectrum(matrix) if spectrum is None else spectrum
     scaled = fn(values).reshape(-1, *[1] * (vector.ndim - 1))
     return _product(vectors, scaled * _product(vectors.conj().T, vector))
 
@@ -139,7 +149,7 @@ def _matfn_times(
 def _matfn_times_jvp(primals, tangents):
     fn, matrix, vector, spectrum = primals
     dfn, dmatrix, dvector, _ = tangents
-    spectrum = eigh(matrix) if spectrum is None else spectrum
+    spectrum = held_spectrum(matrix) if spectrum is None else spectrum
     out = _matfn_times(fn, matrix, vector, spectrum)
     tangent = jnp.zeros_like(out)
     if dvector is not None:
@@ -272,7 +282,7 @@ def _trace_fn(fn: SpectralFunction, matrix: Array) -> Array:
 def _trace_fn_jvp(primals, tangents):
     fn, matrix = primals
     dfn, dmatrix = tangents
-    spectrum = eigh(matrix)
+    spectrum = held_spectrum(matrix)
     out = jnp.sum(fn(spectrum[0]))
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:

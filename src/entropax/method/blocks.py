@@ -13,6 +13,7 @@ from entropax.method.generators import (
     Preconditioner,
     smooth_inverse,
 )
+from entropax.method.populations import Populations
 from entropax.method.symmetry import Blocks
 
 
@@ -30,12 +31,14 @@ class BlockGenerator(AbstractGenerator):
     decays: tuple[tuple[Inexact[Array, "_ _"], ...], ...]
     rates: tuple[Float[Array, ""], ...]
     operators: tuple[Inexact[Array, "_ _"], ...]
+    populations: Populations | None
     moves: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
     members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
 
     def __init__(self, whole: MatrixGenerator, blocks: Blocks):
         self.whole, self.members, self.baths = whole, blocks.members, whole.baths
+        self.populations = whole.populations
         index = [np.ix_(block, block) for block in self.members]
         self.hamiltonians = tuple(whole.hamiltonian[place] for place in index)
         decays = [[jnp.zeros(h.shape) for h in self.hamiltonians] for _ in range(whole.baths)]

@@ -14,6 +14,7 @@ from entropax.method.dissipators import given_jumps, lamb_shift, secular_dissipa
 from entropax.method.frequencies import alike, total_spectrum
 from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
 from entropax.method.gkls import LARGEST, AbstractGKLS, require_global
+from entropax.method.populations import populations_of
 from entropax.method.premises import certainly_apart, samples
 from entropax.method.rates import Transitions, transitions
 from entropax.model import OpenSystem
@@ -29,9 +30,9 @@ class Davies(AbstractGKLS):
        A_\omega = \sum_{\epsilon_j-\epsilon_i=\omega} |i\rangle\langle i|A|j\rangle\langle j| $$
 
     between eigenstates of $H_S(t)$, those of the moment where it is driven (slow driving:
-    Albash et al. 2012). Frequencies that agree to 1e-9 of the spectrum's width are one, so levels
-    and transitions may be degenerate; nearly degenerate ones are what the secular step is wrong
-    for (`audit` names them).
+    Albash et al. 2012). Frequencies that agree to rounding are one, so levels and transitions may
+    be degenerate; nearly degenerate ones are what the secular step is wrong for (`audit` names
+    them).
 
     **Arguments:**
 
@@ -107,11 +108,10 @@ class Davies(AbstractGKLS):
     def generator(self, model: OpenSystem) -> AbstractGenerator:
         spectrum = total_spectrum(model)
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
-        baths = len(model.baths)
+        populations = populations_of(model, spectrum, parts)
         if self.pairs is not None:
-            return SectorGenerator(
-                parts, _require_closed(parts, spectrum, self.pairs), self.pairs, baths
-            )
+            closed = _require_closed(parts, spectrum, self.pairs)
+            return SectorGenerator(parts, closed, self.pairs, populations)
         energies, vectors = spectrum
         total = model.total_hamiltonian()
         shifted = total
@@ -123,7 +123,8 @@ class Davies(AbstractGKLS):
             dissipators=(*secular_dissipators(parts, spectrum), *given_jumps(model)),
             heat_operator=total,
             boundary_operator=None,
-            baths=baths,
+            populations=populations,
+            baths=len(model.baths),
         )
 
 

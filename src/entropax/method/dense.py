@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from entropax.linalg import Exponential, eigh, matfn, modes
+from entropax.linalg import Exponential, held_spectrum, matfn, modes
 from entropax.method.states import DenseState
 from entropax.model import FermionNetwork
 
@@ -42,6 +42,7 @@ class DenseView(eqx.Module):
             interaction_energy=jnp.sum(flow) - sum(own),
             work=work,
             correlation=correlation,
+            traces=tuple(own[1:]),
             baths=network.baths,
         )
 
@@ -60,7 +61,7 @@ def dense_states(
     time, at degenerate spectra too.
     """
     h, initial, view = network.hamiltonian, network.initial_correlation, DenseView(network)
-    spectrum, zero = eigh(h), jnp.zeros(())
+    spectrum, zero = held_spectrum(h), jnp.zeros(())
 
     def at(time: Float[Array, ""]) -> DenseState:
         u = matfn(Exponential(-1j * time), h, spectrum=spectrum)

@@ -183,6 +183,6 @@ def lamb_shift(parts: Sequence[Transitions], energies: Float[Array, " d"]) -> In
 def given_jumps(model: OpenSystem) -> list[JumpDissipator]:
     """The hand-written jumps of a model."""
     return [
-        JumpDissipator(number, jump.operator[None], jump.rate[None], (jump.particles,))
+        JumpDissipator(number, jump.operator[None], jump.fixed_rate[None], (jump.particles,))
         for number, jump in model.jumps
     ]

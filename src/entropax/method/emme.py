@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from entropax._precision import EPS
-from entropax.linalg import Exponential, eigh, matfn_times
+from entropax.linalg import Exponential, held_spectrum, matfn_times
 from entropax.method.base import open_system
 from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.method.premises import reached
@@ -135,15 +135,22 @@ class EMME(AbstractMasterEquation):
         everything = tuple(range(model.sites))
         own = np.array(everything if self.reached is None else self.reached)
         generator, root = self._symmetric_generator(unscaled, own)
-        values, vectors = eigh(generator)
+        # the state that never changes is known: apart from all others it mixes with none of them,
+        # and probability is kept however slow they are
+        still = root / jnp.linalg.norm(root)
+        fastest = jnp.max(jnp.abs(jax.lax.stop_gradient(generator)))
+        generator = generator - fastest * still[:, None] * still[None, :]
+        values, vectors = held_spectrum(generator)
         # what is conserved must be so at any time: rates at rounding level are zero
         rounding = own.size * EPS * jnp.max(jnp.abs(values))
         spectrum = jnp.where(jnp.abs(values) <= rounding, 0.0, values), vectors
         scaled = y.state.ravel()[own] / root
+        kept = still * (still @ scaled)
+        scaled = scaled - kept
 
         def at(time: Array) -> Integrated:
             flow = Exponential(scale * (time - stretch[0]))
-            state = root * matfn_times(flow, generator, scaled, spectrum=spectrum)
+            state = root * (kept + matfn_times(flow, generator, scaled, spectrum=spectrum))
             whole = jnp.zeros(model.sites).at[own].set(state, unique_indices=True)
             return y._replace(state=whole.reshape(y.state.shape))
 

@@ -2,8 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from entropax._precision import EPS
 from entropax.linalg import Spectrum, modes
@@ -22,14 +21,22 @@ def total_spectrum(model: OpenSystem) -> Spectrum:
 
 
 def unresolved(energies: Float[Array, " d"]) -> Float[Array, ""]:
-    """Below this a difference counts as none: 1e-9 of the largest, or what rounding leaves."""
-    rounding = 64 * EPS * energies.shape[0] * jnp.max(jnp.abs(energies))
-    return jnp.maximum(1e-9 * (jnp.max(energies) - jnp.min(energies)), rounding)
+    """What rounding leaves of a difference of energies: below this it counts as none."""
+    return 64 * EPS * energies.shape[0] * jnp.max(jnp.abs(energies))
+
+
+def _groups(values: Float[Array, "*shape"], apart: Float[Array, ""]) -> Int[Array, "*shape"]:
+    """A number for each cluster of values, whose neighbours are not further apart than that."""
+    order = jnp.argsort(values, axis=None)
+    steps = jnp.diff(values.ravel()[order]) > apart
+    number = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(steps)])
+    return jnp.zeros(values.size, int).at[order].set(number).reshape(values.shape)
 
 
 def alike(energies: Float[Array, " d"]) -> Bool[Array, "d d"]:
     """Whether two levels have one energy."""
-    return jnp.abs(energies[:, None] - energies[None, :]) <= unresolved(energies)
+    level = _groups(energies, unresolved(energies))
+    return level[:, None] == level[None, :]
 
 
 def transition_energies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
@@ -39,18 +46,16 @@ def transition_energies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
     return jnp.where(alike(energies), given - jax.lax.stop_gradient(given), given)
 
 
+def frequency_groups(energies: Float[Array, " d"]) -> Int[Array, "d d"]:
+    """A number for each frequency, at the transitions j to i that have it.
+
+    Each belongs to one group alone, as it must for an equation that keeps states positive.
+    """
+    own = jax.lax.stop_gradient(energies)
+    return _groups(own[None, :] - own[:, None], 2 * unresolved(own))
+
+
 def same_frequency(energies: Float[Array, " d"]) -> Bool[Array, "d d d d"]:
     """Whether the transitions j to i and k to l have one frequency, indices [i, j, l, k]."""
-    given = energies[None, :] - energies[:, None]
-    gap = jnp.abs(given[:, :, None, None] - given[None, None, :, :])
-    return gap <= unresolved(energies)
-
-
-def frequency_groups(energies: np.ndarray) -> np.ndarray:
-    """A number for each frequency, at the pairs of eigenstates that have it."""
-    given = energies[None, :] - energies[:, None]
-    order = np.argsort(given, axis=None)
-    steps = np.diff(given.ravel()[order]) > float(unresolved(jnp.asarray(energies)))
-    groups = np.empty(given.size, int)
-    groups[order] = np.concatenate([[0], np.cumsum(steps)])
-    return groups.reshape(given.shape)
+    group = frequency_groups(energies)
+    return group[:, :, None, None] == group[None, None, :, :]

@@ -5,6 +5,7 @@ real array (`linalg.to_real`), so that it stays Hermitian and generators are rea
 """
 
 import abc
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -14,8 +15,9 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax.equilibrium import expectation
-from entropax.linalg import Spectrum, eigh, from_real, to_real
+from entropax.linalg import Spectrum, from_real, held_spectrum, to_real
 from entropax.method.dissipators import AbstractDissipator, lamb_shift
+from entropax.method.populations import Populations
 from entropax.method.rates import Transitions
 
 Preconditioner = Callable[[Array], Array]
@@ -25,6 +27,7 @@ class AbstractGenerator(eqx.Module):
     r"""$\dot\rho = -i[H', \rho] + \sum_\alpha D_\alpha(\rho)$ on some form y of the state."""
 
     baths: eqx.AbstractVar[int]
+    populations: eqx.AbstractVar[Populations | None]
 
     @abc.abstractmethod
     def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, "..."]:
@@ -80,14 +83,16 @@ class AbstractGenerator(eqx.Module):
 class MatrixGenerator(AbstractGenerator):
     """Acts on whole density matrices.
 
-    `hamiltonian`: $H'$, with shifts and without what a frame takes away.
+    `hamiltonian`: $H'$, with shifts and without what a frame takes away; `populations`: where those
+    of its eigenstates may evolve apart.
     """
 
     hamiltonian: Inexact[Array, "d d"]
     dissipators: tuple[AbstractDissipator, ...]
     heat_operator: Inexact[Array, "d d"]
     boundary_operator: Inexact[Array, "d d"] | None
-    baths: int = eqx.field(static=True)
+    populations: Populations | None = None
+    baths: int = eqx.field(static=True, kw_only=True)
 
     def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, "d d"]:
         return to_real(state)
@@ -104,7 +109,8 @@ class MatrixGenerator(AbstractGenerator):
         halves = [jnp.zeros_like(state) for _ in range(self.baths)]
         for part in self.dissipators:
             halves[part.bath] = halves[part.bath] + part.half(state)
-        return jnp.stack([to_real(half + half.conj().T) for half in halves])
+        each = [to_real(half + half.conj().T) for half in halves]
+        return jnp.stack(each) if each else jnp.zeros((0, *state.shape))
 
     def energy_given(self, dissipated: Float[Array, "baths d d"]) -> Float[Array, " baths"]:
         return jnp.sum(dissipated * to_real(self.heat_operator), axis=(-2, -1))
@@ -149,6 +155,7 @@ class SectorGenerator(AbstractGenerator):
     dissipators: Float[Array, "baths n n"]
     shift: Float[Array, "n n"] | None
     loss: Float[Array, "baths n"]
+    populations: Populations | None
     pairs: tuple[tuple[int, int], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
 
@@ -157,9 +164,14 @@ class SectorGenerator(AbstractGenerator):
         parts: Sequence[Transitions],
         spectrum: Spectrum,
         pairs: tuple[tuple[int, int], ...],
-        baths: int,
+        populations: Populations,
     ):
         self.energies, self.vectors = spectrum
+        baths = populations.beta.shape[0]
+        alone = all(i == j for i, j in pairs)
+        # with the pairs given, there is nothing else
+        certain = dataclasses.replace(populations, is_apart=jnp.array(True))
+        self.populations = certain if alone else None
         self.pairs, self.baths = pairs, baths
         i, j = self._indices()
         total = [jnp.zeros((i.size, i.size)) for _ in range(baths)]
@@ -173,7 +185,9 @@ class SectorGenerator(AbstractGenerator):
             total[number] = total[number] + self._real(gain - 0.5 * self._anticommutator(decay))
             if part.particles:
                 loss[number] = loss[number] + part.particles * to_real(decay)[i, j]
-        self.dissipators, self.loss = jnp.stack(total), jnp.stack(loss)
+        size = i.size
+        self.dissipators = jnp.stack(total) if total else jnp.zeros((0, size, size))
+        self.loss = jnp.stack(loss) if loss else jnp.zeros((0, size))
         self.shift = None
         if any(part.shift is not None for part in parts) and np.any(i != j):
             shift = lamb_shift(parts, self.energies)
@@ -236,7 +250,7 @@ def smooth_inverse(
     hamiltonian: Inexact[Array, "n n"], decay: Inexact[Array, "n n"]
 ) -> Preconditioner:
     r"""The inverse of $-i[H, X] - \frac12\{K, X\}$, with K's diagonal between eigenstates of H."""
-    energies, vectors = eigh(hamiltonian)
+    energies, vectors = held_spectrum(hamiltonian)
     back = vectors.conj().T
     own = jnp.real(jnp.einsum("ki,kl,li->i", vectors.conj(), decay, vectors))
     own = jax.lax.stop_gradient(own)

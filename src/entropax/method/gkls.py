@@ -1,6 +1,7 @@
 """Master equations of a small system between ideal baths: what they share."""
 
 import abc
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -11,9 +12,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from entropax.equilibrium import expectation
-from entropax.linalg import Stationary, modes, stationary, stationary_by_action
+from entropax.linalg import Logarithm, Stationary, matfn, modes, stationary, stationary_by_action
+from entropax.linalg.functions import ROUNDING
 from entropax.method.base import open_system
-from entropax.method.generators import AbstractGenerator, MatrixGenerator
+from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
 from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
 from entropax.method.picture import (
     LINEAR,
@@ -24,15 +26,19 @@ from entropax.method.picture import (
     flow_of,
     linear_field,
 )
+from entropax.method.populations import Populations
 from entropax.method.rates import require_rates, require_shift
 from entropax.method.states import SystemState
 from entropax.model import OpenSystem
 from entropax.protocol import Interval
 
-DENSE = 1024
+DENSE = 2500
 """Up to this many numbers in a state, steady states are solved for by LU decomposition."""
 
 _LOST = 1e-9
+
+_NEGLIGIBLE = 1e-6
+"""Eigenvalues below minus this are no populations."""
 
 _EMPTY = 1e-13
 """Populations below this may be zero."""
@@ -111,7 +117,11 @@ class AbstractGKLS(AbstractIntegratedMethod):
         found = steady_of(generator, conserves_nothing=self.conserves_nothing)
         zeros = jnp.zeros(len(model.baths))
         y = Flow(found.x, zeros, zeros, jnp.zeros(()))
-        return self._state(model, generator, y, generator.unpack(found.x)), found
+        state = self._state(model, generator, y, log_of(generator, found))
+        known = generator.populations
+        if known is None:
+            return state, found
+        return _link_by_link(state, known), found
 
     def steady_generator(self, model: OpenSystem) -> AbstractGenerator:
         """The generator in the form in which its steady state is looked for."""
@@ -167,14 +177,14 @@ class AbstractGKLS(AbstractIntegratedMethod):
         asked = model.levels <= SMALL if asked is None else asked
         steady = None
         if asked and not model.is_driven:
-            steady = self._reference(follow(stretch[0]))
+            steady = reference_of(follow(stretch[0]))
 
         def slope(time: Array) -> Inexact[Array, "d d"] | None:
             return model.hamiltonian_slope(time, stretch) if moving else None
 
         def seen(time: Array, y: Flow) -> PyTree[Array]:
             now, generator = model.within(time, stretch), follow(time)
-            found = self._reference(generator) if asked and steady is None else steady
+            found = reference_of(generator) if asked and steady is None else steady
             return reduce(self._state(now, generator, y, found, slope(time)))
 
         first = follow(stretch[0])
@@ -231,17 +241,12 @@ class AbstractGKLS(AbstractIntegratedMethod):
         generators = [beside(None), *(beside(drive.operator) for drive in model.drives)]
         return picture, linear_field(picture, generators, model.drives, stretch)
 
-    def _reference(self, generator: AbstractGenerator) -> Inexact[Array, "d d"]:
-        """The steady state of the moment, NaN where it is not unique."""
-        found = steady_of(generator)
-        return generator.unpack(jnp.where(found.unique, found.x, jnp.nan))
-
     def _state(
         self,
         model: OpenSystem,
         generator: AbstractGenerator,
         y: Flow,
-        steady: Inexact[Array, "d d"] | None,
+        log_steady: Inexact[Array, "d d"] | None,
         slope: Inexact[Array, "d d"] | None = None,
     ) -> SystemState:
         """`model`: undriven, that of the moment."""
@@ -257,7 +262,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
             energy=y.energy,
             particles=y.particles,
             work=y.work,
-            stationary=steady,
+            log_stationary=log_steady,
             speed=generator.speed(),
             secular=self.secular(model),
         )
@@ -265,6 +270,19 @@ class AbstractGKLS(AbstractIntegratedMethod):
 
 def steady_of(generator: AbstractGenerator, *, conserves_nothing: bool = False) -> Stationary:
     """The steady state's form; `conserves_nothing`: that is known."""
+    known = generator.populations
+    if known is None:
+        return _steady_of_all(generator, conserves_nothing=conserves_nothing)
+    found = known.steady()
+    alone = generator.pack(known.state(found.populations))
+    own = Stationary(alone, found.is_unique, jnp.ones_like(found.is_unique))
+    if isinstance(generator, SectorGenerator):  # there is nothing but populations
+        return own
+    whole = _steady_of_all(generator, conserves_nothing=conserves_nothing)
+    return jax.tree.map(lambda x, y: jnp.where(known.is_apart, x, y), own, whole)
+
+
+def _steady_of_all(generator: AbstractGenerator, *, conserves_nothing: bool) -> Stationary:
     trace = generator.trace()
     if trace.size <= DENSE:
         found = stationary(generator.matrix(), trace.ravel())
@@ -274,6 +292,39 @@ def steady_of(generator: AbstractGenerator, *, conserves_nothing: bool = False) 
         return conserves_nothing & (jnp.min(modes(generator.unpack(y))[0]) > _EMPTY)
 
     return stationary_by_action(generator, generator.preconditioner(), trace, certainly=full)
+
+
+def log_of(generator: AbstractGenerator, found: Stationary) -> Inexact[Array, "d d"]:
+    r"""$\ln\pi$ of a steady state; NaN where that is no state, as of Redfield equations."""
+    state = generator.unpack(found.x)
+    lowest = jax.lax.stop_gradient(jnp.min(modes(state)[0]))
+    log = jnp.where(lowest > -_NEGLIGIBLE, matfn(Logarithm(), state), jnp.nan)
+    known = generator.populations
+    if known is None:
+        return log
+    p = known.steady().populations
+    alone = known.state(jnp.log(jnp.where(p > 0, p, ROUNDING)))
+    return jnp.where(known.is_apart, alone, log)
+
+
+def reference_of(generator: AbstractGenerator) -> Inexact[Array, "d d"]:
+    r"""$\ln\pi$ of the steady state of the moment; NaN where it is not unique."""
+    found = steady_of(generator)
+    return jnp.where(found.unique, log_of(generator, found), jnp.nan)
+
+
+def _link_by_link(state: SystemState, known: Populations) -> SystemState:
+    """A steady state with the flows of its populations, where these are all there is."""
+    found = known.steady()
+    apart = known.is_apart
+    dissipated = jax.vmap(known.state)(found.changes)
+    return dataclasses.replace(
+        state,
+        dissipated=jnp.where(apart, dissipated, state.dissipated),
+        energy_current=jnp.where(apart, found.energy, state.energy_current),
+        particle_current=jnp.where(apart, found.particles, state.particle_current),
+        production=jnp.where(apart, found.production, jnp.nan),
+    )
 
 
 def require_global(method: AbstractGKLS, model: OpenSystem) -> None:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax._checks import check
+from entropax._checks import check, require_count, whole
 from entropax.method.base import AbstractMethod, in_turn
 from entropax.model import OpenSystem
 from entropax.protocol import Interval
@@ -24,7 +24,7 @@ class AbstractIntegratedMethod(AbstractMethod):
     solver: diffrax.AbstractSolver | None = None
     rtol: float = 1e-9
     atol: float = 1e-12
-    max_steps: int = eqx.field(default=100_000, static=True)
+    max_steps: int = eqx.field(default=100_000, static=True, converter=whole)
     adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
 
     def __check_init__(self) -> None:
@@ -32,6 +32,7 @@ class AbstractIntegratedMethod(AbstractMethod):
             raise ValueError(
                 "`adjoint` must not be BacksolveAdjoint: its gradients are wrong here."
             )
+        require_count("max_steps", self.max_steps)
         for name in ("rtol", "atol"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be positive, but is {getattr(self, name)!r}.")
@@ -95,6 +96,8 @@ class AbstractIntegratedMethod(AbstractMethod):
         if ts.shape[0] == 0:  # diffrax wants a time
             return y, jax.vmap(lambda t: seen(t, y))(ts)
         last = diffrax.SubSaveAt(t1=True) if to_the_end else None
+        # the derivative by a time is the rate there, also at the start, where a solver sees none
+        held = jax.lax.stop_gradient(ts)
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(field),
             diffrax.Dopri8() if self.solver is None else self.solver,
@@ -102,7 +105,7 @@ class AbstractIntegratedMethod(AbstractMethod):
             t1=stretch[1],
             dt0=None,
             y0=y,
-            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(ts=ts), last)),
+            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(ts=held), last)),
             stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
             adjoint=self.adjoint,
             max_steps=self.max_steps,
@@ -111,9 +114,16 @@ class AbstractIntegratedMethod(AbstractMethod):
         )
         assert found.ys is not None
         states, end = found.ys
+
         # states are small enough to keep; to reduce them inside the solver would double what the
         # solver's derivative must go through
-        results = jax.lax.map(lambda x: jax.checkpoint(seen)(*x), (ts, states))
+        def one(given: tuple[Array, Array, PyTree[Array]]) -> PyTree[Array]:
+            time, since, y = given
+            sound = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0.0), y)
+            rate = field(time - since, sound, None)
+            return seen(time, jax.tree.map(lambda x, slope: x + since * slope, y, rate))
+
+        results = jax.lax.map(jax.checkpoint(one), (ts, ts - held, states))
         return jax.tree.map(lambda x: x[0], end), results
 
 
@@ -135,7 +145,10 @@ def scan_stretches(
     def step(state, indexed):
         carry, progress = state
         index, start, stop = indexed
-        carry, found = one(carry, (start, stop), jnp.clip(ts, start, stop))
+        # a time at the start of a stretch is that stretch's, with all of its derivative
+        later = jnp.asarray(jnp.where(ts < start, start, ts))
+        within = jnp.asarray(jnp.where(ts > stop, stop, later))
+        carry, found = one(carry, (start, stop), within)
         return (carry, meter.step(progress, (index + 1) / total)), found
 
     indexed = (jnp.arange(total), edges[:-1], edges[1:])

@@ -19,9 +19,10 @@ from entropax.method.dissipators import (
     lamb_shift,
     secular_dissipators,
 )
-from entropax.method.frequencies import bare_spectrum, frequency_groups
+from entropax.method.frequencies import bare_spectrum, frequency_groups, total_spectrum
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.gkls import DENSE, LARGEST, AbstractGKLS
+from entropax.method.populations import Populations, populations_of
 from entropax.method.rates import Transitions, require_rates, require_shift, transitions
 from entropax.method.symmetry import Blocks, blocks_of, conserved
 from entropax.model import Coupling, OpenSystem
@@ -89,8 +90,8 @@ class AbstractLocal(AbstractGKLS):
         return BlockGenerator(whole, self.structure.blocks)
 
     def moves(self, model: OpenSystem) -> bool:
-        strengths = [c.strength for c in model.couplings if isinstance(c, Coupling)]
-        given = (*strengths, *(model.energies if isinstance(model.energies, tuple) else ()))
+        own = [c.strength if isinstance(c, Coupling) else c.rate for c in model.couplings]
+        given = (*own, *(model.energies if isinstance(model.energies, tuple) else ()))
         return not all(p.is_piecewise_constant for p in given if isinstance(p, AbstractProtocol))
 
     def follow(self, model: OpenSystem, stretch: Interval) -> Callable[[Array], AbstractGenerator]:
@@ -117,6 +118,7 @@ class AbstractLocal(AbstractGKLS):
         model: OpenSystem,
         dissipators: Sequence[AbstractDissipator],
         shift: Inexact[Array, "d d"] | None,
+        populations: Populations | None,
     ) -> MatrixGenerator:
         total, bare = model.total_hamiltonian(), model.bare_hamiltonian()
         turning = total if model.frame is None else total - model.frame
@@ -130,6 +132,7 @@ class AbstractLocal(AbstractGKLS):
             dissipators=(*dissipators, *jumps),
             heat_operator=total if full else bare,
             boundary_operator=None if full else total - bare,
+            populations=populations,
             baths=len(model.baths),
         )
 
@@ -195,7 +198,7 @@ class Local(AbstractLocal):
                 )
             return self
         energies, vectors = map(np.asarray, bare_spectrum(model))
-        groups = frequency_groups(energies)
+        groups = np.asarray(frequency_groups(jnp.asarray(energies)))
         for coupling, number in zip(model.couplings, model.bath_of_coupling, strict=True):
             if not isinstance(coupling, Coupling):
                 continue
@@ -221,7 +224,10 @@ class Local(AbstractLocal):
         shift = None
         if self.lamb_shift:
             shift = vectors @ lamb_shift(parts, energies) @ vectors.conj().T
-        return self._assemble(model, own, shift)
+        populations = None
+        if model.interaction is None and model.frame is None:
+            populations = populations_of(model, spectrum, parts)
+        return self._assemble(model, own, shift, populations)
 
 
 class Lindblad(AbstractLocal):
@@ -241,7 +247,10 @@ class Lindblad(AbstractLocal):
                 )
 
     def generator(self, model: OpenSystem) -> AbstractGenerator:
-        return self._assemble(model, [], None)
+        populations = None
+        if model.frame is None:
+            populations = populations_of(model, total_spectrum(model), [])
+        return self._assemble(model, [], None, populations)
 
 
 def _require_turning(

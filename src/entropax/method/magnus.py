@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
+from entropax._checks import whole
 from entropax.linalg import Exponential, matfn
 from entropax.method.dense import DenseView
 from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
@@ -20,7 +21,7 @@ class Magnus(AbstractSteppedMethod):
     Order 2: $K = h\,H(t+h/2)$; order 4 (Iserles, Norsett 1999), $H_{1,2}$ at Gauss' nodes:
     $K = \frac h2(H_1+H_2) + \frac{i\sqrt3}{12}h^2[H_1, H_2]$. Unitary at any step, and exact
     where nothing is driven; where steps do not resolve the driving, the first law does not close
-    and `Solution.result` is `unresolved`; a pulse between all nodes is not seen.
+    and `Solution.result` is `unresolved`; pulses are looked for beforehand (`entropax.sharpness`).
 
     **Arguments:** `steps`: between neighbouring times, rounded up to an even number; `order`: 2 or
     4, at about the same cost.
@@ -30,7 +31,7 @@ class Magnus(AbstractSteppedMethod):
     protocols.
     """
 
-    steps: int = eqx.field(default=200, static=True)
+    steps: int = eqx.field(default=200, static=True, converter=whole)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
 
     def known(self, model: eqx.Module) -> FermionNetwork:

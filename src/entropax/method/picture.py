@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax.equilibrium import expectation
-from entropax.linalg import Spectrum, eigh, from_real, to_real
+from entropax.linalg import Spectrum, from_real, held_spectrum, to_real
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.model import Drive
 
@@ -59,7 +59,7 @@ class Picture(eqx.Module):
 
     @classmethod
     def of(cls, hamiltonian: Inexact[Array, "d d"]) -> "Picture":
-        return cls(eigh(hamiltonian))
+        return cls(held_spectrum(hamiltonian))
 
     def turned(self, z: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, "d d"]:
         """A form after a time, of one in the picture (into the picture: minus that time)."""

@@ -1,6 +1,7 @@
 r"""Rates of a system's transitions through ideal baths, and the shifts that belong to them."""
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import is_traced
 from entropax._precision import TINY
-from entropax.linalg import Spectrum
+from entropax.linalg import RateEquation, Spectrum
 from entropax.method.frequencies import transition_energies
 from entropax.model import Coupling, OpenSystem, ThermalBath
 from entropax.model.spectra import (
@@ -32,7 +33,8 @@ class Transitions(NamedTuple):
     `operator`: A, in that eigenbasis; `given`: energy that the jump from eigenstate j to i hands to
     the bath, $\omega_{ij} = \epsilon_j - \epsilon_i$; `rate`: $\gamma(\omega_{ij})$ where A has an
     element; `shift`: the imaginary part $S(\omega_{ij})$ of the bath's half-sided transform, or
-    None; `particles`: given to the bath with each jump.
+    None; `particles`: given to the bath with each jump; `log_ratio`: of its rate and the reverse
+    jump's, $\beta(\omega_{ij} - \mu n)$.
     """
 
     bath: int
@@ -41,6 +43,7 @@ class Transitions(NamedTuple):
     rate: Float[Array, "d d"]
     shift: Float[Array, "d d"] | None
     particles: int
+    log_ratio: Float[Array, "d d"]
 
 
 def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> list[Transitions]:
@@ -62,10 +65,31 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
             shift = None
             if lamb_shift:
                 shift = strength**2 * _shift(index, bath, channel, given)
+            cold = jnp.isinf(bath.beta)
+            log_ratio = jnp.where(cold, 0.0, bath.beta) * (given - bath.mu * channel.particles)
+            log_ratio = jnp.asarray(jnp.where(cold, jnp.nan, log_ratio))
+            rate = strength**2 * rate
             found.append(
-                Transitions(number, operator, given, strength**2 * rate, shift, channel.particles)
+                Transitions(number, operator, given, rate, shift, channel.particles, log_ratio)
             )
     return found
+
+
+def rate_equation(parts: Sequence[Transitions], levels: int, baths: int) -> RateEquation:
+    """What the transitions do to populations."""
+    nothing = jnp.zeros((baths, levels, levels))
+    rates, ratios, is_mixed = nothing, nothing, nothing > 1.0
+    own = jnp.eye(levels, dtype=bool)
+    for part in parts:
+        rate = jnp.where(own, 0.0, part.rate * jnp.abs(part.operator) ** 2)
+        before = rates[part.bath] > 0
+        # two ways between the same states, with other numbers of particles, have no one ratio
+        differ = before & (rate > 0) & (ratios[part.bath] != part.log_ratio)
+        is_mixed = is_mixed.at[part.bath].set(is_mixed[part.bath] | differ)
+        ratio = jnp.where(rate > 0, part.log_ratio, ratios[part.bath])
+        rates = rates.at[part.bath].add(rate)
+        ratios = ratios.at[part.bath].set(ratio)
+    return RateEquation(rates, jnp.where(is_mixed, jnp.nan, ratios))
 
 
 def _checked(
@@ -178,7 +202,7 @@ def _shift(
     def one(omega: Array) -> tuple[Array, Array]:
         distance = jnp.abs(omega - jnp.stack(channel.bends))
         edges = jnp.sort(jnp.append(distance, 0.0))
-        scale = jnp.where(edges[-1] > 0, edges[-1], 1.0)
+        scale = jnp.where(edges[-1] > 0, edges[-1], typical)
         # a last stretch of finite length, then the rest
         edges = jnp.append(edges, edges[-1] + scale)
         total = jnp.zeros(2)
@@ -190,6 +214,8 @@ def _shift(
         total = (total + scale * (_OUTER.weights @ values)) / (2.0 * jnp.pi)
         return total[0], jax.lax.stop_gradient(jnp.abs(total[0] - total[1]))
 
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(given)))
+    typical = jnp.where(largest > 0, largest, 1.0)
     found, apart = jax.lax.map(one, given.ravel())
     size = jnp.max(jnp.abs(jax.lax.stop_gradient(found)))
     told = (

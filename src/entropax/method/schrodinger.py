@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from entropax._checks import is_traced, require_count
+from entropax._checks import is_traced, require_count, require_key, whole
 from entropax._device import memory
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
@@ -64,7 +64,7 @@ class Schrodinger(AbstractMethod):
     key: PRNGKeyArray | None = None
     mutual_information: bool = eqx.field(default=False, static=True)
     observation: Observation | None = None
-    steps: int = eqx.field(default=16, static=True)
+    steps: int = eqx.field(default=16, static=True, converter=whole)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
     memory_limit: float | None = eqx.field(default=None, static=True)
     sectors: tuple[Sector, ...] | None = eqx.field(default=None, static=True)
@@ -74,6 +74,8 @@ class Schrodinger(AbstractMethod):
         if self.order not in SPLITTINGS:
             raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
         require_count("steps", self.steps)
+        if self.key is not None:
+            require_key(self.key)
         limit = self.memory_limit
         if limit is not None and not (isinstance(limit, int | float) and 0.0 < limit < np.inf):
             raise ValueError(f"`memory_limit` must be a positive number of GiB, but is {limit!r}.")

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from entropax._checks import whole
 from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.method.splitting import SPLITTINGS
 from entropax.method.star import product_state, squared
@@ -42,8 +43,8 @@ class SplitStep(AbstractSteppedMethod):
     The Hamiltonian is split into the modes' energies, which are taken exactly, and the level with
     its couplings, frozen within a step: unitary at any step, and, also where nothing is driven,
     off by $O(h^2)$ or $O(h^4)$. Where steps resolve neither the driving nor the band, the first law
-    does not close, and `Solution.result` is `unresolved`; but a pulse that falls between all nodes
-    of the steps is not seen at all.
+    does not close, and `Solution.result` is `unresolved`; pulses are looked for beforehand
+    (`entropax.sharpness`).
 
     **Arguments:** `steps`: between neighbouring times, rounded up to an even number (a step should
     be short beside the inverse band width); `order`: 4, or 2 at a sixth of the cost.
@@ -53,7 +54,7 @@ class SplitStep(AbstractSteppedMethod):
     every number of the model and of its protocols.
     """
 
-    steps: int = eqx.field(default=1000, static=True)
+    steps: int = eqx.field(default=1000, static=True, converter=whole)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
 
     def known(self, model: eqx.Module) -> Junction:
@@ -121,7 +122,7 @@ class Rotations(AbstractPropagator):
         def factors(controls: Array, duration: Array) -> tuple[Array, Array, Array]:
             now = self.junction.with_controls(controls)
             squares = jnp.stack([jnp.sum(lead.couplings**2) for lead in now.leads])
-            return rotation(now.fixed_level, jnp.sum(squares), duration)
+            return rotation(now.fixed_level - self._zero, jnp.sum(squares), duration)
 
         durations = steps.length[:, None] * jnp.array(inner)
         found = jax.checkpoint(jax.vmap(jax.vmap(factors)))(controls, durations)
@@ -188,8 +189,14 @@ class Rotations(AbstractPropagator):
             start=n,
         )
 
+    @property
+    def _zero(self) -> Float[Array, ""]:
+        """Energies are counted from the middle of the modes: no step can depend on their zero."""
+        energies = jax.lax.stop_gradient(self.junction.mode_energies)
+        return 0.5 * (jnp.min(energies) + jnp.max(energies))
+
     def _phases(self, time: Float[Array, ""]) -> Complex[Array, " modes"]:
-        angle = self.junction.mode_energies * time
+        angle = (self.junction.mode_energies - self._zero) * time
         return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
 
 

@@ -8,7 +8,14 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax._batching import each
 from entropax.entropy import ObservationalTerms, binary_entropy, gaussian_entropy
-from entropax.linalg import BinaryEntropy, Displaced, compressed_trace, displaced_entropy
+from entropax.linalg import (
+    BinaryEntropy,
+    Displaced,
+    careful_sum,
+    compressed_trace,
+    displaced_entropy,
+    with_slope_of,
+)
 
 
 class AbstractFermionState(eqx.Module):
@@ -36,6 +43,13 @@ class AbstractFermionState(eqx.Module):
     @abc.abstractmethod
     def joint_entropy(self) -> Float[Array, ""]:
         """Von Neumann entropy of system and baths together."""
+
+    def bath_energies(
+        self, energies: tuple[Float[Array, " _"], ...]
+    ) -> tuple[Float[Array, ""], ...]:
+        """Mean energy of each bath, `energies` those of its modes."""
+        both = zip(energies, self.occupations, strict=True)
+        return tuple(careful_sum(e * n) for e, n in both)
 
     def system_entropy(self) -> Float[Array, ""]:
         """Von Neumann entropy of the system."""
@@ -102,7 +116,10 @@ def _lead_entropy(correlations: Displaced | Array) -> Array:
 
 
 class DenseState(AbstractFermionState):
-    """A network at time t, with the `correlation` matrix of all sites."""
+    r"""A network at time t, with the `correlation` matrix of all sites.
+
+    `traces`: energies of the baths, $\mathrm{tr}\,h_\nu C$ (with C transposed).
+    """
 
     system: Inexact[Array, "s s"]
     occupations: tuple[Float[Array, " _"], ...]
@@ -110,7 +127,15 @@ class DenseState(AbstractFermionState):
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
     correlation: Inexact[Array, "sites sites"]
+    traces: tuple[Float[Array, ""], ...]
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    def bath_energies(
+        self, energies: tuple[Float[Array, " _"], ...]
+    ) -> tuple[Float[Array, ""], ...]:
+        # what couples modes of one energy moves the energy, and neither modes nor occupations
+        sums = super().bath_energies(energies)
+        return tuple(with_slope_of(x, t) for x, t in zip(sums, self.traces, strict=True))
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
         return tuple(each(gaussian_entropy, [self._block(bath) for bath in self.baths]))
@@ -167,9 +192,11 @@ class SystemState(eqx.Module):
 
     `state`: $\rho$; `hamiltonian`: whose mean is the internal energy; `rate`: $d\rho/dt$, and
     `dissipated`, $D_\alpha(\rho)$, one a bath; `energy_current` and `particle_current` out of each
-    bath; `power`: done on the system. `energy`, `particles`, `work`: their integrals. `stationary`:
-    the steady state of the moment, or None where it was not asked for. `speed`: the fastest
-    decay. `secular`: the equation keeps coherences between energies apart from populations.
+    bath; `power`: done on the system. `energy`, `particles`, `work`: their integrals.
+    `log_stationary`: $\ln\pi$ of the steady state of the moment (NaN: none, or several), None where
+    it was not asked for. `speed`: the fastest decay. `production`: of entropy, through each bath,
+    where it is known better than as a difference. `secular`: the equation keeps coherences between
+    energies apart from populations.
     """
 
     state: Inexact[Array, "d d"]
@@ -182,6 +209,7 @@ class SystemState(eqx.Module):
     energy: Float[Array, " baths"]
     particles: Float[Array, " baths"]
     work: Float[Array, ""]
-    stationary: Inexact[Array, "d d"] | None
+    log_stationary: Inexact[Array, "d d"] | None
     speed: Float[Array, ""]
-    secular: bool = eqx.field(static=True)
+    production: Float[Array, " baths"] | None = None
+    secular: bool = eqx.field(default=False, static=True)

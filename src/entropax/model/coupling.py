@@ -77,32 +77,41 @@ class Jump(eqx.Module):
     - `operator`: L, any square matrix, in the basis in which the system is given.
     - `bath`: the `ThermalBath` whose heat the jumps exchange, at its beta; its spectrum is not
       asked for. Noise without a temperature is that of a bath with `beta=0`.
-    - `rate`: $\gamma \ge 0$.
+    - `rate`: $\gamma \ge 0$, a number or a protocol.
     - `particles`: given to the bath with each jump; heat is energy less mu times particles.
     """
 
     operator: Inexact[Array, "d d"]
     bath: ThermalBath | None
-    rate: Float[Array, ""]
+    rate: Float[Array, ""] | AbstractProtocol
     particles: int = eqx.field(static=True)
 
     def __init__(
         self,
         operator: Numbers,
         bath: ThermalBath,
-        rate: Numbers = 1.0,
+        rate: Any = 1.0,
         particles: SupportsIndex = 0,
     ):
         self.operator = square_matrix("operator", operator)
         if not isinstance(bath, ThermalBath):
             raise ValueError(f"`bath` must be a ThermalBath, but is {type(bath).__name__}.")
         self.bath = bath
-        rate = finite_array("rate", rate, ndim=0)
-        self.rate = check("rate", rate, "non-negative", lambda xp, g: g >= 0)
+        if callable(rate):
+            self.rate = as_protocol("rate", rate)
+        else:
+            rate = finite_array("rate", rate, ndim=0)
+            self.rate = check("rate", rate, "non-negative", lambda xp, g: g >= 0)
         try:
             self.particles = operator_module.index(particles)
         except TypeError:
             raise ValueError(f"`particles` must be an integer, but is {particles!r}.") from None
+
+    @property
+    def fixed_rate(self) -> Float[Array, ""]:
+        """The rate of an undriven model."""
+        assert not isinstance(self.rate, AbstractProtocol), "the rate of one time, by `within`"
+        return self.rate
 
 
 class Drive(eqx.Module):

@@ -7,7 +7,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax._checks import Numbers, check, finite_array, occupation_array, real_array
+from entropax._checks import (
+    Numbers,
+    check,
+    finite_array,
+    occupation_array,
+    real_array,
+    require_count,
+)
 from entropax.equilibrium import fermi, log_odds
 from entropax.protocol import AbstractProtocol, as_protocol
 
@@ -87,8 +94,7 @@ class Lead(eqx.Module):
         `mu`, `gate`: as for `Lead`. Differentiable in all but `modes` (in `coupling` where
         positive).
         """
-        if not isinstance(modes, int) or isinstance(modes, bool) or modes < 1:
-            raise ValueError(f"`modes` must be an integer of at least 1, but is {modes!r}.")
+        modes = require_count("modes", modes)
         width = check(
             "width", finite_array("width", width, ndim=0), "positive", lambda xp, w: w > 0
         )

@@ -18,12 +18,12 @@ from jaxtyping import Array, Bool, Float, Inexact, PRNGKeyArray
 
 from entropax._checks import (
     Numbers,
-    as_pytree,
     check,
     finite_array,
     hermitian_matrix,
     is_traced,
 )
+from entropax._functions import as_pytree
 from entropax.model.windows import WindowBath
 
 Windows = Inexact[Array, "windows windows"]
@@ -32,7 +32,7 @@ Windows = Inexact[Array, "windows windows"]
 class AbstractCouplingMatrix(eqx.Module):
     """A Hermitian matrix over a bath's levels, or an ensemble of such.
 
-    Functions that define one are told apart by identity: a new `lambda` compiles anew.
+    Functions that define one are told apart by what they do: by their code, and what it reads.
     """
 
     is_random: eqx.AbstractClassVar[bool]

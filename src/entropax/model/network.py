@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, real_array
-from entropax.equilibrium import fermi, log_odds
-from entropax.linalg import modes
+from entropax.equilibrium import Fermi
+from entropax.linalg import matfn
 from entropax.model.coupling import Drive
 from entropax.model.driven import AbstractControlled
 from entropax.model.junction import Junction
@@ -147,10 +147,8 @@ class FermionNetwork(AbstractControlled):
         assert self.beta is not None
         assert self.mu is not None
         for bath, beta, mu in zip(self.baths, self.beta, self.mu, strict=True):
-            energies, vectors = modes(self.hamiltonian[_block(bath)])
-            n = fermi(log_odds(energies, beta, mu))
             # C_ij = <c_i^dag c_j> is the transpose of f(h)
-            c = c.at[_block(bath)].set((vectors.conj() * n) @ vectors.T)
+            c = c.at[_block(bath)].set(matfn(Fermi(beta, mu), self.hamiltonian[_block(bath)]).T)
         return c
 
 
@@ -191,18 +189,18 @@ def _partition(
     system: Sequence[int], baths: Sequence[Sequence[int]], sites: int
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
     for name, members in {"system": system, "baths": baths}.items():
-        if not isinstance(members, Sequence):
+        if not isinstance(members, Sequence | np.ndarray):
             raise ValueError(f"`{name}` must be a sequence, but is {members!r}.")
     for i, bath in enumerate(baths):
-        if not isinstance(bath, Sequence):
+        if not isinstance(bath, Sequence | np.ndarray):
             raise ValueError(f"`baths[{i}]` must be a sequence of sites, but is {bath!r}.")
     parts = {"system": tuple(system)}
-    if not baths:
+    if not len(baths):
         raise ValueError("`baths` must hold at least one bath, but is empty.")
     parts |= {f"baths[{i}]": tuple(bath) for i, bath in enumerate(baths)}
     owner: dict[int, str] = {}
     for name, members in parts.items():
-        if not members:
+        if not len(members):
             raise ValueError(f"`{name}` must hold at least one site, but is empty.")
         for site in members:
             if not isinstance(site, int | np.integer) or isinstance(site, bool):

@@ -1,5 +1,6 @@
 """A small quantum system coupled to baths."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, finite_array, hermitian_matrix, is_traced
+from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced, known
 from entropax.linalg import modes
 from entropax.model.coupling import Bath, Coupling, Drive, Jump
 from entropax.model.driven import AbstractDriven, slope_within, value_within
@@ -26,9 +27,9 @@ class OpenSystem(AbstractDriven):
 
     - `energies`: $\epsilon_k$, shape (d,), in any order; operators are then given in this basis.
       Entries may be protocols, $\epsilon_k(t)$: an `AbstractProtocol` or any function of time.
-    - `couplings`: one `Coupling` or more, and `Jump`s where baths are ideal. Those with the same
-      bath object share that bath; baths are numbered in order of first appearance, and all are
-      of one kind, `WindowBath` or `ThermalBath`.
+    - `couplings`: `Coupling`s, and `Jump`s where baths are ideal; none for a system alone. Those
+      with the same bath object share that bath; baths are numbered in order of first appearance,
+      and all are of one kind, `WindowBath` or `ThermalBath`.
     - `start`: a `Product` or a `Joint`; a `Product` or `Gibbs` where baths are ideal.
     - `hamiltonian`: instead of `energies`, $H_S$ as a Hermitian matrix; k then numbers its
       eigenstates, ascending, and operators are given in the matrix's basis.
@@ -87,8 +88,6 @@ class OpenSystem(AbstractDriven):
     def _numbered(
         self, couplings: tuple[Coupling | Jump, ...]
     ) -> tuple[tuple[Coupling | Jump, ...], tuple[int, ...]]:
-        if not couplings:
-            raise ValueError("`couplings` must hold at least one Coupling, but is empty.")
         seen: list[Bath | None] = []
         numbered: list[Coupling | Jump] = []
         numbers: list[int] = []
@@ -150,8 +149,8 @@ class OpenSystem(AbstractDriven):
 
     @property
     def is_ideal(self) -> bool:
-        """Whether the baths are ideal."""
-        return isinstance(self.baths[0], ThermalBath)
+        """Whether the baths are ideal; so they are where there is none."""
+        return all(isinstance(bath, ThermalBath) for bath in self.baths)
 
     @property
     def protocols(self) -> dict[str, AbstractProtocol]:
@@ -160,8 +159,8 @@ class OpenSystem(AbstractDriven):
         named = {f"energies[{k}]": energy for k, energy in enumerate(energies)}
         named |= {f"drives[{i}].protocol": drive.protocol for i, drive in enumerate(self.drives)}
         for index, coupling in enumerate(self.couplings):
-            if isinstance(coupling, Coupling):
-                named[f"couplings[{index}].strength"] = coupling.strength
+            name = "strength" if isinstance(coupling, Coupling) else "rate"
+            named[f"couplings[{index}].{name}"] = getattr(coupling, name)
         return {name: p for name, p in named.items() if isinstance(p, AbstractProtocol)}
 
     def within(self, time: Time, stretch: Interval) -> Self:
@@ -179,13 +178,26 @@ class OpenSystem(AbstractDriven):
                 total = total + value(drive.protocol) * drive.operator
             changed += [(lambda m: m.interaction, total), (lambda m: m.drives, ())]
         for index, coupling in enumerate(self.couplings):
-            if isinstance(coupling, Coupling) and isinstance(coupling.strength, AbstractProtocol):
-                fixed = eqx.tree_at(lambda c: c.strength, coupling, value(coupling.strength))
+            name = "strength" if isinstance(coupling, Coupling) else "rate"
+            given = getattr(coupling, name)
+            if isinstance(given, AbstractProtocol):
+                fixed = eqx.tree_at(operator.attrgetter(name), coupling, value(given))
                 changed.append((lambda m, index=index: m.couplings[index], fixed))
         model = self
         for where, new in changed:
             model = eqx.tree_at(where, model, new, is_leaf=lambda x: x is None)
         return model
+
+    def require_defined(self, ts: Float[Array, " times"]) -> Float[Array, " times"]:
+        ts = super().require_defined(ts)
+        for index, coupling in enumerate(self.couplings):
+            if isinstance(coupling, Jump) and isinstance(coupling.rate, AbstractProtocol):
+                with jax.ensure_compile_time_eval():
+                    rates = known(jax.vmap(coupling.rate)(jnp.append(ts, 0.0)))
+                rule = "non-negative at 0 and at all of `ts`"
+                if not is_traced(rates):
+                    check(f"couplings[{index}].rate", rates, rule, lambda xp, g: g >= 0)
+        return ts
 
     def slopes(self, time: Time, stretch: Interval) -> Float[Array, " d"]:
         r"""$d\epsilon_k/dt$ inside a stretch."""
@@ -212,6 +224,14 @@ class OpenSystem(AbstractDriven):
     def baths(self) -> tuple[Any, ...]:
         """The baths, in the order of their numbers: `WindowBath` all, or `ThermalBath`."""
         return tuple(c.bath for c in self.couplings if c.bath is not None)
+
+    @property
+    def temperatures(self) -> tuple[Float[Array, " baths"], Float[Array, " baths"]]:
+        """Inverse temperatures and chemical potentials of ideal baths."""
+        if not self.baths:
+            return jnp.zeros(0), jnp.zeros(0)
+        beta, mu = zip(*((bath.beta, bath.mu) for bath in self.baths), strict=True)
+        return jnp.stack(beta), jnp.stack(mu)
 
     @property
     def jumps(self) -> tuple[tuple[int, Jump], ...]:

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax._checks import Numbers, as_pytree, check, finite_array
+from entropax._checks import Numbers, check, finite_array
+from entropax._functions import as_pytree
 
 
 class AbstractSpectrum(eqx.Module):
@@ -36,8 +37,12 @@ class AbstractSpectrum(eqx.Module):
     def per_frequency(self, frequency: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)/\omega$, at 0 its limit: infinite where $J(0) \ne 0$."""
         zero = frequency == 0
-        ratio = self(frequency) / jnp.where(zero, 1.0, frequency)
-        origin = jnp.zeros(())
+        # what is not asked for must not spoil derivatives: J may have none at 0
+        largest = jax.lax.stop_gradient(jnp.max(jnp.abs(frequency), initial=0.0))
+        other = jnp.where(largest > 0, largest, 1.0)
+        elsewhere = jnp.where(zero, other, frequency)
+        ratio = self(elsewhere) / elsewhere
+        origin = jnp.where(jnp.any(zero), 0.0, other)
         rise: Array = jax.jacfwd(self.__call__)(origin)
         slope = jnp.where(self(origin) == 0, rise, jnp.inf)
         return jnp.where(zero, slope, ratio)
@@ -178,7 +183,7 @@ class TabulatedSpectrum(AbstractSpectrum):
 class _AbstractGiven(eqx.Module):
     """A function of frequency, an `eqx.Module` where it has parameters.
 
-    Other functions are told apart by identity: a new `lambda` compiles anew.
+    Other functions are told apart by what they do: by their code, and the numbers that it reads.
     """
 
     function: Callable[[Array], Array]
@@ -220,6 +225,13 @@ def spectrum(value: Any) -> AbstractSpectrum | PowerSpectrum:
     if isinstance(value, type) or not callable(value):
         raise ValueError(f"`spectrum` must be a spectrum or a function, but is {value!r}.")
     function: Callable[[Array], Any] = value
+    try:
+        eqx.filter_eval_shape(lambda w: jnp.asarray(function(w)), jnp.zeros(2))
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        raise ValueError(
+            "`spectrum` must be written in jax.numpy, elementwise, with `jnp.where` instead of "
+            "`if`: it is compiled. Numbers go into a TabulatedSpectrum."
+        ) from error
     return CustomSpectrum(function)  # pyright: ignore[reportCallIssue]
 
 

@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, Inexact
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced, known
 from entropax.equilibrium import gibbs_state
 from entropax.linalg import modes
-from entropax.model.thermal import ThermalBath
 from entropax.model.windows import WindowBath
 
 _ONE = "`windows` or `beta` must be given, exactly one of them, an entry per bath."
@@ -145,7 +144,7 @@ class Product(AbstractSystemStart, AbstractJointStart):
                 f"but has shape {self.system.shape}."
             )
         given = self.windows if self.beta is None else self.beta
-        if isinstance(baths[0], ThermalBath):
+        if not isinstance(next(iter(baths), None), WindowBath):
             if len(given):
                 raise ValueError(
                     "`windows` and `beta` must be left out for ideal baths, which are thermal."
@@ -231,7 +230,7 @@ class Gibbs(AbstractSystemStart):
 
     def check(self, levels: int, baths: tuple[Any, ...]) -> None:
         del levels
-        if not isinstance(baths[0], ThermalBath):
+        if isinstance(next(iter(baths), None), WindowBath):
             raise ValueError(
                 "`start` must be a Product or a Joint where baths are made of windows."
             )
@@ -256,7 +255,7 @@ class Joint(AbstractJointStart):
         return True
 
     def check(self, levels: int, baths: tuple[Any, ...]) -> None:
-        if isinstance(baths[0], ThermalBath):
+        if not isinstance(next(iter(baths), None), WindowBath):
             raise ValueError("`start` must be a Product or a Gibbs where baths are ideal.")
         shape = (levels, *(bath.windows for bath in baths))
         if self.probabilities.shape != shape:
@@ -290,6 +289,11 @@ def distribution(name: str, value: Numbers, ndim: int) -> Float[Array, "..."]:
 
 def _system_state(system: Numbers) -> Inexact[Array, "..."]:
     if np.ndim(system) == 1:
+        if jnp.iscomplexobj(system):
+            raise ValueError(
+                "`system` must be populations, which are real, or a density matrix; that of a ket "
+                "is `numpy.outer(ket, ket.conj())`."
+            )
         return distribution("system", system, 1)
     rho = hermitian_matrix("system", system)
     if not is_traced(bare := known(rho)):

@@ -24,10 +24,14 @@ ALL: dict[str, Study] = {
 
 
 def find(names: tuple[str, ...]) -> list[Study]:
-    """The studies named, in order; a name such as `usui2024` stands for all that begin with it."""
+    """The studies named, in order; a name such as `usui2024` stands for all that begin with it, and
+    `all` for every one.
+    """
+    if not names:
+        raise ValueError(f"name one or more studies, or `all`; there are: {', '.join(ALL)}.")
     found: dict[str, Study] = {}
     for name in names:
-        matching = [key for key in ALL if key == name or key.startswith(f"{name}-")]
+        matching = [key for key in ALL if name in ("all", key) or key.startswith(f"{name}-")]
         if not matching:
             raise ValueError(f"no study named `{name}`; there are: {', '.join(ALL)}.")
         found |= {key: ALL[key] for key in matching}

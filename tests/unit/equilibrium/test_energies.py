@@ -14,8 +14,11 @@ from entropax.equilibrium import (
     expectation,
     free_energy,
     gibbs_state,
+    over_temperature,
     per_beta,
 )
+
+INF = np.inf
 
 
 @pytest.mark.parametrize("beta", [0.1, 0.9, 1.1, 30.0, -5.0])
@@ -70,6 +73,23 @@ def test_entropy_per_beta_and_expectation() -> None:
     sigma_y, state = jnp.array([[0, -1j], [1j, 0]]), jnp.array([[0.5, -0.3j], [0.3j, 0.5]])
     assert expectation(sigma_y, state) == pytest.approx(0.6, abs=1e-15)
     assert expectation(sigma_y, state.T) == pytest.approx(-0.6, abs=1e-15)
+
+
+def test_heat_over_temperature() -> None:
+    beta = jnp.array([2.0, 0.0, -1.0, INF, INF, INF, -INF])
+    energy = jnp.array([[1.5, 1e300, 3.0, 1.0, -1.0, 1e-12, 1.0]])
+    found = over_temperature(beta, energy, 1e-11)
+    np.testing.assert_array_equal(found, [[3.0, 0.0, -3.0, INF, -INF, 0.0, -INF]])
+
+
+def test_what_flows_from_a_bath_at_zero_temperature_leaves_other_slopes_alone() -> None:
+    """No infinity times zero: the bath beside it keeps its derivative."""
+
+    def total(energy: jax.Array) -> jax.Array:
+        return over_temperature(jnp.array([2.0, INF]), energy, 1e-11)[0]
+
+    slope = jax.grad(total)(jnp.array([1.5, 1.0]))
+    np.testing.assert_array_equal(slope, [2.0, 0.0])
 
 
 @pytest.mark.kernels

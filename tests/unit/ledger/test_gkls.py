@@ -44,7 +44,7 @@ class Moment:
             "energy": np.array([0.5, -0.3]),
             "particles": np.array([0.2, 0.4]),
             "work": np.array(0.7),
-            "stationary": self.pi,
+            "log_stationary": log(self.pi),
             "speed": np.array(1.0),
         }
         self.state = SystemState(
@@ -104,16 +104,26 @@ def test_populations_and_coherences_part_it(rng: np.random.Generator) -> None:
 def test_what_an_equation_does_not_part_is_none_and_no_steady_state_is_nan(
     rng: np.random.Generator,
 ) -> None:
-    moment = Moment(rng, stationary=np.full((3, 3), np.nan))
+    moment = Moment(rng, log_stationary=np.full((3, 3), np.nan))
     assert np.isnan(moment.flows.nonadiabatic_rate)
     assert np.isfinite(moment.flows.entropy_production_rate)
-    bare = SystemState(**(vars(moment.state) | {"stationary": None, "secular": False}))
+    bare = SystemState(**(vars(moment.state) | {"log_stationary": None, "secular": False}))
     other = flowing(bare, jnp.asarray(BETA), jnp.asarray(MU))
     for name in ("nonadiabatic_rate", "housekeeping_rate", "population_rate", "coherence_rate"):
         assert getattr(other, name) is None
-    # a steady state with a negative population is none
-    negative = np.diag([1.2, -0.1, -0.1]).astype(complex)
-    assert np.isnan(Moment(rng, stationary=negative).flows.nonadiabatic_rate)
+
+
+def test_a_production_that_is_known_is_taken() -> None:
+    """Of each bath on its own: NaN where it is not."""
+    plain = Moment(np.random.default_rng(4)).flows
+    known = Moment(np.random.default_rng(4), production=np.array([np.nan, 1e-30])).flows
+    first = float(plain.entropy_production_rates[0])
+    np.testing.assert_allclose(known.entropy_production_rates, [first, 1e-30], rtol=1e-14)
+    np.testing.assert_allclose(known.entropy_production_rate, first + 1e-30, rtol=1e-14)
+    # what baths do and what relaxes is the same, so housekeeping is what differs
+    np.testing.assert_allclose(known.nonadiabatic_rate, plain.nonadiabatic_rate, rtol=1e-14)
+    split = known.nonadiabatic_rate + known.housekeeping_rate
+    np.testing.assert_allclose(split, known.entropy_production_rate, rtol=0, atol=1e-13)
 
 
 def settled(rng: np.random.Generator, work: float) -> tuple[Any, ...]:

@@ -47,8 +47,12 @@ def test_energies_of_level_and_windows_together() -> None:
     assert total[2, 1, 0] == 3.0 + 1.0 - 1.0
 
 
-def solved(first: float = 0.0, **ledger: Any) -> Any:
-    return SimpleNamespace(ts=jnp.array([first, 1.0]), ledger=SimpleNamespace(**ledger))
+def solved(first: float = 0.0, kind: type = ex.WindowLedger, **known: Any) -> Any:
+    """A solution whose ledger holds what is known, and nothing else."""
+    ledger = object.__new__(kind)
+    for name, value in known.items():
+        object.__setattr__(ledger, name, value)
+    return SimpleNamespace(ts=jnp.array([first, 1.0]), ledger=ledger)
 
 
 KNOWN = {"entropy_production": jnp.zeros(2), "observed": None, "mutual_information": None}
@@ -86,3 +90,7 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"`names` must be of splitting, .* but has 'x'"):
         identities(model(), ex.EMME(), solved(), ["x"])
     assert len(NAMES) == len(set(NAMES)) == 21
+    for kind in (ex.FermionLedger, ex.GKLSLedger):
+        message = f"`solution` must be of a model with window baths, .* holds a {kind.__name__}"
+        with pytest.raises(ValueError, match=message):
+            identities(model(), ex.EMME(), solved(kind=kind))

@@ -120,7 +120,8 @@ VERDICTS: dict[str, tuple[dict[str, Array], set[str]]] = {
     "good": ({}, set()),
     "negative": ({"joint": NEGATIVE}, {"physical"}),
     "not normalised": ({"system": 1.1 * state(LATER).system}, {"physical"}),
-    "infinite": ({"energy": np.array([[0.5], [np.inf]])}, {"sound"}),
+    "not a number": ({"energy": np.array([[0.5], [np.nan]])}, {"sound"}),
+    "given up": ({"energy": np.array([[0.5], [np.inf]])}, {"reached", "sound"}),
     "no temperature": ({"joint": EMPTY}, {"determined"}),
 }
 

@@ -1,4 +1,4 @@
-"""A derivative that does not exist raises; what does not need it passes."""
+"""A derivative that does not exist raises, what does not need it passes; borrowed slopes."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from entropax.linalg.guards import forbid_derivative
+from entropax.linalg.guards import forbid_derivative, with_slope_of
 
 
 def guarded(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -25,3 +25,21 @@ def test_derivatives_by_anything_else_pass() -> None:
     assert float(jax.grad(guarded, argnums=1)(2.0, 3.0)) == 18.0
     fixed = jax.grad(lambda x: guarded(jax.lax.stop_gradient(x), x))
     assert float(fixed(3.0)) == 24.0
+
+
+def borrowed(x: jax.Array) -> jax.Array:
+    return jnp.sum(with_slope_of(jnp.floor(x), x**3))
+
+
+@pytest.mark.parametrize("derivative", [jax.grad, jax.jacfwd, jax.jacrev])
+def test_the_value_of_one_has_the_slope_of_the_other(derivative: Callable) -> None:
+    x = jnp.array([1.5, -0.5, 2.25])
+    assert float(borrowed(x)) == 2.0
+    assert jnp.array_equal(derivative(borrowed)(x), 3.0 * x**2)
+
+
+def test_the_second_slope_is_borrowed_too() -> None:
+    x = jnp.array([1.5, -0.5])
+    assert jnp.array_equal(jax.hessian(borrowed)(x), jnp.diag(6.0 * x))
+    batch = jax.vmap(borrowed)(jnp.stack([x, 2.0 * x]))
+    assert jnp.array_equal(batch, jnp.array([0.0, 2.0]))

@@ -29,6 +29,7 @@ def test_energies_and_occupations_of_a_correlation_matrix() -> None:
     np.testing.assert_allclose(state.occupations[0], expected, rtol=1e-13)
     np.testing.assert_allclose(energies @ expected, flow[1:3, 1:3].sum(), rtol=1e-12)
     np.testing.assert_allclose(state.occupations[1], [C[3, 3].real], rtol=1e-15)
+    np.testing.assert_allclose(state.traces, [flow[part].sum() for part in parts[1:]], rtol=1e-13)
 
 
 @pytest.mark.kernels

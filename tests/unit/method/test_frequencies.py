@@ -19,17 +19,26 @@ from entropax.method.frequencies import (
 
 
 def test_what_is_not_resolved() -> None:
-    """1e-9 of the range, or the rounding of large energies of about one size."""
-    assert float(unresolved(jnp.array([1.0, 3.0]))) == pytest.approx(2e-9, rel=1e-14)
-    rounding = 64 * np.finfo(float).eps * 2 * 5.0
-    assert float(unresolved(jnp.array([5.0, 5.0]))) == pytest.approx(rounding, rel=1e-14)
+    """The rounding of the largest energy, whatever the range of all is."""
+    for energies in ([1.0, 5.0], [5.0, 5.0]):
+        rounding = 64 * np.finfo(float).eps * 2 * 5.0
+        assert float(unresolved(jnp.array(energies))) == pytest.approx(rounding, rel=1e-14)
 
 
-@pytest.mark.parametrize(("apart", "one"), [(0.0, True), (1e-9, True), (1e-7, False)])
-def test_levels_of_one_energy(apart: float, one: bool) -> None:
+@pytest.mark.parametrize(("apart", "one"), [(0.0, True), (1e-14, True), (1e-9, False)])
+@pytest.mark.parametrize("highest", [3.0, 1.0 + 1e4])
+def test_levels_of_one_energy(apart: float, one: bool, highest: float) -> None:
     expected = np.eye(3, dtype=bool)
     expected[0, 1] = expected[1, 0] = one
-    np.testing.assert_array_equal(alike(jnp.array([1.0, 1.0 + apart, 3.0])), expected)
+    np.testing.assert_array_equal(alike(jnp.array([1.0, 1.0 + apart, highest])), expected)
+
+
+def test_what_is_one_with_one_is_one_with_all() -> None:
+    """A chain of levels, neighbours not resolved, its ends resolved: one level."""
+    step = 0.8 * float(unresolved(jnp.ones(4)))
+    energies = 1.0 + step * jnp.arange(4)
+    assert bool(alike(energies).all())
+    assert float(energies[3] - energies[0]) > float(unresolved(energies))
 
 
 def test_transitions_within_a_level_give_nothing_away_but_move() -> None:
@@ -46,7 +55,7 @@ def test_transitions_within_a_level_give_nothing_away_but_move() -> None:
 )
 def test_transitions_of_one_frequency_make_a_group(energies: list[float], groups: int) -> None:
     same = np.asarray(same_frequency(jnp.array(energies)))
-    number = frequency_groups(np.array(energies))
+    number = np.asarray(frequency_groups(jnp.array(energies)))
     assert len(np.unique(number)) == groups
     np.testing.assert_array_equal(same, np.equal.outer(number, number))
 

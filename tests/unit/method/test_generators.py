@@ -10,6 +10,7 @@ import pytest
 from cases import ideal
 from twins import lindblad as twin
 
+import entropax as ex
 from entropax.linalg import from_real, to_real
 from entropax.method.dissipators import JumpDissipator
 from entropax.method.generators import (
@@ -18,6 +19,7 @@ from entropax.method.generators import (
     SectorGenerator,
     smooth_inverse,
 )
+from entropax.method.populations import populations_of
 
 
 @eqx.filter_jit
@@ -27,7 +29,7 @@ def jumping(h: jax.Array, operators: jax.Array, rates: jax.Array) -> MatrixGener
         JumpDissipator(bath, operators[bath, None], rates[bath, None], (1 - 2 * bath,))
         for bath in range(2)
     ]
-    return MatrixGenerator(h, tuple(parts), h, None, 2)
+    return MatrixGenerator(h, tuple(parts), h, None, baths=2)
 
 
 @jax.jit
@@ -66,19 +68,22 @@ def test_a_matrix_of_jumps_is_the_twins_liouvillian(rng: np.random.Generator) ->
 
 
 @eqx.filter_jit
-def sector(parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]) -> SectorGenerator:
-    return SectorGenerator(parts, spectrum, pairs, 2)
+def sector(
+    model: ex.OpenSystem, parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]
+) -> SectorGenerator:
+    return SectorGenerator(parts, spectrum, pairs, populations_of(model, spectrum, parts))
 
 
 def test_populations_follow_paulis_equation() -> None:
     """Rates gamma(w)|A_ij|^2 from j to i, and what leaves j in its diagonal."""
     known = ideal.case("random")
     parts, spectrum = ideal.channels(known)
-    generator = sector(parts, spectrum, tuple((k, k) for k in range(4)))
+    generator = sector(known.model(), parts, spectrum, tuple((k, k) for k in range(4)))
     for bath, part in enumerate(parts):
         rates = np.asarray(part.rate) * np.abs(np.asarray(part.operator)) ** 2
         expected = rates - np.diag(rates.sum(axis=0))
         np.testing.assert_allclose(generator.dissipators[bath], expected, rtol=0, atol=1e-13)
+    assert generator.populations is not None
     assert generator.shift is None
     np.testing.assert_array_equal(generator.trace(), np.ones(4))
     np.testing.assert_array_equal(generator.coherent(jnp.ones(4)), np.zeros(4))
@@ -89,7 +94,8 @@ def test_a_sector_of_a_degenerate_level_is_closed() -> None:
     known = ideal.case("level")
     parts, spectrum = ideal.channels(known)
     pairs = ((0, 0), (1, 1), (2, 2), (3, 3), (1, 2), (2, 1))
-    generator = sector(parts, spectrum, pairs)
+    generator = sector(known.model(), parts, spectrum, pairs)
+    assert generator.populations is None
     inside = np.asarray(twin.random_state(np.random.default_rng(3), 4))
     kept = np.zeros((4, 4))
     kept[tuple(np.array(pairs).T)] = 1.0

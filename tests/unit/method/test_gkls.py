@@ -11,28 +11,47 @@ import entropax as ex
 from entropax.linalg import Stationary
 from entropax.method.dissipators import JumpDissipator
 from entropax.method.generators import MatrixGenerator
-from entropax.method.gkls import require_global, steady_of
+from entropax.method.gkls import log_of, reference_of, require_global, steady_of
 
 AT = jnp.zeros(1)
 
 
-@jax.jit
-def steady(operators: jax.Array, rates: jax.Array) -> tuple[Stationary, jax.Array]:
+def jumping(operators: jax.Array, rates: jax.Array) -> MatrixGenerator:
     h = jnp.diag(jnp.array([0.0, 1.0]))
-    generator = MatrixGenerator(h, (JumpDissipator(0, operators, rates, (0, 0)),), h, None, 1)
+    return MatrixGenerator(h, (JumpDissipator(0, operators, rates, (0, 0)),), h, None, baths=1)
+
+
+@jax.jit
+def steady(operators: jax.Array, rates: jax.Array) -> tuple[Stationary, jax.Array, jax.Array]:
+    generator = jumping(operators, rates)
     found = steady_of(generator)
-    return found, generator.unpack(found.x)
+    return found, generator.unpack(found.x), reference_of(generator)
 
 
 def test_steady_states_of_jumps_up_and_down() -> None:
     """Populations as the rates are; dephasing leaves them as they start, which is told."""
     operators = jnp.asarray([twin.LOWER, twin.LOWER.T])
-    found, state = steady(operators, jnp.array([0.7, 0.2]))
+    found, state, log = steady(operators, jnp.array([0.7, 0.2]))
     assert bool(found.unique)
     assert bool(found.converged)
     np.testing.assert_allclose(state, np.diag([7.0, 2.0]) / 9.0, rtol=0, atol=1e-15)
-    dephased, _ = steady(jnp.asarray([twin.SZ, twin.SZ]), jnp.array([0.7, 0.2]))
+    np.testing.assert_allclose(log, np.diag(np.log([7.0 / 9.0, 2.0 / 9.0])), rtol=0, atol=1e-14)
+    dephased, _, log = steady(jnp.asarray([twin.SZ, twin.SZ]), jnp.array([0.7, 0.2]))
     assert not bool(dephased.unique)
+    assert np.all(np.isnan(log))
+
+
+def test_what_has_negative_populations_has_no_logarithm() -> None:
+    """As a steady state of Redfield's; what is negative by rounding counts as empty."""
+    generator, yes = jumping(jnp.asarray([twin.LOWER, twin.LOWER.T]), jnp.ones(2)), jnp.array(True)
+
+    @jax.jit
+    def log(populations: jax.Array) -> jax.Array:
+        return log_of(generator, Stationary(generator.pack(jnp.diag(populations)), yes, yes))
+
+    assert np.all(np.isnan(log(jnp.array([1.1, -0.1]))))
+    found = log(jnp.array([1.0, -1e-15]))
+    np.testing.assert_allclose(found, np.diag([0.0, -53 * np.log(2.0)]), rtol=1e-14, atol=1e-15)
 
 
 def test_global_equations_know_no_frame() -> None:

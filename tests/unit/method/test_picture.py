@@ -63,7 +63,7 @@ class Setting:
         """With the heat of `bare`, and the work of coupling beside it."""
         total = jnp.asarray(self.h) + strength * jnp.asarray(self.v)
         bare = jnp.asarray(self.bare)
-        return MatrixGenerator(total, self.parts, bare, total - bare, 2)
+        return MatrixGenerator(total, self.parts, bare, total - bare, baths=2)
 
 
 def test_rates_as_a_matrix_are_those_by_action(rng: np.random.Generator) -> None:

@@ -72,6 +72,26 @@ def test_a_star_knows_its_environment_by_one_direction(written_out: bool) -> Non
     assert float(joint) == pytest.approx(start, abs=1e-14)
 
 
+def test_energies_of_baths_move_as_their_traces_do() -> None:
+    """The value is the sum over modes, the derivative that of tr h C."""
+    energies, n = (jnp.array([1.0, 1.0]),), (jnp.array([0.25, 0.5]),)
+
+    def energy(trace: jax.Array, scale: jax.Array) -> jax.Array:
+        state = DenseState(
+            system=jnp.eye(1),
+            occupations=(scale * n[0],),
+            correlation=jnp.eye(3),
+            traces=(trace,),
+            baths=((1, 2),),
+            **NONE,
+        )
+        return state.bath_energies(energies)[0]
+
+    value, slopes = jax.value_and_grad(energy, argnums=(0, 1))(jnp.array(9.0), jnp.array(1.0))
+    assert float(value) == 0.75
+    assert tuple(map(float, slopes)) == (1.0, 0.0)
+
+
 @pytest.mark.kernels
 def test_a_network_takes_blocks_of_its_matrix() -> None:
     c = seeded_correlation(4, 3)
@@ -79,6 +99,7 @@ def test_a_network_takes_blocks_of_its_matrix() -> None:
         system=jnp.asarray(c[2:3, 2:3]),
         occupations=(),
         correlation=jnp.asarray(c),
+        traces=(),
         baths=((0, 3), (1,)),
         **NONE,
     )

@@ -103,7 +103,6 @@ BAD: dict[str, tuple[Callable, str, str]] = {
         "couplings[0].operator",
         "(2)",
     ),
-    "no coupling": (lambda: model(couplings=()), "couplings", "at least one"),
     "both energies and h": (lambda: model(hamiltonian=np.eye(2)), "energies", "exactly one"),
     "no energies": (lambda: model(energies=()), "energies", "at least one energy"),
     "no start": (lambda: model(start=None), "start", "a Product, a Joint or a Gibbs"),
