@@ -20,9 +20,9 @@ from entropax.solve import RESULTS
 from entropax.steady import SteadyState, steady_state
 
 _SMALL = 1e-9
-_SLOW = 10.0
+_SLOW = 4.0
 """Rates below which, in units of the fastest, what rotates does not average out: at two dots at
-one energy the current is a percent off there."""
+one energy the current is six percent off there."""
 _FULL = 32
 """Levels up to which whole generators are looked at."""
 

@@ -12,7 +12,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax._precision import EPS
-from entropax.linalg import BinaryEntropy, Logarithm, ShannonTerm, matfn, modes, trace_fn
+from entropax.linalg import (
+    BinaryEntropy,
+    Logarithm,
+    ShannonTerm,
+    matfn,
+    modes,
+    trace_fn,
+    with_slope_of,
+)
 
 _NEGLIGIBLE = 1e-14
 
@@ -69,7 +77,11 @@ def relative_entropy(
     weight, absent = jax.tree.map(
         lambda x, y: jnp.where(is_diagonal, x, y), (own, given <= 0), (weight, absent)
     )
-    cross = jnp.asarray(jnp.where(is_diagonal, log @ own, cross))
+    # elements off the diagonal move it all the same
+    held = jax.lax.stop_gradient
+    aside = reference + jnp.diag(held(given) - given)
+    moved = jnp.sum(matfn(Logarithm(), aside).conj() * held(state)).real
+    cross = jnp.asarray(jnp.where(is_diagonal, with_slope_of(log @ own, log @ own + moved), cross))
     outside = jnp.sum(jnp.asarray(jnp.where(absent, weight, 0.0))) > _NEGLIGIBLE
     return jnp.where(outside, jnp.inf, -von_neumann(state) - cross)
 

@@ -60,14 +60,21 @@ class _Key:
 
     def __init__(self, protocol: Smooth):
         leaves, structure = jax.tree.flatten(protocol)
-        arrays = tuple((x.dtype.str, x.shape, np.asarray(x).tobytes()) for x in leaves)
-        self.protocol, self.parts = protocol, (structure, arrays)
+        self.protocol, self.parts = protocol, (structure, tuple(map(_plain, leaves)))
 
     def __hash__(self) -> int:
         return hash(self.parts)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Key) and self.parts == other.parts
+
+
+def _plain(leaf: Any) -> Any:
+    """A leaf as what can be compared: numbers by value, all else as it is."""
+    if not eqx.is_array_like(leaf):
+        return leaf
+    array = np.asarray(leaf)
+    return array.dtype.str, array.shape, array.tobytes()
 
 
 @functools.lru_cache(maxsize=256)

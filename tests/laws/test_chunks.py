@@ -159,9 +159,11 @@ def test_a_chunk_larger_than_memory_is_worked_off_in_parts(monkeypatch: Any) -> 
     )
 
 
-def test_the_bar_counts_draws_and_a_pipe_stays_quiet(monkeypatch: Any, capsys: Any) -> None:
+def test_the_bar_counts_draws_and_a_pipe_gets_a_line_a_chunk(monkeypatch: Any, capsys: Any) -> None:
     pure(progress=True)
-    assert capsys.readouterr().err == ""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1
+    assert all(re.fullmatch(r"draws \d+ of \d+: \S+ a second, 0 failed", line) for line in lines)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     pure(progress=True)

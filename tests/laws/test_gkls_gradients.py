@@ -87,7 +87,8 @@ def test_gradients_of_steady_states(name: str, rng: np.random.Generator) -> None
     assert np.all(np.isfinite(gradient))
     np.testing.assert_allclose(gradient @ directions, forward, rtol=0, atol=1e-12 * size)
     np.testing.assert_allclose(forward, reference, rtol=0, atol=1e-7 * size)
-    assert np.max(np.abs(gradient * np.array(parameters))) > 0.1 * abs(value)
+    # at equal temperatures, where nothing is produced, all are exactly zero
+    assert np.max(np.abs(gradient * np.array(parameters))) > 0.1 * abs(value) or value == 0.0
 
 
 def test_gradient_where_levels_meet() -> None:

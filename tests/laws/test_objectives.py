@@ -33,18 +33,17 @@ def test_objectives_of_solutions() -> None:
     assert float(objectives.work(sol)) == float(sol.ledger.work[-1])
     drawn = -(sol.ledger.work[1] - sol.ledger.work[0])
     assert float(objectives.power(sol)) == pytest.approx(float(drawn) / 1.5, rel=1e-14)
-    heat = sol.ledger.heat[1, 0] - sol.ledger.heat[0, 0]
-    assert float(objectives.efficiency(sol)) == pytest.approx(float(drawn / heat), rel=1e-14)
+    with pytest.raises(RuntimeError, match="must end with a closed cycle"):  # the ramp is none
+        objectives.efficiency(sol)
     with pytest.raises(ValueError, match="`model` must be a Junction with one thermal lead or"):
         objectives.dissipated_work(sol, dot(ramp, second=True))
     with pytest.raises(ValueError, match=r"`mu` must be 0 of the bath.*, but is 0\.2"):
         objectives.dissipated_work(sol, dot(ramp, mu=0.2))
     other = ex.solve(dot(ramp, mu=0.2), [0.5, 2.0], method)
     drawn = -(other.ledger.work + other.ledger.chemical_work)
-    taken = other.ledger.heat[1, 0] - other.ledger.heat[0, 0]
     assert abs(float(other.ledger.chemical_work[1])) > 1e-3
-    efficiency = float(objectives.efficiency(other))
-    assert efficiency == pytest.approx(float((drawn[1] - drawn[0]) / taken), rel=1e-12)
+    both = float(drawn[1] - drawn[0])
+    assert float(objectives.power(other)) == pytest.approx(both / 1.5, rel=1e-12)
     with pytest.raises(ValueError, match="`solution` must have two times or more"):
         objectives.power(eqx.tree_at(lambda s: s.ts, sol, sol.ts[:1]))
     lead = ex.Lead.flat(modes=3, width=2.0, coupling=0.1, beta=2.0, mu=0.3)

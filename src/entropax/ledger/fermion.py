@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from entropax._batching import each
+from entropax._precision import EPS
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
 from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
@@ -195,6 +196,8 @@ def _with_energy(
     """The same occupations, whose derivatives have those of `energy`, and of the number."""
     away = jax.lax.stop_gradient(energies - jnp.mean(energies))
     size = jnp.sum(away**2)
+    # modes all of one energy, to rounding: nothing that they do moves it
+    size = jnp.where(jnp.max(jnp.abs(away)) > 64 * EPS * jnp.max(jnp.abs(energies)), size, 0.0)
     missing = energy - energies @ n
     missing = missing - jax.lax.stop_gradient(missing)
     return n + away * jnp.where(size > 0, missing / jnp.where(size > 0, size, 1.0), 0.0)
