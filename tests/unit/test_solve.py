@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,6 +64,47 @@ def test_a_failure_is_a_mask_and_an_error(kind: Any) -> None:
 
 def says_of(kind: Any) -> str:
     return ex.RESULTS[kind].split("(")[0].split(":")[0].strip()
+
+
+STEPS = ex.Davies(max_steps=20)
+LATE = [0.0, 0.1, 1e3]
+
+
+def test_running_out_of_steps_raises_with_the_time() -> None:
+    told = r"`max_steps`.*First at t = 1000, at 1 of 3 times, the last sound one t = 0\.1\."
+    with pytest.raises(RuntimeError, match=told):
+        ex.solve(SPIN, LATE, STEPS)
+
+
+def test_running_out_of_steps_is_a_result() -> None:
+    found = ex.solve(SPIN, LATE, STEPS, throw=False)
+    np.testing.assert_array_equal(found.result == ex.RESULTS.out_of_steps, [False, False, True])
+    np.testing.assert_array_equal(found.result == ex.RESULTS.successful, [True, True, False])
+    np.testing.assert_array_equal(found.failed, [False, False, True])
+    # with as many as are needed it is none
+    assert not np.any(ex.solve(SPIN, LATE, ex.Davies(), throw=False).failed)
+
+
+UNSOUND = {
+    "unphysical": "There `lowest_population` is -0.25 and the trace 1",
+    "unresolved": "There `lowest_population` is 0.0125 and the trace 1",
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_a_failure_names_what_fails_with_its_number(name: str) -> None:
+    found = ex.solve(SPIN, [0.5, 0.1], ex.Davies())
+    lowest = -0.25 if name == "unphysical" else 0.0125
+    wrong = jnp.array([lowest, 0.5]), of(getattr(ex.RESULTS, name), ex.RESULTS.successful)
+    found = eqx.tree_at(lambda s: (s.ledger.lowest_population, s.result), found, wrong)
+    told = rf"First at t = 0\.5, at 1 of 2 times, the last sound one t = 0\.1\. {UNSOUND[name]}"
+    with pytest.raises(RuntimeError, match=rf"{told}.*`residual` is .*`throw=False`"):
+        raise_failures(found)
+
+
+def test_a_failure_at_the_first_time_has_none_before_it() -> None:
+    with pytest.raises(RuntimeError, match=r"First at t = 0, at 1 of 2 times\. With `throw=False`"):
+        raise_failures(solution(of(ex.RESULTS.not_finite, ex.RESULTS.successful)))
 
 
 def test_what_is_no_failure_is_handed_back() -> None:

@@ -69,6 +69,9 @@ def steady_rates(equation: RateEquation) -> RateSteady:
     """The steady state, and what flows in it. Cost: O(baths n^3). Differentiable."""
     found = _eliminate(jnp.sum(equation.rates, axis=0))
     populations = _populations(found)
+    if equation.rates.shape[0] == 0:  # no bath, and nothing that moves
+        nothing = jnp.zeros_like(equation.rates)
+        return RateSteady(populations, jnp.sum(found.rest) == 1, nothing, jnp.zeros(0))
     linked = (equation.rates > 0) & jnp.isfinite(equation.log_ratios)
     linked &= jnp.swapaxes(linked, -1, -2)
     ratios = jnp.where(linked, equation.log_ratios, 0.0)

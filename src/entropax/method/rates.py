@@ -89,7 +89,10 @@ def rate_equation(parts: Sequence[Transitions], levels: int, baths: int) -> Rate
         ratio = jnp.where(rate > 0, part.log_ratio, ratios[part.bath])
         rates = rates.at[part.bath].add(rate)
         ratios = ratios.at[part.bath].set(ratio)
-    return RateEquation(rates, jnp.where(is_mixed, jnp.nan, ratios))
+    # of a rate that underflows the ratio is known from the reverse
+    back = jnp.swapaxes(rates, -1, -2) > 0
+    ratios = jnp.where((rates == 0) & back, -jnp.swapaxes(ratios, -1, -2), ratios)
+    return RateEquation(rates, jnp.asarray(jnp.where(is_mixed, jnp.nan, ratios)))
 
 
 def _checked(

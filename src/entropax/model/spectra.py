@@ -227,7 +227,7 @@ def spectrum(value: Any) -> AbstractSpectrum | PowerSpectrum:
     function: Callable[[Array], Any] = value
     try:
         eqx.filter_eval_shape(lambda w: jnp.asarray(function(w)), jnp.zeros(2))
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+    except (TypeError, ValueError, jax.errors.TracerArrayConversionError) as error:
         raise ValueError(
             "`spectrum` must be written in jax.numpy, elementwise, with `jnp.where` instead of "
             "`if`: it is compiled. Numbers go into a TabulatedSpectrum."

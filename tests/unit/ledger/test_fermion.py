@@ -12,8 +12,8 @@ from cases.fermions import junction, lead
 from twins import textbook
 
 import entropax as ex
-from entropax.ledger.base import judge, reference, settle
-from entropax.ledger.fermion import Measurement, Reference
+from entropax.ledger.base import in_words, judge, reference, settle
+from entropax.ledger.fermion import Measurement, Reference, _with_energy
 from entropax.method.star import product_state
 
 INF, NAN = np.inf, np.nan
@@ -118,12 +118,41 @@ def test_the_verdict() -> None:
     told = verdict(start, later, account(start, later))
     np.testing.assert_array_equal(told.closed, [True, False])
     assert np.all(told.sound & told.physical & told.converged & told.determined)
+    assert np.all(told.reached)  # no integrator gives up
     later = moved(start, energy=[0.3, -0.3 + gap], work=gap)
     assert np.all(verdict(start, later, account(start, later)).closed)
     later = moved(start, energy=[NAN, 0.0])
     np.testing.assert_array_equal(verdict(start, later, account(start, later)).sound, [True, False])
     unmatched = eqx.tree_at(lambda r: r.start.converged, start, jnp.array([True, False]))
     assert not np.any(verdict(unmatched, later, account(unmatched, later)).converged)
+
+
+def test_a_first_law_that_is_open_is_told_in_numbers() -> None:
+    start = start_of()
+    ledger = account(start, moved(start, energy=[0.3, -0.2], work=0.25))
+    total = float(ledger.total_energy[1])
+    told = f"There `total_energy` is {total:.6g} and `work` 0.25."
+    assert in_words(ledger, 1) == told
+
+
+def test_occupations_move_with_a_given_energy_and_with_their_number() -> None:
+    """Their values stay; sums over modes have the derivatives of what was given."""
+    energies, n = jnp.array([-1.0, 0.5, 2.0]), jnp.array([0.9, 0.4, 0.2])
+
+    def sums(shift: jax.Array, extra: jax.Array) -> jax.Array:
+        given = _with_energy(n + extra, energies, jnp.sum(energies * n) + shift)
+        return jnp.stack([energies @ given, jnp.sum(given), given[1]])
+
+    at = jnp.zeros(()), jnp.zeros(())
+    np.testing.assert_allclose(sums(*at), [energies @ n, 1.5, 0.4], rtol=1e-14)
+    by_energy, by_number = jax.jacfwd(sums, argnums=(0, 1))(*at)
+    np.testing.assert_allclose(by_energy[:2], [1.0, 0.0], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(by_number[:2], [0.0, 3.0], rtol=0, atol=1e-14)
+    # modes of one energy have no other: theirs stay as they are
+    level = jnp.full(3, 0.7)
+    for derivative in (jax.jacfwd, jax.jacrev):
+        slope = derivative(lambda e: _with_energy(n, level, e))(jnp.array(1.05))
+        np.testing.assert_array_equal(slope, 0.0)
 
 
 @pytest.mark.parametrize("name", ["mixed", "negative temperature", "equal energies across leads"])

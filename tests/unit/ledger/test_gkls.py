@@ -10,7 +10,7 @@ import scipy.linalg
 from cases.matrices import random_hermitian
 from twins import lindblad as twin
 
-from entropax.ledger.base import judge, settle
+from entropax.ledger.base import in_words, judge, settle
 from entropax.ledger.gkls import Flows, GKLSReference, Measured, _Beginning, flows, is_state
 from entropax.method.states import SystemState
 
@@ -161,6 +161,25 @@ def test_a_broken_first_law_is_judged() -> None:
         assert bool(verdict.closed[0]) is closed
         assert bool(verdict.sound[0])
         assert bool(verdict.physical[0])
+
+
+def test_what_an_integrator_gives_up_is_not_reached() -> None:
+    """It leaves infinities; NaN has another cause."""
+    for value, reached in ((np.inf, False), (np.nan, True)):
+        _, reference, measured, ledger = settled(np.random.default_rng(1), value)
+        verdict = judge(reference, measured, ledger)
+        assert bool(verdict.reached[0]) is reached
+        assert not bool(verdict.sound[0])
+
+
+def test_a_moment_and_a_time_say_by_how_much_they_fail() -> None:
+    moment, _, _, ledger = settled(np.random.default_rng(1), 0.7)
+    lowest = np.linalg.eigvalsh(moment.rho)[0]
+    begin = f"There `lowest_population` is {lowest:.3g} and the trace 1"
+    assert in_words(moment.flows, 0).startswith(begin)
+    told = in_words(ledger, 0)
+    assert told.startswith(begin)
+    assert told.endswith(f"; the first law's `residual` is {float(ledger.residual[0]):.3g}.")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from cases.windows import CANONICAL, QUENCH, WINDOW, driven, model
 
 import entropax as ex
-from entropax.ledger import Verdict, judge, reference, settle
+from entropax.ledger import Verdict, in_words, judge, reference, settle
 from entropax.ledger.windows import WindowReference
 from entropax.method.states import WindowState
 
@@ -134,6 +134,11 @@ def test_what_a_verdict_sees(name: str) -> None:
     assert {kind for kind, good in verdict.items() if not bool(good[1])} == failing
     if name != "not normalised":
         assert all(bool(good[0]) for good in verdict.values())
+
+
+def test_a_negative_probability_is_told_with_its_size() -> None:
+    told = in_words(ledger_of(state(NEGATIVE)), 1)
+    assert told == "There the lowest entry of `joint` is -1e-05 and their sum 1-1.0e-01."
 
 
 def test_a_first_law_that_is_open_is_seen_where_energies_move() -> None:

@@ -66,6 +66,27 @@ def test_bosons_that_are_counted_carry_their_number() -> None:
     np.testing.assert_allclose(steady.particles[0], -steady.particles[1], rtol=1e-13)
 
 
+@pytest.mark.parametrize("beta", [np.inf, 1000.0])
+def test_what_a_cold_bath_takes_a_warm_one_gives(beta: float) -> None:
+    """Three levels, all linked; of the cold bath's rates some or all upwards are zero."""
+    operator = np.array([[0.0, 1.0, 0.5], [1.0, 0.0, 0.7], [0.5, 0.7, 0.0]])
+    baths = [ex.ThermalBath(b, ex.FlatSpectrum(0.01)) for b in (1.0, beta)]
+    couplings = [ex.Coupling(operator, bath) for bath in baths]
+    known, steady = found(ideal.qubit(energies=(0.0, 0.1, 4.0), couplings=couplings))
+    flows = np.asarray(known.equation.rates) * np.asarray(steady.populations)
+    net = flows - np.swapaxes(flows, 1, 2)
+    np.testing.assert_allclose(steady.changes, net.sum(axis=2), rtol=1e-12)
+    np.testing.assert_allclose(np.sum(steady.changes, axis=0), 0.0, atol=1e-17)
+    assert float(steady.energy[0]) == pytest.approx(-float(steady.energy[1]), rel=1e-13)
+    assert float(steady.production[0]) > 0.0
+    if np.isinf(beta):
+        assert float(steady.production[1]) == np.inf
+    else:
+        p = np.log(steady.populations)
+        produced = -steady.changes[1] @ p - beta * steady.energy[1]
+        assert float(steady.production[1]) == pytest.approx(float(produced), rel=1e-12)
+
+
 def by_hand(*jumps: ex.Jump) -> ex.OpenSystem:
     """Beside a coupling to a bath of its own."""
     return ideal.qubit(couplings=[*jumps, ex.Coupling(twin.SX, ideal.BATH)])

@@ -11,7 +11,7 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method.rates import _INNER, _OUTER, Transitions, transitions
+from entropax.method.rates import _INNER, _OUTER, Transitions, rate_equation, transitions
 
 
 @eqx.filter_jit
@@ -46,6 +46,30 @@ def test_particles_jump_both_ways() -> None:
     assert (int(out.particles), int(into.particles)) == (1, -1)
     np.testing.assert_allclose(out.rate, [[0.0, 0.7 * (1 - f)], [0.0, 0.0]], rtol=1e-14)
     np.testing.assert_allclose(into.rate, [[0.0, 0.0], [0.7 * f, 0.0]], rtol=1e-14)
+
+
+def test_ratios_of_rates_are_those_of_detailed_balance() -> None:
+    """Both ways where there is one, also where it underflows; none at zero temperature."""
+    for beta, there in ((0.7, 0.7 * 1.5), (1000.0, 1500.0), (np.inf, np.nan)):
+        link = ex.Coupling(twin.SX, ex.ThermalBath(beta, ideal.OHMIC))
+        model = ideal.qubit(energies=(0.0, 1.5), couplings=[link])
+        equation = rate_equation(between(model, jnp.eye(2)), 2, 1)
+        np.testing.assert_allclose(equation.log_ratios[0, 0, 1], there, rtol=1e-14)
+        np.testing.assert_allclose(equation.log_ratios[0, 1, 0], -there, rtol=1e-14)
+
+
+def test_two_ways_between_the_same_states_have_no_one_ratio() -> None:
+    """With a particle and without: rates add up, and of the two ratios none is taken."""
+    bath = ex.ThermalBath(1.3, ideal.OHMIC, mu=-0.2)
+    model = ideal.qubit(energies=(0.0, 1.5), couplings=[ex.Coupling(twin.SX, bath)])
+    parts = between(model, jnp.eye(2))
+    one = rate_equation(parts, 2, 1)
+    np.testing.assert_allclose(one.log_ratios[0, 0, 1], 1.3 * 1.7, rtol=1e-14)
+    bare = [part._replace(log_ratio=1.3 * part.given, particles=0) for part in parts]
+    both = rate_equation([*parts, *bare], 2, 1)
+    np.testing.assert_allclose(both.rates, 2.0 * one.rates, rtol=1e-15)
+    assert np.isnan(both.log_ratios[0, 0, 1])
+    assert np.isnan(both.log_ratios[0, 1, 0])
 
 
 @pytest.mark.parametrize("rule", [0, 1])

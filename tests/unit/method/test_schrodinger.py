@@ -83,6 +83,10 @@ BAD: dict[str, tuple[Callable, str]] = {
         ),
         r"sectors of \[5000\] states need about .* GiB of 1 GiB",
     ),
+    "key": (
+        lambda: ex.Schrodinger(key=0),  # pyright: ignore[reportArgumentType]
+        r"`key` must be a key, such as jax\.random\.key\(0\), but is 0",
+    ),
     "order": (lambda: ex.Schrodinger(KEY, order=3), "`order` must be 2 or 4, but is 3"),  # pyright: ignore[reportArgumentType]
     "steps": (lambda: ex.Schrodinger(KEY, steps=0), "`steps` must be a positive integer"),
     "observation": (

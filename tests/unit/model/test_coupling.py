@@ -48,6 +48,28 @@ def test_a_jump_carries_whole_particles() -> None:
     assert float(jump.rate) == 0.5
 
 
+RATES = {
+    "smooth": (lambda t: 0.3 * (1.0 + jnp.sin(t)), lambda t: 0.3 * (t + 1.0 - np.cos(t))),
+    "steps": (
+        ex.PiecewiseConstant((1.0, 2.0), (0.5, 0.0, 2.0)),
+        lambda t: 0.5 * np.minimum(t, 1.0) + 2.0 * np.maximum(t - 2.0, 0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_jumps_at_a_rate_that_moves(name: str) -> None:
+    """What is excited stays so with the probability exp(-int g dt)."""
+    rate, integral = RATES[name]
+    jump = ex.Jump(LOWER, BOSONS, rate)
+    assert isinstance(jump.rate, AbstractProtocol)
+    ts = np.array([0.0, 0.7, 1.5, 3.0])
+    found = ex.solve(ex.OpenSystem((0.0, 1.0), [jump], ex.Product(1)), ts, ex.Lindblad())
+    left = np.exp(-integral(ts))
+    np.testing.assert_allclose(found.ledger.state[:, 1, 1].real, left, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(found.ledger.heat[:, 0], left - 1.0, rtol=0, atol=1e-8)
+
+
 def test_a_drive_is_an_operator_and_a_protocol() -> None:
     drive = ex.Drive(SX, ex.PiecewiseConstant((1.0,), (0.0, 3.0)))
     assert [float(drive.protocol(jnp.array(t))) for t in (0.5, 1.0)] == [0.0, 3.0]
@@ -81,6 +103,14 @@ BAD_OF_IDEAL_BATHS: dict[str, tuple[Callable, str]] = {
         "`operator` must be d, all above the diagonal, or d",
     ),
     "jump rate": (lambda: ex.Jump(LOWER, BOSONS, -1.0), "`rate` must be non-negative, but is -1.0"),
+    "jump rate that moves": (
+        lambda: ex.solve(
+            ex.OpenSystem((0.0, 1.0), [ex.Jump(LOWER, BOSONS, lambda t: 1.0 - t)], ex.Product(1)),
+            [0.5, 3.0],
+            ex.Lindblad(),
+        ),
+        r"`couplings\[0\].rate` must be non-negative at 0 and at all of `ts`, but has -2.0 at ind",
+    ),
     "jump bath": (lambda: ex.Jump(LOWER, 1.0), "`bath` must be a ThermalBath, but is float"),
     "drive": (lambda: ex.Drive(LOWER, jnp.sin), "`operator` must be Hermitian"),
     "drive's protocol": (lambda: ex.Drive(SX, 2.0), "`protocol` must be a function of time"),

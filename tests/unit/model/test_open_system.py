@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 from cases import ideal
 from cases.matrices import random_hermitian
 from cases.windows import KEY, QUENCH, QUENCH_TIMES, SX, bath, coupling, driven, model
+from twins import lindblad as twin
 
 import entropax as ex
 from entropax.model.open_system import joint_volumes
@@ -95,6 +97,21 @@ def test_a_rotating_frame_turns_the_interaction() -> None:
     link = ex.Coupling(SX, ex.ThermalBath(1.0, ex.FlatSpectrum(1.0)))
     built = ex.OpenSystem((0.0, 1.0), [link], ex.Product(0), interaction=v, frame=frame)
     np.testing.assert_allclose(built.turning(), -1j * (frame @ v - v @ frame), rtol=0, atol=1e-15)
+
+
+def test_a_system_alone_turns_by_its_hamiltonian(rng: np.random.Generator) -> None:
+    """Without couplings there is no bath, no heat and no entropy."""
+    h, rho = random_hermitian(rng, 3), twin.random_state(rng, 3)
+    alone = ex.OpenSystem(hamiltonian=h, couplings=(), start=ex.Product(rho))
+    assert (alone.baths, alone.is_ideal) == ((), True)
+    ts = np.array([0.0, 0.4, 2.0])
+    ledger = ex.solve(alone, ts, ex.Lindblad()).ledger
+    turned = [scipy.linalg.expm(-1j * h * t) for t in ts]
+    expected = [u @ rho @ u.conj().T for u in turned]
+    np.testing.assert_allclose(ledger.state, expected, rtol=0, atol=1e-9)
+    assert ledger.heat.shape == ledger.particle_currents.shape == (3, 0)
+    for change in (ledger.entropy_production, ledger.work, ledger.residual):
+        np.testing.assert_allclose(change, 0.0, atol=1e-9)
 
 
 BAD: dict[str, tuple[Callable, str, str]] = {

@@ -1,5 +1,7 @@
 """Spectra: values, limits at zero frequency, what they claim of themselves, misuse."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,22 @@ def test_only_spectra_that_fall_off_say_so() -> None:
     assert odd == {"ohmic", "ohmic without cutoff", "super-ohmic", "drude-lorentz"}
 
 
+def test_a_root_has_a_slope_away_from_zero() -> None:
+    """J = sqrt(w) has none at 0, which is not asked for, or beside others."""
+    root = spectrum(jnp.sqrt)
+    assert isinstance(root, AbstractSpectrum)
+    w = jnp.array([0.25, 1.0, 4.0])
+
+    def total(w: jax.Array) -> jax.Array:
+        return jnp.sum(root.per_frequency(w))
+
+    for derivative in (jax.grad, jax.jacfwd):
+        np.testing.assert_allclose(derivative(total)(w), -0.5 * w**-1.5, rtol=1e-14)
+    beside = jax.grad(lambda w: jnp.sum(root.per_frequency(w)[1:]))(jnp.append(0.0, w))
+    np.testing.assert_allclose(beside[1:], -0.5 * w**-1.5, rtol=1e-14)
+    np.testing.assert_array_equal(root.per_frequency(jnp.array([0.0, 1.0])), [np.inf, 1.0])
+
+
 def test_a_table_is_undefined_outside() -> None:
     table = ideal.SPECTRA["tabulated"][0]
     assert np.all(np.isnan(table(jnp.array([-0.1, 20.1]))))
@@ -63,6 +81,21 @@ def test_what_may_stand_for_a_spectrum() -> None:
     for wrong in (ex.FlatSpectrum, 0.3):
         with pytest.raises(ValueError, match="`spectrum` must be a spectrum or a function"):
             spectrum(wrong)
+
+
+NOT_COMPILED = {
+    "numpy": lambda w: np.exp(-w),
+    "numpy's table": lambda w: np.interp(w, [0.0, 1.0], [0.0, 1.0]),
+    "if": lambda w: w if w > 0 else 0.0,
+    "math": lambda w: math.exp(-w),
+    "float": lambda w: float(w) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", NOT_COMPILED)
+def test_bad_input_that_cannot_be_compiled_is_told_of_jax_numpy(name: str) -> None:
+    with pytest.raises(ValueError, match=r"`spectrum` must be written in jax\.numpy"):
+        ex.ThermalBath(1.0, NOT_COMPILED[name])
 
 
 BAD = {

@@ -117,6 +117,12 @@ BAD: dict[str, tuple[Callable, str, str]] = {
     ),
     "windows a number": (lambda: ex.Product(system=0, windows=0), "windows", "sequence"),
     "filling a word": (lambda: ex.Product(0, windows=(0,), filling="a"), "filling", "number"),
+    "a ket": (
+        lambda: ex.Product(np.array([1.0, 1j]) / np.sqrt(2.0), windows=(0,)),
+        "system",
+        "real, or a density matrix",
+    ),
+    "a ket as a list": (lambda: ex.Product([1.0, 1j], (0,)), "system", "a density matrix"),
     "system by truth": (lambda: ex.Product(system=True, windows=(0,)), "system", "True"),
     "windows of ideal baths": (
         lambda: ex.OpenSystem(

@@ -39,6 +39,15 @@ def test_studies_are_found_by_name_and_by_paper() -> None:
         studies.find(("usui",))
 
 
+def test_all_are_asked_for_by_name_alone() -> None:
+    every = list(studies.ALL.values())
+    assert studies.find(("all",)) == every
+    assert studies.find(("all", "usui2024")) == every
+    assert studies.find(("trap", "all"))[0].name == "trap"
+    with pytest.raises(ValueError, match="name one or more studies, or `all`; there are: usui2024"):
+        studies.find(())
+
+
 def test_every_study_belongs_to_a_paper_and_is_reproduced() -> None:
     alone = OPTIMAL + ENSEMBLES
     assert all(name.split("-")[0] in PAPERS or name in alone for name in studies.ALL)
