@@ -10,6 +10,7 @@ from cases.matrices import random_hermitian
 import entropax as ex
 from entropax.ledger import flows
 from entropax.ledger.gkls import Flows
+from entropax.method.gkls import reference_of
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def random_machines() -> Flows:
         # what `solve` has at time 0, without the program that integrates
         method = ex.Davies()
         generator, start = method.generator(model), method._begin(model)
-        state = method._state(model, generator, start, method._reference(generator))
+        state = method._state(model, generator, start, reference_of(generator))
         return flows(state, *model.temperatures)
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(5), 200))
