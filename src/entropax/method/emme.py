@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from entropax._precision import EPS
-from entropax.linalg import Exponential, held_spectrum, matfn_times
+from entropax.linalg import Exponential, held_spectrum, matfn_times, with_slope_of
 from entropax.method.base import open_system
 from entropax.method.master import AbstractMasterEquation, Integrated
 from entropax.method.premises import reached
@@ -151,6 +151,9 @@ class EMME(AbstractMasterEquation):
         def at(time: Array) -> Integrated:
             flow = Exponential(scale * (time - stretch[0]))
             state = root * (kept + matfn_times(flow, generator, scaled, spectrum=spectrum))
+            # at the start what is zero is so, not rounding whose logarithm rates would ask for
+            begun = with_slope_of(y.state.ravel()[own], state)
+            state = jnp.asarray(jnp.where(time == stretch[0], begun, state))
             whole = jnp.zeros(model.sites).at[own].set(state, unique_indices=True)
             return y._replace(state=whole.reshape(y.state.shape))
 
