@@ -50,12 +50,16 @@ class RESULTS(eqx.Enumeration):
     )
     unphysical = (
         "Probabilities are negative or do not add up to 1 (to 1e-6): the master equation does not "
-        'hold here (Redfield and, for window baths, `secular=False` and `memory="finite"` do not '
-        "guarantee positivity)."
+        'hold here. Redfield and, for window baths, `secular=False` and `memory="finite"` leave '
+        "out terms of fourth order in the coupling, and as small are the negative values. Weaken "
+        "the coupling, take the secular (Markov) equation or exact dynamics, or read the values as "
+        "the size of the error (`throw=False`)."
     )
     unresolved = (
         "The first law is off by more than 1e-6 of the energies: steps resolve neither the driving "
-        "nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what jumps."
+        "nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what jumps. Or the "
+        "energies of a junction lie too close for its couplings, which are traced: take "
+        "`FermionNetwork.from_junction(junction)`."
     )
     not_unique = (
         "The steady state is not unique: something is conserved (`audit` names it), or rates are "

@@ -65,6 +65,42 @@ def test_finite_memory_of_two_windows_in_closed_form() -> None:
     assert np.max(np.abs(wrong - exact)) > 0.1
 
 
+def three_windows(strength: float) -> ex.OpenSystem:
+    """Rates times the memory time are 1.6 at a strength of 0.01, and fall with its square."""
+    bath = ex.WindowBath((0.0, 1.0, 2.0), (60, 100, 140), 0.5)
+    link = ex.Coupling(SX, bath, strength, ex.RandomBands())
+    return ex.OpenSystem((0.0, 1.0), (link,), ex.Product(1, windows=(1,)))
+
+
+def test_negative_populations_are_of_fourth_order_in_the_coupling() -> None:
+    """It is the equation, not the code, that leaves the positive ones: windows off resonance are
+    reached by an amount of second order, and what the equation leaves out is of fourth."""
+    method = ex.EMME(memory="finite", rtol=1e-9, atol=1e-13)
+
+    def lowest(strength: float) -> float:
+        ts = np.linspace(0.0, 100.0, 40)
+        return float(ex.solve(three_windows(strength), ts, method).ledger.joint.min())
+
+    weak, twice = lowest(5e-4), lowest(1e-3)
+    assert twice < weak < 0.0
+    assert twice / weak == pytest.approx(16.0, rel=0.1)
+    with pytest.raises(RuntimeError, match=r"fourth order in the coupling.*Weaken"):
+        jax.block_until_ready(ex.solve(three_windows(0.01), [20.0], method))
+
+
+def test_finite_memory_is_nearer_to_exact_dynamics() -> None:
+    """Where rates times the memory time are 0.4: off by 0.01, the Markov equation by 0.1."""
+    model, ts = three_windows(5e-3), np.linspace(0.0, 160.0, 33)
+    keys = jax.random.split(jax.random.key(0), 4)
+    exact = np.mean([ex.solve(model, ts, ex.Schrodinger(key=k)).ledger.joint for k in keys], axis=0)
+
+    def away(method: ex.EMME) -> float:
+        return float(np.max(np.abs(ex.solve(model, ts, method, throw=False).ledger.joint - exact)))
+
+    assert away(ex.EMME(memory="finite")) < 0.02
+    assert away(ex.EMME()) > 0.08
+
+
 def test_a_solver_that_gives_up_is_told() -> None:
     sol = ex.solve(large_spin(), [60.0], ex.EMME(memory="finite", max_steps=2), throw=False)
     assert np.all(sol.result == ex.RESULTS.not_finite)

@@ -59,18 +59,62 @@ def test_every_entry_of_the_state_is_that_of_the_dense_twin(name: str) -> None:
         assert_same_state(state, c, dense["baths"], max(1e-9, 4e-15 * abs(t)))
 
 
+def to_forty_digits(star: fermions.Star, time: float) -> Array:
+    """The correlation matrix, its eigenproblem solved to 40 digits."""
+    with mpmath.workdps(40):
+        values, vectors = mpmath.eigh(mpmath.matrix(star.dense()["h"].tolist()))
+        phases = [mpmath.expj(-x * mpmath.mpf(time)) for x in values]
+        exact = vectors * mpmath.diag(phases) * vectors.transpose()
+        u = np.array(exact.tolist(), dtype=complex)
+    return (u.conj() * star.start) @ u.T
+
+
+def narrow(band: float) -> fermions.Star:
+    """Energies of two leads within a band about 0.4, and couplings that sum up to about 1."""
+    leads = [
+        (0.4 + band * energies, couplings / np.linalg.norm(couplings), beta / band, 0.4 + mu * band)
+        for energies, couplings, beta, mu in fermions.THERMAL["mixed"].leads
+    ]
+    return fermions.THERMAL["mixed"]._replace(leads=tuple(leads), level=0.4)
+
+
+@pytest.mark.parametrize("band", [1e-2, 1e-4, 1e-6, 1e-8])
+def test_a_band_far_narrower_than_couplings(band: float) -> None:
+    """Entries of the leads are then quotients of what nearly cancels: off by (1/band)^2 rounding,
+    in 1e-8 of everything, where the structure of the star is taken."""
+    star = narrow(band)
+    sol = solve(star)
+    for i, t in enumerate(TIMES):
+        c, baths = to_forty_digits(star, t), star.dense()["baths"]
+        # the phases of the level are right to rounding of the given couplings, times time
+        bound = max(1e-12, 4e-16 * abs(t))
+        assert_same_state(jax.tree.map(lambda x: np.asarray(x)[i], sol.saved), c, baths, bound)  # noqa: B023
+        exact = [textbook.gaussian_entropy(c[np.ix_(bath, bath)]) for bath in baths]
+        np.testing.assert_allclose(sol.ledger.bath_entropy[i], exact, rtol=0, atol=30 * bound)
+    assert not np.any(sol.failed)
+
+
+def test_couplings_that_a_program_traces_are_judged_when_it_runs() -> None:
+    """Which way to go is decided beforehand; where it cannot be, the result tells."""
+
+    leads = narrow(1e-3).leads
+
+    @jax.jit
+    def results(scale: jax.Array) -> ex.RESULTS:
+        scaled = [ex.Lead(e, scale * t, beta, mu) for e, t, beta, mu in leads]
+        return ex.solve(ex.Junction(0.4, 0.3, scaled), jnp.ones(2), throw=False).result
+
+    assert np.all(results(jnp.asarray(1e-2)) == ex.RESULTS.successful)
+    assert np.all(results(jnp.asarray(1e4)) == ex.RESULTS.unresolved)
+
+
 def test_late_times_to_forty_digits() -> None:
     """At Gamma t = 1e6 the dense twin itself is off by 1e-8: phases of |E| t eps."""
     mixed = fermions.THERMAL["mixed"]
     (energies, *rest), right = mixed.leads
     star = mixed._replace(leads=((np.where(energies > 1.7, -500.0, energies), *rest), right))
     dense, state = star.dense(), jax.tree.map(lambda x: np.asarray(x)[2], solve(star).saved)
-    with mpmath.workdps(40):
-        values, vectors = mpmath.eigh(mpmath.matrix(dense["h"].tolist()))
-        phases = [mpmath.expj(-x * mpmath.mpf(TIMES[2])) for x in values]
-        exact = vectors * mpmath.diag(phases) * vectors.transpose()
-        u = np.array(exact.tolist(), dtype=complex)
-    c = (u.conj() * star.start) @ u.T
+    c = to_forty_digits(star, TIMES[2])
     assert_same_state(state, c, dense["baths"], 1e-10)
     twin = textbook.correlation(dense["h"], dense["c0"], TIMES[2])
     with pytest.raises(AssertionError):

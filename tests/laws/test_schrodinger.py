@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases.windows import EXACT, JOINT, KEY, WINDOW, dense, spin
+from cases.windows import EXACT, JOINT, KEY, WINDOW, dense, driven, spin
 from twins import riera
 
 import entropax as ex
@@ -119,6 +119,16 @@ def test_another_key_is_not_traced_again() -> None:
     before = len(traces)
     ex.solve(spin(), TIMES + 1.0, ex.Schrodinger(key=jax.random.key(1)), save=keep)
     assert 0 < before == len(traces)
+
+
+@pytest.mark.parametrize(
+    "energy", [1.0, ex.PiecewiseConstant([0.5], [1.0, 1.2]), ex.Smooth(jnp.cos)]
+)
+@pytest.mark.parametrize("options", [{}, {"observation": ex.Observation()}], ids=["", "observed"])
+def test_no_times_are_welcome(energy: Any, options: dict[str, Any]) -> None:
+    found = ex.solve(driven(energy), [], ex.Schrodinger(key=KEY, **options)).ledger
+    assert found.joint.shape == (0, 2, 3)
+    assert found.entropy_production.shape == (0,)
 
 
 def test_many_times_are_cut_in_chunks() -> None:

@@ -124,6 +124,7 @@ class Measurement(eqx.Module):
     system_energy: Array
     interaction_energy: Array
     work: Array
+    rounding: Array
     environment_entropy: Array
     bath_entropy: Array
     mode_entropy: Array
@@ -210,6 +211,7 @@ def _measure(state: AbstractFermionState, baths: Sequence[dict[str, Array]]) -> 
         system_energy=state.system_energy,
         interaction_energy=state.interaction_energy,
         work=state.work,
+        rounding=jnp.asarray(state.rounding),
         environment_entropy=state.environment_entropy(),
         bath_entropy=jnp.stack(state.bath_entropies()),
         **{name: jnp.stack([bath[name] for bath in baths]) for name in baths[0]},
@@ -310,7 +312,7 @@ def _judge(reference: Reference, state: Measurement, ledger: FermionLedger) -> V
     moved = jnp.sum(jnp.abs(ledger.energy - start.energy), axis=-1) + jnp.abs(ledger.work)
     moved += jnp.abs(ledger.system_energy) + jnp.abs(start.system_energy)
     rounding = _ROUNDING * reference.size
-    closed = ~(jnp.abs(gap) > _NEGLIGIBLE * moved + rounding)
+    closed = ~(jnp.abs(gap) > _NEGLIGIBLE * moved + rounding) & (state.rounding < _NEGLIGIBLE)
     return Verdict(
         good,
         sound,

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from entropax._checks import is_traced, known
 from entropax.method.base import AbstractMethod, scan_times
 from entropax.method.dense import dense_states
 from entropax.method.star import is_crowded, star_states
@@ -27,10 +28,12 @@ class Exact(AbstractMethod):
 
     `prepare` fills in `crowded`: whether a junction's energies are too close to each other for its
     structure, so that it goes by dense matrices too; None where they are traced, and both are
-    compiled.
+    compiled. Traced couplings do not count in that: where they are so large beside the distances
+    of energies that entropies are lost, `Solution.result` is `unresolved` (`watched`).
     """
 
     crowded: bool | None = eqx.field(default=None, static=True)
+    watched: bool = eqx.field(default=False, static=True)
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         del ts
@@ -40,10 +43,13 @@ class Exact(AbstractMethod):
             raise ValueError(
                 f"`{first}` must not be driven for the method Exact; take {other}(steps=...)."
             )
-        crowded = is_crowded(model) if isinstance(model, Junction) else None
-        if not isinstance(crowded, bool):
+        if not isinstance(model, Junction):
             return self
-        return dataclasses.replace(self, crowded=crowded)
+        crowded = is_crowded(model)
+        watched = any(is_traced(known(lead.couplings)) for lead in model.leads)
+        if not isinstance(crowded, bool):
+            return dataclasses.replace(self, watched=watched)
+        return dataclasses.replace(self, crowded=crowded, watched=watched)
 
     def initial(self, model: eqx.Module) -> AbstractFermionState:
         return self._states(model, 0.0)[0]
@@ -61,7 +67,7 @@ class Exact(AbstractMethod):
     def _states(self, model: eqx.Module, horizon: Float[Array, ""] | float):
         if isinstance(model, Junction):
             crowded = is_crowded(model) if self.crowded is None else self.crowded
-            return star_states(model, horizon, crowded)
+            return star_states(model, horizon, crowded, self.watched)
         if isinstance(model, FermionNetwork):
             return dense_states(model)
         raise ValueError(

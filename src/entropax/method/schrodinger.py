@@ -129,11 +129,12 @@ class Schrodinger(AbstractMethod):
             )
 
     def initial(self, model: eqx.Module) -> WindowState:
-        known = open_system(self, model)
+        return dataclasses.replace(self._first(open_system(self, model)), flow=None)
+
+    def _first(self, known: OpenSystem) -> WindowState:
         stretch = self._setting(known).begin(known.before().spectrum()[0])
         values = stretch.observe(stretch.amplitudes)
-        state = self._state(known, stretch, values, stretch.amplitudes)
-        return dataclasses.replace(state, flow=None)
+        return self._state(known, stretch, values, stretch.amplitudes)
 
     def run(
         self,
@@ -144,7 +145,7 @@ class Schrodinger(AbstractMethod):
     ) -> PyTree[Array]:
         known = open_system(self, model)
         if ts.shape[0] == 0:
-            nothing = self.initial(known)
+            nothing = self._first(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)
         known = known.apart()
         if known.is_driven and not known.is_piecewise_constant:

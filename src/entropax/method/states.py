@@ -23,7 +23,8 @@ class AbstractFermionState(eqx.Module):
 
     `system`: correlation matrix of the system's sites; `occupations`: those of each bath's modes
     (eigenmodes of the bath); `system_energy` and `interaction_energy`: of the system's own block
-    of h, and of all that couples system and baths to each other; `work`: done by what drives h.
+    of h, and of all that couples system and baths to each other; `work`: done by what drives h;
+    `rounding`: what entropies of baths may be off by, where that is more than is usual.
     """
 
     system: eqx.AbstractVar[Inexact[Array, "s s"]]
@@ -31,6 +32,7 @@ class AbstractFermionState(eqx.Module):
     system_energy: eqx.AbstractVar[Float[Array, ""]]
     interaction_energy: eqx.AbstractVar[Float[Array, ""]]
     work: eqx.AbstractVar[Float[Array, ""]]
+    rounding: eqx.AbstractVar[Float[Array, ""] | float]
 
     @abc.abstractmethod
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
@@ -64,6 +66,7 @@ class ProductState(AbstractFermionState):
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
+    rounding: Float[Array, ""] | float = 0.0
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
         return tuple(jnp.sum(binary_entropy(n)) for n in self.occupations)
@@ -93,6 +96,7 @@ class StarState(AbstractFermionState):
     leads: tuple[Displaced | Inexact[Array, "_ _"], ...]
     amplitudes: Float[Array, " sites"]
     start: Float[Array, " sites"]
+    rounding: Float[Array, ""] | float = 0.0
 
     @property
     def blocks(self) -> tuple[Inexact[Array, "_ _"], ...]:
@@ -129,6 +133,7 @@ class DenseState(AbstractFermionState):
     correlation: Inexact[Array, "sites sites"]
     traces: tuple[Float[Array, ""], ...]
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    rounding: Float[Array, ""] | float = 0.0
 
     def bath_energies(
         self, energies: tuple[Float[Array, " _"], ...]

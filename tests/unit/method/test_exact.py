@@ -32,6 +32,19 @@ def test_prepare_leaves_open_what_a_program_traces() -> None:
     assert decided == [None]
 
 
+def test_couplings_that_a_program_traces_are_watched() -> None:
+    decided = []
+
+    @jax.jit
+    def program(couplings: jax.Array) -> jax.Array:
+        model = junction(leads=(lead(energies=[0.0, 1.0, 2.0], couplings=couplings),))
+        decided.append(ex.Exact().prepare(model, TS))
+        return couplings
+
+    jax.eval_shape(program, jnp.ones(3))
+    assert [(method.crowded, method.watched) for method in decided] == [(False, True)]
+
+
 def test_the_start_is_the_models() -> None:
     start = jax.jit(ex.Exact(crowded=True).initial)(junction())
     assert isinstance(start, ProductState)
@@ -50,7 +63,6 @@ def test_what_is_driven_is_refused() -> None:
         ex.solve(network(drives=(ex.Drive(border, jnp.sin),)), [1.0])
 
 
-@pytest.mark.misuse
 @pytest.mark.misuse
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`model` must be a Junction or a FermionNetwork.*Lead"):

@@ -26,7 +26,7 @@ def star(energies: list[float]) -> Star:
         (((0.0, 1.0, 2.0),), False),
         (((0.0, 1.0, 1.0),), True),  # equal within a lead
         (((0.0, 1.0, 1.0 + 1e-6),), True),  # closer than 1e-5 of the band
-        (((0.0, 1.0, 1.0 + 1e-4),), False),
+        (((0.0, 1.0, 1.0 + 1e-3),), False),
         (((0.0, 1.0, 2.0), (0.5, 1.0, 1.5)), False),  # equal across leads: one pole
         (((0.0, 1.0, 2.0), (0.5, 1.0 + 1e-12, 1.5)), True),  # nearly equal across leads
         (((0.0, 1.0, 2.0), (0.5, 1.0 + 1e-7, 1.5)), False),
@@ -36,6 +36,14 @@ def star(energies: list[float]) -> Star:
 def test_where_energies_nearly_meet(leads: tuple, crowded: bool) -> None:
     built = [lead(energies=energies, couplings=[0.1] * len(energies)) for energies in leads]
     model = junction(leads=built)
+    assert is_crowded(model) is crowded
+    assert bool(jax.jit(is_crowded)(model)) is crowded
+
+
+@pytest.mark.parametrize(("size", "crowded"), [(1e2, False), (1e4, True)])
+def test_where_couplings_are_large_beside_gaps(size: float, crowded: bool) -> None:
+    """Entries of a lead are off by (coupling/gap)^2 rounding."""
+    model = junction(leads=[lead(energies=[0.0, 1.0, 2.0], couplings=[size] * 3)])
     assert is_crowded(model) is crowded
     assert bool(jax.jit(is_crowded)(model)) is crowded
 
