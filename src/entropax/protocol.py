@@ -52,6 +52,11 @@ class AbstractProtocol(eqx.Module):
         return jnp.zeros(0)
 
     @property
+    def marks(self) -> Float[Array, " marks"]:
+        """Times that steps must meet where nothing jumps, for how fast it changes there."""
+        return jnp.zeros(0)
+
+    @property
     def domain(self) -> Interval:
         """First and last time at which it is defined."""
         return jnp.array(-jnp.inf), jnp.array(jnp.inf)
@@ -264,8 +269,9 @@ class Smooth(AbstractProtocol):
     Other functions are told apart by what they do: by their code, and the numbers that it reads.
 
     **Arguments:** `breaks`: times at which it jumps or bends, ascending, not negative; `width`: the
-    shortest time in which it changes. Where neither is given, `solve` looks at a function that it
-    knows beforehand at 2^24 times, so that steps meet what changes fast (`entropax.sharpness`).
+    shortest time in which it changes. `solve` looks at a function without breaks, so that steps
+    meet what changes fast (`entropax.sharpness`): at 2^24 times where it is known beforehand, at
+    2^14 where a program traces it; or at as many as the width asks for.
     """
 
     function: Callable[[Array], Array]
@@ -354,6 +360,10 @@ class Held(AbstractProtocol, Generic[ProtocolT]):
     def breaks(self) -> Float[Array, " breaks"]:
         return jnp.append(jnp.minimum(self.protocol.breaks, self.duration), self.duration)
 
+    @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self.protocol.marks
+
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         middle = 0.5 * (stretch[0] + stretch[1])
         inside = self.protocol.within(jnp.clip(time, 0.0, self.duration), stretch)
@@ -396,6 +406,10 @@ class Bounded(AbstractProtocol):
         return self.protocol.breaks
 
     @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self.protocol.marks
+
+    @property
     def domain(self) -> Interval:
         return self.protocol.domain
 
@@ -427,6 +441,10 @@ class Early(AbstractProtocol):
     @property
     def breaks(self) -> Float[Array, " breaks"]:
         return self.protocol.breaks / (1.0 + self.by)
+
+    @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self.protocol.marks
 
     @property
     def domain(self) -> Interval:

@@ -3,21 +3,23 @@
 A solver sees a function at its own nodes alone, and one that rests goes with long steps: a pulse
 between two nodes is not there for it. So each function that is known beforehand is looked at on a
 grid as fine as can be afforded; where it changes much faster than on the whole, the places are
-sought out by bisection, and become breaks: jumps to rounding, and times between which an equal
-share of all change lies.
+sought out by bisection. Jumps, found to rounding, become breaks, and times between which an equal
+share of the change of a pulse lies become marks, which steps meet. A function that a program
+traces is looked at when that runs, less often, and has a fixed number of marks.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from entropax._checks import is_traced
-from entropax.protocol import Smooth
+from entropax._checks import is_traced, known
+from entropax.protocol import AbstractProtocol, Interval, Smooth, Time
 
 ModelT = TypeVar("ModelT")
 
@@ -30,29 +32,94 @@ _SHARP = 4.0
 _SHARES = 250
 """Marks of each pulse, less one."""
 _MOST = 4096
+_TRACED_LOOKS, _TRACED_MARKS = 2**14, 32
+"""How often a traced function is looked at, and how many marks it has."""
 _PER_WIDTH = 8
 
 
-def with_marks(model: ModelT, last: Any) -> ModelT:
-    """The model, whose functions of time have breaks where they change fast until `last`."""
-    if is_traced(last) or not float(last) > 0:
+class Marked(AbstractProtocol):
+    """A function of time, and `times` at which it changes fast."""
+
+    protocol: Smooth
+    times: Float[Array, " marks"]
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return self.protocol(time)
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        return self.protocol.breaks
+
+    @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self.times
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        return self.protocol.within(time, stretch)
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        return self.protocol.slope(time, stretch)
+
+
+def with_marks(model: ModelT, ts: Any) -> ModelT:
+    """The model, whose functions of time are broken and marked where they change fast within `ts`.
+
+    What is found depends on values, but no derivative goes through it.
+    """
+    ts = known(ts)
+    whole = None if is_traced(ts) else float(np.max(np.asarray(ts), initial=0.0))
+    if whole is not None and not whole > 0:
         return model
 
     def look(node: Any) -> Any:
-        if not isinstance(node, Smooth) or any(map(is_traced, jax.tree.leaves(node))):
+        if not isinstance(node, Smooth) or (node.given.shape[0] and node.width is None):
             return node
-        if node.given.shape[0] and node.width is None:
+        found = None
+        if whole is not None and not any(map(is_traced, jax.tree.leaves(node))):
+            with jax.ensure_compile_time_eval():
+                found = _found_in(_Key(node), whole)
+        if found is None or whole is None:
+            last = jnp.max(jnp.asarray(ts), initial=0.0)
+            return Marked(node, _traced_marks(node, last, _traced_looks(node.width, whole)))
+        if found.jumps.size:
+            both = _filled(np.union1d(np.asarray(node.given), found.jumps), 8, whole)
+            node = eqx.tree_at(lambda s: s.given, node, jnp.asarray(both))
+        if not found.pulses.size:
             return node
-        marks = _marks_of(_Key(node), float(last))
-        if not marks.size:
-            return node
-        both = np.union1d(np.asarray(node.given), marks)
-        # in few numbers, each of which is compiled once; what is more lies after the end
-        full = np.full(max(8, 2 ** int(np.ceil(np.log2(both.size)))), 2.0 * float(last))
-        full[: both.size] = both
-        return eqx.tree_at(lambda s: s.given, node, jnp.asarray(full))
+        return Marked(node, jnp.asarray(_filled(found.pulses, _SHARES, whole)))
 
     return jax.tree.map(look, model, is_leaf=lambda x: isinstance(x, Smooth))
+
+
+def _filled(times: np.ndarray, least: int, last: float) -> np.ndarray:
+    """In few numbers, each of which is compiled once; what is more lies after the end."""
+    full = np.full(max(least, 2 ** int(np.ceil(np.log2(times.size)))), 2.0 * last)
+    full[: times.size] = times
+    return full
+
+
+def _traced_looks(width: float | None, last: float | None) -> int:
+    if width is None or last is None:
+        return _TRACED_LOOKS
+    return int(np.clip(_PER_WIDTH * last / width, _TRACED_LOOKS, 64 * _TRACED_LOOKS))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _traced_marks(protocol: Smooth, last: Any, looks: int) -> Float[Array, " marks"]:
+    """Marks of a pulse, or of pulses, wider than a cell; after the end where nothing is sharp."""
+    times = last * (jnp.arange(looks + 1) / looks)
+    change = jnp.abs(jnp.diff(jax.vmap(protocol)(times)))
+    # beside a pulse the mean of the roots is that of the slow change elsewhere
+    usual = jnp.mean(jnp.sqrt(change)) ** 2
+    fast = change > _SHARP * usual
+    fast |= jnp.roll(fast, 1) | jnp.roll(fast, -1)
+    share = jnp.where(fast, change / jnp.sum(change), 0.0)
+    reached = jnp.append(0.0, jnp.cumsum(share ** (1 / 3)))
+    # not to the end of what is reached, which lies after the rest that follows the last pulse
+    goals = jnp.linspace(0.0, (1.0 - 1e-6) * reached[-1], _TRACED_MARKS)
+    marks = jnp.interp(goals, reached, times)
+    is_sharp = jnp.max(change) > _SHARP * usual
+    return jax.lax.stop_gradient(jnp.asarray(jnp.where(is_sharp, marks, 2.0 * last)))
 
 
 class _Key:
@@ -77,42 +144,67 @@ def _plain(leaf: Any) -> Any:
     return array.dtype.str, array.shape, array.tobytes()
 
 
+class Sharp(NamedTuple):
+    """Where a function jumps, and times through its pulses; empty where nothing is sharp."""
+
+    jumps: np.ndarray
+    pulses: np.ndarray
+
+
 @functools.lru_cache(maxsize=256)
-def _marks_of(key: _Key, last: float) -> np.ndarray:
+def _found_in(key: _Key, last: float) -> Sharp | None:
+    """None for a function that closes over what is traced."""
     protocol = key.protocol
     try:
-        shape = jax.eval_shape(protocol, jnp.zeros(()))
-        many = jax.jit(jax.vmap(protocol))
-        if is_traced(jax.tree.leaves(many(jnp.zeros(1)))[0]):  # it closes over what is traced
-            return np.zeros(0)
+        if is_traced(_at(protocol, jnp.zeros(1))):
+            return None
     except jax.errors.UnexpectedTracerError:
-        return np.zeros(0)
-    del shape
-    return landmarks(many, last, looks=_looks(many, protocol.width, last))
+        return None
+    return landmarks(protocol, last, looks=_looks(protocol, last))
 
 
-def _looks(many: Any, width: float | None, last: float) -> int:
-    if width is not None:
-        wanted = _PER_WIDTH * last / width
+def _looks(protocol: Smooth, last: float) -> int:
+    if protocol.width is not None:
+        wanted = _PER_WIDTH * last / protocol.width
     else:
-        cost = many.lower(jnp.zeros(_CELLS)).compile().cost_analysis() or {}
-        each = (cost.get("flops", 0.0) + 10.0 * cost.get("transcendentals", 0.0)) / _CELLS
-        wanted = min(_FINEST, _WORK / max(each, 1.0))
+        wanted = min(_FINEST, _WORK / max(_cost(_Shape(protocol)), 1.0))
     power = int(np.ceil(np.log2(max(wanted, _COARSEST))))
     return 2 ** min(power, 30)
 
 
-def landmarks(many: Callable[[Any], Any], last: float, *, looks: int = _FINEST) -> np.ndarray:
-    """Times between 0 and `last` at which steps must begin; none where nothing is sharp.
+class _Shape(_Key):
+    """A function by its code alone, whatever the numbers in it."""
 
-    `many`: the function, elementwise; `looks`: how often to look, a power of 2 above 2^14.
+    def __init__(self, protocol: Smooth):
+        leaves, structure = jax.tree.flatten(protocol)
+        self.protocol, self.parts = protocol, (structure, tuple(map(np.shape, leaves)))
+
+
+@functools.lru_cache(maxsize=256)
+def _cost(shape: _Shape) -> float:
+    """Operations of one look."""
+    compiled: Any = cast(Any, _at).lower(shape.protocol, jnp.zeros(_CELLS)).compile()
+    cost = compiled.compiled.cost_analysis() or {}
+    return (cost.get("flops", 0.0) + 10.0 * cost.get("transcendentals", 0.0)) / _CELLS
+
+
+@eqx.filter_jit
+def _at(function: Callable[[Any], Any], times: Float[Array, " times"]) -> Float[Array, " times"]:
+    return jax.vmap(function)(times)
+
+
+def landmarks(function: Callable[[Any], Any], last: float, *, looks: int = _FINEST) -> Sharp:
+    """Where a function changes fast between 0 and `last`.
+
+    `looks`: how often to look, a power of 2 above 2^14.
     """
-    change = _ranges(many, last, looks)
+    nothing = np.zeros(0)
+    change = np.asarray(_ranges(function, jnp.asarray(last), looks))
     total = float(np.sum(change))
     if not np.isfinite(total) or total == 0.0 or np.max(change) * _CELLS <= _SHARP * total:
-        return np.zeros(0)
-    ts = _refined(many, last, looks, change)
-    steps, gaps = np.abs(np.diff(_values(many, ts))), np.diff(ts)
+        return Sharp(nothing, nothing)
+    ts = _refined(function, last, looks, change)
+    steps, gaps = np.abs(np.diff(_values(function, ts))), np.diff(ts)
     torn = (gaps <= 8 * np.spacing(ts[1:])) & (steps > np.sum(steps) / 256)
     jumps = ts[1:][torn]
     steps = np.where(torn, 0.0, steps)
@@ -121,15 +213,11 @@ def landmarks(many: Callable[[Any], Any], last: float, *, looks: int = _FINEST) 
     fast = steps > gaps * max(slow, 1e-4 * np.sum(steps) / last)
     pulses = _runs(ts, fast)
     shares = max(8, min(_SHARES, _MOST // max(1, len(pulses))))
-    found = [
-        jumps,
-        *(_shares(ts[first : stop + 1], steps[first:stop], shares) for first, stop in pulses),
-    ]
-    marks = np.unique(np.concatenate(found))
+    found = [_shares(ts[first : stop + 1], steps[first:stop], shares) for first, stop in pulses]
+    marks = np.unique(np.concatenate([nothing, *found]))
     # what lies closer than rounding could tell apart is one
-    keep = np.concatenate([[True], np.diff(marks) > 64 * np.spacing(marks[1:])])
-    marks = np.union1d(marks[keep], jumps) if marks.size else marks
-    return marks[(marks > 0.0) & (marks < last)]
+    marks = marks[np.diff(marks, prepend=-last) > 64 * np.spacing(marks)]
+    return Sharp(*(x[(x > 0.0) & (x < last)] for x in (jumps, marks)))
 
 
 def _runs(ts: np.ndarray, fast: np.ndarray) -> list[tuple[int, int]]:
@@ -154,28 +242,29 @@ def _shares(ts: np.ndarray, steps: np.ndarray, shares: int) -> np.ndarray:
     return np.interp(np.linspace(0.0, reached[-1], shares + 1), reached, ts)
 
 
-def _ranges(many: Callable[[Any], Any], last: float, looks: int) -> np.ndarray:
+@eqx.filter_jit
+def _ranges(function: Callable[[Any], Any], last: Any, looks: int) -> Float[Array, " cells"]:
     """By how much the function changes in each cell, its edges included."""
     each = looks // _CELLS
 
-    @jax.jit
     def cells(first: Any) -> Any:
         index = first * each + jnp.arange(each * _TOGETHER + 1)
-        values = many(last * (index / looks))
+        values = jax.vmap(function)(last * (index / looks))
         inner = values[:-1].reshape(_TOGETHER, each)
         edge = values[each::each]
         high = jnp.maximum(jnp.max(inner, axis=1), edge)
         return high - jnp.minimum(jnp.min(inner, axis=1), edge)
 
-    parts = jax.lax.map(cells, jnp.arange(0, _CELLS, _TOGETHER))
-    return np.asarray(parts).ravel()
+    return jax.lax.map(cells, jnp.arange(0, _CELLS, _TOGETHER)).ravel()
 
 
 _TOGETHER = 64
 """Cells that are looked at at once."""
 
 
-def _refined(many: Callable[[Any], Any], last: float, looks: int, change: np.ndarray) -> np.ndarray:
+def _refined(
+    function: Callable[[Any], Any], last: float, looks: int, change: np.ndarray
+) -> np.ndarray:
     """Times, so dense where the function changes that no step between them holds much of it."""
     edges = last * np.arange(_CELLS + 1) / _CELLS
     # the cells that hold nearly all change, each at all times at which it was looked at
@@ -186,7 +275,7 @@ def _refined(many: Callable[[Any], Any], last: float, looks: int, change: np.nda
     inside = edges[chosen][:, None] + (last / _CELLS) * np.arange(1, each) / each
     ts = np.union1d(edges, inside.ravel())
     for _ in range(24):
-        values = _values(many, ts)
+        values = _values(function, ts)
         steps = np.abs(np.diff(values))
         wide = np.diff(ts) > 4 * np.spacing(ts[1:])
         coarse = np.flatnonzero((steps > np.sum(steps) / 512) & wide)
@@ -197,7 +286,8 @@ def _refined(many: Callable[[Any], Any], last: float, looks: int, change: np.nda
     return ts
 
 
-def _values(many: Callable[[Any], Any], ts: np.ndarray) -> np.ndarray:
+def _values(function: Callable[[Any], Any], ts: np.ndarray) -> np.ndarray:
     """In few sizes, each of which is compiled once."""
     size = 2 ** int(np.ceil(np.log2(ts.size)))
-    return np.asarray(many(np.concatenate([ts, np.full(size - ts.size, ts[-1])])))[: ts.size]
+    times = np.concatenate([ts, np.full(size - ts.size, ts[-1])])
+    return np.asarray(_at(function, jnp.asarray(times)))[: ts.size]

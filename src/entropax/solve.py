@@ -57,8 +57,8 @@ class RESULTS(eqx.Enumeration):
     )
     unresolved = (
         "The first law is off by more than 1e-6 of the energies: steps resolve neither the driving "
-        "nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what jumps. Or the "
-        "energies of a junction lie too close for its couplings, which are traced: take "
+        "nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what jumps. Or "
+        "couplings of a junction that a program traces are too large for its energies: take "
         "`FermionNetwork.from_junction(junction)`."
     )
     not_unique = (
@@ -203,7 +203,7 @@ def solve(
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
     times = method.require_times(model, times)
-    model = with_marks(model, jnp.max(times, initial=0.0))
+    model = with_marks(model, times if is_traced(ts) else ts)
     solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
     return raise_failures(solution) if throw else solution
 

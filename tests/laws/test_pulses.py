@@ -136,3 +136,50 @@ def test_windows_see_what_named_breaks_see() -> None:
             sol = ex.solve(model, [30.0], method, throw=False)
             found.append(np.asarray(sol.ledger.joint[0]))
         np.testing.assert_allclose(*found, rtol=0, atol=1e-6)
+
+
+class Kicked(eqx.Module):
+    """A pulse of some height, as a function that a program traces."""
+
+    height: Any
+
+    def __call__(self, time: Any) -> Any:
+        return self.height * Pulse(300.0, 0.3, "gauss")(time)
+
+
+def kicked(height: Any) -> ex.OpenSystem:
+    bath = ex.ThermalBath(2.0, ex.FlatSpectrum(0.02))
+    drives = (ex.Drive(SX, Kicked(height)),)
+    return ex.OpenSystem((0.0, 1.0), (ex.Coupling(SX, bath),), ex.Gibbs(2.0), drives=drives)
+
+
+def work(height: Any) -> jax.Array:
+    method = ex.Local(housekeeping=False)
+    return ex.solve(kicked(height), [310.0], method, throw=False).ledger.work[0]
+
+
+def test_programs_look_at_what_they_trace() -> None:
+    """jit, batches, ensembles, and derivatives beside differences of what is known."""
+    heights = jnp.array([0.5, 1.0, 1.5])
+    known = np.array([float(work(height)) for height in heights])
+    assert np.min(known) > 0.1
+    np.testing.assert_allclose(jax.jit(work)(heights[0]), known[0], rtol=0, atol=1e-7)
+    np.testing.assert_allclose(jax.vmap(work)(heights), known, rtol=0, atol=1e-7)
+    scanned = ex.scan(eqx.filter_vmap(kicked)(heights), [310.0], ex.Local(housekeeping=False))
+    np.testing.assert_allclose(scanned.ledger.work[:, 0], known, rtol=0, atol=1e-7)
+    step = 1e-4
+    slope = (float(work(1.0 + step)) - float(work(1.0 - step))) / (2 * step)
+    assert float(jax.grad(work)(1.0)) == pytest.approx(slope, abs=1e-5)
+
+
+def test_stepped_programs_look_too() -> None:
+    lead = ex.Lead([-1.0, -0.3, 0.4], [0.2, 0.25, 0.15], 2.0, 0.1)
+
+    def solution(height: Any) -> ex.Solution:
+        model = ex.Junction(Kicked(height), 0.8, (lead,))
+        return ex.solve(model, [310.0], ex.SplitStep(steps=6000), throw=False)
+
+    known, traced = solution(1.0), jax.jit(solution)(1.0)
+    assert abs(float(known.ledger.work[0])) > 1e-3
+    check(float(traced.ledger.work[0]), float(known.ledger.work[0]), traced)
+    assert not known.failed.any()

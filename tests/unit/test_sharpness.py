@@ -14,15 +14,13 @@ from entropax.sharpness import landmarks, with_marks
 LOOKS = 2**20
 
 
-def many(f: Callable[[Any], Any]) -> Any:
-    return jax.jit(jax.vmap(f))
-
-
 @pytest.mark.parametrize("width", [0.1, 1e-3])
 @pytest.mark.parametrize("place", [1.0, 37.3])
 def test_a_pulse_is_met_by_many_marks(width: float, place: float) -> None:
     """Half of them within its width, and none bare of its tails to 1e-6 of its height."""
-    marks = landmarks(many(lambda t: jnp.exp(-(((t - place) / width) ** 2))), 50.0, looks=LOOKS)
+    found = landmarks(lambda t: jnp.exp(-(((t - place) / width) ** 2)), 50.0, looks=LOOKS)
+    marks = found.pulses
+    assert not found.jumps.size
     away = np.abs(marks - place) / width
     assert 200 < marks.size < 256
     assert np.sum(away < 1) > 80
@@ -34,8 +32,9 @@ def test_jumps_are_found_to_rounding() -> None:
     def box(t: Any) -> Any:
         return jnp.where((t >= 2.3) & (t < 2.3001), 1.0, 0.0)
 
-    marks = landmarks(many(box), 10.0, looks=LOOKS)
-    np.testing.assert_allclose(marks, [2.3, 2.3001], rtol=4e-16)
+    found = landmarks(box, 10.0, looks=LOOKS)
+    np.testing.assert_allclose(found.jumps, [2.3, 2.3001], rtol=4e-16)
+    assert not found.pulses.size
 
 
 @pytest.mark.parametrize(
@@ -48,14 +47,15 @@ def test_jumps_are_found_to_rounding() -> None:
     ],
 )
 def test_what_changes_evenly_has_no_marks(f: Callable[[Any], Any]) -> None:
-    assert landmarks(many(f), 10.0, looks=LOOKS).size == 0
+    found = landmarks(f, 10.0, looks=LOOKS)
+    assert found.jumps.size == found.pulses.size == 0
 
 
 def test_two_pulses_have_marks_each_and_slow_change_between_them_none() -> None:
     def f(t: Any) -> Any:
         return 0.1 * jnp.sin(t) + sum(jnp.exp(-(((t - c) / 1e-2) ** 2)) for c in (3.0, 7.0))
 
-    marks = landmarks(many(f), 10.0, looks=LOOKS)
+    marks = landmarks(f, 10.0, looks=LOOKS).pulses
     near = [np.abs(marks - c) < 0.1 for c in (3.0, 7.0)]
     assert all(np.sum(own) > 100 for own in near)
     assert np.all(near[0] | near[1])
@@ -64,21 +64,51 @@ def test_two_pulses_have_marks_each_and_slow_change_between_them_none() -> None:
 PULSE = ex.Smooth(lambda t: jnp.exp(-(((t - 3.0) / 1e-2) ** 2)))
 
 
-def test_a_model_takes_them_as_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+JUNCTION = ex.Junction(PULSE, 0.0, (ex.Lead([0.0], [0.1], 1.0, 0.0),))
+
+
+def test_a_model_takes_them_as_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entropax.sharpness._FINEST", LOOKS)
-    junction = ex.Junction(PULSE, 0.0, (ex.Lead([0.0], [0.1], 1.0, 0.0),))
-    marked = with_marks(junction, 10.0)
-    assert marked.breaks.shape == (256,)  # some of them after the end
-    assert with_marks(junction, 10.0).breaks.tolist() == marked.breaks.tolist()
-    assert with_marks(junction, 1.0).breaks.shape == (0,)
-    assert with_marks(junction, 0.0) is junction
+    marked = with_marks(JUNCTION, 10.0)
+    assert marked.marks.shape == (256,)  # some of them after the end
+    assert with_marks(JUNCTION, 10.0).marks.tolist() == marked.marks.tolist()
+    assert with_marks(JUNCTION, 1.0).marks.shape == marked.breaks.shape == (0,)
+    assert with_marks(JUNCTION, 0.0) is JUNCTION
     own = ex.Smooth(PULSE.function, breaks=[3.0])
     assert with_marks(own, 10.0) is own
-    traced = jax.jit(lambda last: with_marks(junction, last).breaks)(10.0)
-    assert traced.shape == (0,)
+
+
+def test_jumps_become_breaks() -> None:
+    found = with_marks(ex.Smooth(lambda t: jnp.where(t < 2.3, 0.0, 1.0)), 10.0)
+    assert isinstance(found, ex.Smooth)
+    assert np.sum(np.asarray(found.breaks) < 10.0) == 1
+    assert float(found.breaks[0]) == 2.3
+
+
+def test_what_a_program_does_not_trace_is_looked_at_as_elsewhere() -> None:
+    marks = jax.jit(lambda: with_marks(JUNCTION, 10.0).marks)()
+    np.testing.assert_array_equal(marks, with_marks(JUNCTION, 10.0).marks)
+
+
+@pytest.mark.parametrize(("width", "named"), [(1e-2, None), (1e-4, 1e-4)])
+def test_a_traced_function_is_looked_at_by_the_program(width: float, named: Any) -> None:
+    @jax.jit
+    def marks(place: jax.Array) -> jax.Array:
+        pulse = ex.Smooth(lambda t: jnp.exp(-(((t - place) / width) ** 2)), width=named)
+        return with_marks(pulse, [0.0, 10.0]).marks
+
+    found = np.asarray(marks(3.0))
+    assert np.sum(np.abs(found - 3.0) < width) > 8
+    assert np.max(np.abs(found - 3.0)) < 5 * width
+    slow = jax.jit(lambda w: with_marks(ex.Smooth(lambda t: jnp.sin(w * t)), 10.0).marks)(1.0)
+    assert np.all(np.asarray(slow) > 10.0)
+    along = jax.grad(lambda x: x + jnp.sum(marks(x)))(3.0)
+    assert float(along) == 1.0
+    late = jax.jit(lambda end: with_marks(JUNCTION, end).marks)(10.0)
+    assert np.sum(np.abs(np.asarray(late) - 3.0) < 1e-2) > 8
 
 
 def test_a_width_that_is_named_is_looked_at_closely_enough() -> None:
     narrow = ex.Smooth(lambda t: jnp.exp(-(((t - 3.0) / 1e-5) ** 2)), width=1e-5)
-    marks = np.asarray(with_marks(narrow, 10.0).breaks)
+    marks = np.asarray(with_marks(narrow, 10.0).marks)
     assert np.sum(np.abs(marks - 3.0) < 1e-5) > 40

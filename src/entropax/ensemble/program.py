@@ -23,6 +23,7 @@ from entropax._device import Device, cores, memory
 from entropax.ensemble.naming import by_name
 from entropax.ensemble.store import FAILED, Draws
 from entropax.method import AbstractMethod
+from entropax.sharpness import with_marks
 from entropax.solve import ledger_type, solve_prepared
 
 _AXIS = "draws"
@@ -117,6 +118,7 @@ class Task(NamedTuple):
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
         model, method = self.draws.at(index)
         ts, meter = method.require_times(model, self.ts), diffrax.NoProgressMeter()
+        model = with_marks(model, ts)
         solution = solve_prepared(model, ts, method, self.save, meter)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
         return named | {FAILED: jnp.any(solution.failed)}

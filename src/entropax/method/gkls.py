@@ -194,7 +194,9 @@ class AbstractGKLS(AbstractIntegratedMethod):
                 del args
                 return flow_of(follow(time), y.y, slope(time))
 
-            return self.integrate(direct, y, stretch, ts, seen, meter, to_the_end=model.is_driven)
+            return self.integrate(
+                direct, y, stretch, ts, seen, meter, marks=model.marks, to_the_end=model.is_driven
+            )
         picture, linear = self._picture(model, first, stretch)
         field = action_field(picture, follow, slope, stretch[0]) if linear is None else linear
 
@@ -210,6 +212,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
             ts,
             lambda time, y: seen(time, leave(time, y)),
             meter,
+            marks=model.marks,
             to_the_end=model.is_driven,
         )
         return leave(stretch[1], end) if model.is_driven else y, found

@@ -87,17 +87,21 @@ class AbstractIntegratedMethod(AbstractMethod):
         seen: Callable[[Array, PyTree[Array]], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
         *,
+        marks: Float[Array, " marks"],
         to_the_end: bool,
     ) -> tuple[PyTree[Array], PyTree[Array]]:
         """What `y` is at the end of a stretch (if `to_the_end`), and `seen(t, y)` at ascending ts.
 
-        Where the solver gives up, times keep its infinities.
+        Steps meet the `marks`. Where the solver gives up, times keep its infinities.
         """
         if ts.shape[0] == 0:  # diffrax wants a time
             return y, jax.vmap(lambda t: seen(t, y))(ts)
         last = diffrax.SubSaveAt(t1=True) if to_the_end else None
         # the derivative by a time is the rate there, also at the start, where a solver sees none
         held = jax.lax.stop_gradient(ts)
+        controller = diffrax.PIDController(self.rtol, self.atol, norm=_largest)
+        if marks.shape[0]:
+            controller = diffrax.ClipStepSizeController(controller, step_ts=marks)
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(field),
             diffrax.Dopri8() if self.solver is None else self.solver,
@@ -106,7 +110,7 @@ class AbstractIntegratedMethod(AbstractMethod):
             dt0=None,
             y0=y,
             saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(ts=held), last)),
-            stepsize_controller=diffrax.PIDController(self.rtol, self.atol, norm=_largest),
+            stepsize_controller=controller,
             adjoint=self.adjoint,
             max_steps=self.max_steps,
             throw=False,

@@ -106,14 +106,14 @@ def march(
     r"""`show(x, t, work)` at times in any order.
 
     A grid of `steps` equal steps, rounded up to an even number, leads from each time to the next;
-    a break inside divides the pair of steps that it falls in. The work
+    a break or mark inside divides the pair of steps that it falls in. The work
     $\int\sum_i \dot u_i F_i\,dt$ is Simpson's over pairs of steps, and jumps add
     $\Delta u_i F_i$. In reverse, groups of blocks are run anew: as many states are held as the
     square root of the steps, and a few numbers of each step.
     """
     order = jnp.argsort(ts)
     ts, back = ts[order], jnp.argsort(order)
-    breaks = model.breaks
+    breaks = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
     pairs = -(-steps // 2)
     count = pairs + breaks.shape[0]
     block = min(propagator.block, count)

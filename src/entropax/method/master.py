@@ -323,7 +323,9 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             return reduce(self._state(now, y, field(time, y, None), time))
 
         # where the solver gives up, the ledger is marked not finite
-        return self.integrate(field, y, stretch, ts, seen, meter, to_the_end=model.is_driven)
+        return self.integrate(
+            field, y, stretch, ts, seen, meter, marks=model.marks, to_the_end=model.is_driven
+        )
 
 
 def _require_apart(model: OpenSystem, populations: Array) -> Array:

@@ -14,6 +14,9 @@ from entropax.method.frequencies import alike
 from entropax.method.kernels import long_memory, offsets
 from entropax.model import OpenSystem
 
+_SOME = 8
+"""Of the marks of what changes fast, every so many are looked at."""
+
 
 class Sample(NamedTuple):
     """The undriven model of one time; how fast its energies move there, as far as known."""
@@ -29,14 +32,17 @@ def samples(model: OpenSystem, ts: Float[Array, " times"]) -> list[Sample]:
     with jax.ensure_compile_time_eval():
         end = jnp.max(ts, initial=0.0)
         edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
+        marks = jnp.clip(model.marks, 0.0, end)
         if is_traced(edges):
             return []
         found = []
         pieces = 1 if model.is_piecewise_constant else 16
+        sharp = np.zeros(0) if is_traced(marks) else np.unique(np.asarray(marks))[::_SOME]
         for start, stop in itertools.pairwise(np.unique(np.asarray(edges))):
             stretch = (jnp.asarray(start), jnp.asarray(stop))
-            for share in (np.arange(pieces) + 0.5) / pieces:
-                time = jnp.asarray(start + share * (stop - start))
+            evenly = start + (np.arange(pieces) + 0.5) / pieces * (stop - start)
+            inside = sharp[(start < sharp) & (sharp < stop)]
+            for time in map(jnp.asarray, np.concatenate([evenly, inside])):
                 found.append(Sample(model.within(time, stretch), model.slopes(time, stretch)))
     return found
 

@@ -52,6 +52,13 @@ class AbstractDriven(eqx.Module):
             jnp.concatenate([jnp.zeros(0), *(p.breaks for p in self.protocols.values())])
         )
 
+    @property
+    def marks(self) -> Float[Array, " marks"]:
+        """Times that steps must meet where nothing jumps, ascending."""
+        return jnp.sort(
+            jnp.concatenate([jnp.zeros(0), *(p.marks for p in self.protocols.values())])
+        )
+
     def apart(self) -> Self:
         """The same model, whose protocols break one shortly before the other.
 
