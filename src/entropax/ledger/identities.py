@@ -4,6 +4,7 @@ S, R, E: equations of Strasberg (2020), of Riera-Campeny et al. (2021), of Espos
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -15,9 +16,8 @@ from jaxtyping import Array, Float
 from entropax.entropy import marginal, observational
 from entropax.ledger.windows import WindowLedger
 from entropax.method import EMME, AbstractMethod, Schrodinger
-from entropax.method.frequencies import alike
 from entropax.method.kernels import offsets
-from entropax.method.premises import Sample, samples
+from entropax.method.premises import Samples, certainly_apart, samples
 from entropax.model import OpenSystem, Product
 from entropax.model.open_system import joint_volumes
 
@@ -63,7 +63,7 @@ class _Case:
     ledger: WindowLedger
 
     @property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Samples | None:
         """The undriven model now and then, in every stretch."""
         return samples(self.model, self.ts)
 
@@ -114,7 +114,7 @@ def _markov(case: _Case) -> str | None:
     method = case.method
     if not (isinstance(method, EMME) and method.memory == "infinite" and method.secular):
         return "`EMME()` with infinite memory, secular"
-    if any(int(jnp.sum(alike(now.spectrum()[0]))) > now.levels for now, _ in case.samples):
+    if not certainly_apart(case.samples):
         return "levels of the system of which no two have one energy"
     return None
 
@@ -129,11 +129,12 @@ def _resonant(case: _Case) -> str | None:
     model = case.model
     if not model.is_piecewise_constant:
         return needed
-    for now, _ in case.samples:
-        for number in range(len(model.baths)):
-            away = np.abs(np.asarray(offsets(now, number)))
-            if np.any((away > 1e-9) & (away < 1.0 - 1e-9)):
-                return needed
+    if (seen := case.samples) is None:
+        return needed
+    for number in range(len(model.baths)):
+        away = np.abs(np.asarray(seen.each(functools.partial(offsets, number=number))))
+        if np.any((away > 1e-9) & (away < 1.0 - 1e-9)):
+            return needed
     return None
 
 

@@ -1,9 +1,10 @@
 """What a master equation assumes of its model, looked at before the program runs."""
 
-import itertools
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,66 +13,102 @@ from jaxtyping import Array, Float
 from entropax._checks import is_traced
 from entropax.method.frequencies import alike
 from entropax.method.kernels import long_memory, offsets
-from entropax.model import OpenSystem
+from entropax.model import Coupling, OpenSystem
 
 _SOME = 8
 """Of the marks of what changes fast, every so many are looked at."""
+_TOGETHER = 64
+"""Samples whose windows are looked at at once."""
 
 
-class Sample(NamedTuple):
-    """The undriven model of one time; how fast its energies move there, as far as known."""
+class Samples(NamedTuple):
+    """The undriven models of some times, batched; how fast energies move there, as far as known."""
 
-    model: OpenSystem
-    slopes: Float[Array, " d"]
+    models: OpenSystem
+    slopes: Float[Array, "samples d"]
+
+    @property
+    def number(self) -> int:
+        """Of times."""
+        return self.slopes.shape[0]
+
+    def each(self, function: Callable[[OpenSystem], Any]) -> Any:
+        """The function's values, at all times at once; concrete as far as they are known."""
+        with jax.ensure_compile_time_eval():
+            return eqx.filter_vmap(function)(self.models)
 
 
-def samples(model: OpenSystem, ts: Float[Array, " times"]) -> list[Sample]:
-    """The model now and then, to look at before the program runs; none where nothing is known."""
-    if not model.is_driven:
-        return [Sample(model, jnp.zeros(model.levels))]
+def samples(model: OpenSystem, ts: Float[Array, " times"]) -> Samples | None:
+    """The model now and then, to look at before the program runs; None where nothing is known."""
     with jax.ensure_compile_time_eval():
+        if not model.is_driven:
+            alone = jax.tree.map(lambda x: x[None] if eqx.is_array(x) else x, model)
+            return Samples(alone, jnp.zeros((1, model.levels)))
         end = jnp.max(ts, initial=0.0)
         edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
         marks = jnp.clip(model.marks, 0.0, end)
         if is_traced(edges):
-            return []
-        found = []
+            return None
         pieces = 1 if model.is_piecewise_constant else 16
-        sharp = np.zeros(0) if is_traced(marks) else np.unique(np.asarray(marks))[::_SOME]
-        for start, stop in itertools.pairwise(np.unique(np.asarray(edges))):
-            stretch = (jnp.asarray(start), jnp.asarray(stop))
-            evenly = start + (np.arange(pieces) + 0.5) / pieces * (stop - start)
-            inside = sharp[(start < sharp) & (sharp < stop)]
-            for time in map(jnp.asarray, np.concatenate([evenly, inside])):
-                found.append(Sample(model.within(time, stretch), model.slopes(time, stretch)))
-    return found
+        at = np.unique(np.asarray(edges))
+        if at.size == 1:
+            return None
+        starts, stops = np.repeat(at[:-1], pieces), np.repeat(at[1:], pieces)
+        shares = np.tile((np.arange(pieces) + 0.5) / pieces, at.size - 1)
+        times = starts + shares * (stops - starts)
+        if not is_traced(marks):
+            sharp = np.setdiff1d(np.unique(np.asarray(marks))[::_SOME], at)
+            place = np.searchsorted(at, sharp)
+            times = np.append(times, sharp)
+            starts, stops = np.append(starts, at[place - 1]), np.append(stops, at[place])
+
+        def one(time: Array, start: Array, stop: Array) -> tuple[OpenSystem, Array]:
+            return model.within(time, (start, stop)), model.slopes(time, (start, stop))
+
+        return Samples(*eqx.filter_vmap(one)(*map(jnp.asarray, (times, starts, stops))))
 
 
-def name_dead_transitions(model: OpenSystem, samples: list[Sample]) -> None:
+def name_dead_transitions(model: OpenSystem, samples: Samples | None) -> None:
     """Warn of transitions that no pair of windows can take at any time: their rate is zero."""
+    if samples is None:
+        return
     for index, (coupling, number) in enumerate(
         zip(model.couplings, model.bath_of_coupling, strict=True)
     ):
         windows = coupling.matrix.connects(model.baths[number])
-        dead = []
-        for now, _ in samples:
-            with jax.ensure_compile_time_eval():
-                # transitions without a change of energy are shifts' and dephasing's affair
-                operator = now.in_eigenbasis(coupling.operator)
-                operator = jnp.abs(operator) * ~alike(now.spectrum()[0])
-                weight = long_memory(offsets(now, number)).real
-            if is_traced(operator) or is_traced(weight):
-                break
-            reach = np.any((np.asarray(weight) > 0) & windows, axis=(2, 3))
-            present = np.asarray(operator) > 1e-12 * np.max(np.asarray(operator), initial=0.0)
-            dead.append(present & ~reach)
-        if len(dead) == len(samples) > 0 and np.any(always := np.all(dead, axis=0)):
-            named = ", ".join(f"{q} -> {k}" for k, q in np.argwhere(always))
-            warnings.warn(
-                f"No pair of windows of its bath can take the transitions {named} of "
-                f"`couplings[{index}]`: through this coupling their rates are zero.",
-                stacklevel=4,
+
+        def operator(now: OpenSystem, coupling: Coupling = coupling) -> Array:
+            # transitions without a change of energy are shifts' and dephasing's affair
+            own = now.in_eigenbasis(coupling.operator)
+            return jnp.abs(own) * ~alike(now.spectrum()[0])
+
+        def weight(now: OpenSystem, number: int = number) -> Array:
+            return long_memory(offsets(now, number)).real
+
+        size = samples.each(operator)
+        if is_traced(size):
+            continue
+        present = np.asarray(size) > 1e-12 * np.max(size, axis=(1, 2), keepdims=True)
+        alive = np.zeros(present.shape[1:], bool)
+        for first in range(0, samples.number, _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            part = Samples(
+                jax.tree.map(lambda x: x[some] if eqx.is_array(x) else x, samples.models),  # noqa: B023
+                samples.slopes[some],
             )
+            reach = part.each(weight)
+            if is_traced(reach):
+                break
+            reach = np.any((np.asarray(reach) > 0) & windows, axis=(3, 4))
+            alive |= np.any(~present[some] | reach, axis=0)
+        else:
+            if not np.all(alive):
+                named = ", ".join(f"{q} -> {k}" for k, q in np.argwhere(~alive))
+                warnings.warn(
+                    f"No pair of windows of its bath can take the transitions {named} of "
+                    f"`couplings[{index}]`: through this coupling their rates are zero.",
+                    stacklevel=4,
+                )
 
 
 def reached(model: OpenSystem) -> tuple[int, ...] | None:
@@ -99,13 +136,12 @@ def reached(model: OpenSystem) -> tuple[int, ...] | None:
             return tuple(np.flatnonzero(found).tolist())
 
 
-def name_fast_driving(model: OpenSystem, samples: list[Sample]) -> None:
+def name_fast_driving(model: OpenSystem, samples: Samples | None) -> None:
     r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
-    slopes = [slope for _, slope in samples]
     widths = [bath.width for bath in model.baths]
-    if any(map(is_traced, (*slopes, *widths))) or not slopes:
+    if samples is None or any(map(is_traced, (samples.slopes, *widths))):
         return
-    speed = max(float(np.ptp(np.asarray(slope))) for slope in slopes)
+    speed = float(np.max(np.ptp(np.asarray(samples.slopes), axis=1)))
     narrow = min(float(width) for width in widths)
     windows = speed * 2.0 * np.pi / narrow**2
     if windows > 1.0:
@@ -116,11 +152,11 @@ def name_fast_driving(model: OpenSystem, samples: list[Sample]) -> None:
         )
 
 
-def certainly_apart(samples: list[Sample]) -> bool:
+def certainly_apart(samples: Samples | None) -> bool:
     """Whether no two levels have one energy, known before the program runs."""
-    for now, _ in samples:
-        with jax.ensure_compile_time_eval():
-            level = alike(now.spectrum()[0])
-        if is_traced(level) or int(np.sum(np.asarray(level))) > now.levels:
-            return False
-    return bool(samples)
+    if samples is None:
+        return False
+    level = samples.each(lambda now: alike(now.spectrum()[0]))
+    return (
+        not is_traced(level) and int(np.sum(np.asarray(level))) == level.shape[0] * level.shape[1]
+    )

@@ -2,6 +2,7 @@
 
 import warnings
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,13 +11,20 @@ from cases.windows import QUENCH, QUENCH_TIMES, SX, WINDOW, driven, large_spin, 
 
 import entropax as ex
 from entropax.method.premises import (
-    Sample,
+    Samples,
     certainly_apart,
     name_dead_transitions,
     name_fast_driving,
     reached,
     samples,
 )
+from entropax.sharpness import with_marks
+
+
+def known_samples(model: ex.OpenSystem, ts: list[float]) -> Samples:
+    found = samples(model, jnp.array(ts))
+    assert found is not None
+    return found
 
 
 def tiles(gap: float, operator: np.ndarray = SX) -> ex.OpenSystem:
@@ -27,14 +35,42 @@ def tiles(gap: float, operator: np.ndarray = SX) -> ex.OpenSystem:
 
 
 def test_a_driven_model_is_looked_at_in_every_stretch() -> None:
-    energies = [s.model.spectrum()[0][1] for s in samples(driven(QUENCH), jnp.array([7.0, 0.0]))]
-    np.testing.assert_array_equal(energies, [1.0, 2.0, 0.4])
-    assert len(samples(large_spin(), jnp.array([7.0]))) == 1
+    seen = known_samples(driven(QUENCH), [7.0, 0.0])
+    energies = seen.each(lambda now: now.spectrum()[0])
+    np.testing.assert_array_equal(energies[:, 1], [1.0, 2.0, 0.4])
+    assert known_samples(large_spin(), [7.0]).number == 1
     ramp = driven(ex.PiecewiseLinear((0.0, 2.0, 9.0), (1.0, 2.0, 0.0)))
-    along = samples(ramp, jnp.array([2.0]))
-    assert len(along) == 16
-    np.testing.assert_allclose([s.slopes[1] for s in along], 0.5, rtol=1e-14)
-    assert jax.eval_shape(lambda t: jnp.zeros(len(samples(ramp, t))), jnp.ones(2)).shape == (0,)
+    along = known_samples(ramp, [2.0])
+    assert along.number == 16
+    np.testing.assert_allclose(along.slopes[:, 1], 0.5, rtol=1e-14)
+    unknown = []
+    jax.eval_shape(lambda t: unknown.append(samples(ramp, t)) or t, jnp.ones(2))
+    assert unknown == [None]
+    assert samples(ramp, jnp.zeros(1)) is None
+
+
+def test_what_is_marked_as_fast_is_looked_at_too() -> None:
+    bump = driven(ex.Smooth(lambda t: 1.0 - jnp.exp(-(((t - 3.07) / 1e-3) ** 2))))
+    ts = jnp.array([9.0])
+    assert certainly_apart(samples(bump, ts))  # levels meet between all samples
+    marked = samples(with_marks(bump, ts), ts)
+    assert marked is not None
+    assert marked.number > 30
+    energies = marked.each(lambda now: now.spectrum()[0])
+    assert np.min(energies[:, 1]) < 0.1
+
+
+def test_what_a_program_traces_hides_nothing_else() -> None:
+    """A strength is no energy."""
+    found, known, ts = [], driven(QUENCH), jnp.array([7.0])
+
+    def program(strength: jax.Array) -> jax.Array:
+        model = eqx.tree_at(lambda m: m.couplings[0].strength, known, strength)
+        found.append(certainly_apart(samples(model, ts)))
+        return strength
+
+    jax.eval_shape(program, jnp.ones(()))
+    assert found == [True]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +95,7 @@ def test_levels_that_meet_at_some_time_are_not_certainly_apart() -> None:
     meeting = driven(ex.PiecewiseConstant((2.0,), (1.0, 0.0)))
     assert not certainly_apart(samples(meeting, ts))
     assert certainly_apart(samples(meeting, jnp.array([1.0])))
-    assert not certainly_apart([])
+    assert not certainly_apart(None)
 
 
 def test_a_jump_no_window_can_take_is_named() -> None:
@@ -76,10 +112,14 @@ def test_a_jump_no_window_can_take_is_named() -> None:
 
 def test_windows_within_the_memory_are_counted() -> None:
     """3 per time, over 2 pi / 0.5, in windows of 0.5: 75.4."""
-    rest = Sample(large_spin(), jnp.zeros(2))
+    rest = known_samples(large_spin(), [1.0])
+
+    def name(slopes: list[list[float]]) -> None:
+        name_fast_driving(large_spin(), rest._replace(slopes=jnp.array(slopes)))
+
     with pytest.warns(UserWarning, match=r"Energies move by 75\.4 windows"):
-        name_fast_driving(rest.model, [rest, rest._replace(slopes=jnp.array([-1.0, 2.0]))])
+        name([[0.0, 0.0], [-1.0, 2.0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        name_fast_driving(rest.model, [rest._replace(slopes=jnp.array([3.0, 3.0]))])
-        name_fast_driving(rest.model, [])
+        name([[3.0, 3.0]])
+        name_fast_driving(large_spin(), None)
