@@ -46,6 +46,9 @@ _EMPTY = 1e-13
 LARGEST = 40
 """Levels up to which all coherences of a secular equation can be followed: d^4 numbers a bath."""
 
+_LOOKS = 5
+"""How often the speed of dissipators that move is looked at in a stretch."""
+
 SMALL = 16
 """Up to this many levels the steady state of the moment is found at every time unasked."""
 
@@ -195,7 +198,15 @@ class AbstractGKLS(AbstractIntegratedMethod):
                 return flow_of(follow(time), y.y, slope(time))
 
             return self.integrate(
-                direct, y, stretch, ts, seen, meter, marks=model.marks, to_the_end=model.is_driven
+                direct,
+                y,
+                stretch,
+                ts,
+                seen,
+                meter,
+                marks=model.marks,
+                fastest=self._fastest(model, first, follow, stretch),
+                to_the_end=model.is_driven,
             )
         picture, linear = self._picture(model, first, stretch)
         field = action_field(picture, follow, slope, stretch[0]) if linear is None else linear
@@ -213,9 +224,23 @@ class AbstractGKLS(AbstractIntegratedMethod):
             lambda time, y: seen(time, leave(time, y)),
             meter,
             marks=model.marks,
+            fastest=self._fastest(model, first, follow, stretch),
             to_the_end=model.is_driven,
         )
         return leave(stretch[1], end) if model.is_driven else y, found
+
+    def _fastest(
+        self,
+        model: OpenSystem,
+        first: AbstractGenerator,
+        follow: Callable[[Array], AbstractGenerator],
+        stretch: Interval,
+    ) -> Float[Array, ""]:
+        """A bound of decay within a stretch: what is lost at once, twice, as it may be gained."""
+        if model.is_piecewise_constant or not self.moves(model):
+            return 2.0 * first.speed()
+        times = stretch[0] + (stretch[1] - stretch[0]) * jnp.linspace(0.0, 1.0, _LOOKS)
+        return 2.0 * jnp.max(jax.lax.map(lambda time: follow(time).speed(), times))
 
     def _picture(
         self, model: OpenSystem, first: MatrixGenerator, stretch: Interval

@@ -1,13 +1,14 @@
 """Integration of master equations: one solver call a stretch, stretches between breaks in turn."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check, require_count, whole
@@ -88,23 +89,28 @@ class AbstractIntegratedMethod(AbstractMethod):
         meter: diffrax.AbstractProgressMeter,
         *,
         marks: Float[Array, " marks"],
+        fastest: Float[Array, ""],
         to_the_end: bool,
     ) -> tuple[PyTree[Array], PyTree[Array]]:
         """What `y` is at the end of a stretch (if `to_the_end`), and `seen(t, y)` at ascending ts.
 
-        Steps meet the `marks`. Where the solver gives up, times keep its infinities.
+        Steps meet the `marks`, and those of an explicit solver are stable for decay as fast as
+        `fastest`: longer ones leave a state that rests as it is, but derivatives grow. Where the
+        solver gives up, times keep its infinities.
         """
         if ts.shape[0] == 0:  # diffrax wants a time
             return y, jax.vmap(lambda t: seen(t, y))(ts)
         last = diffrax.SubSaveAt(t1=True) if to_the_end else None
         # the derivative by a time is the rate there, also at the start, where a solver sees none
         held = jax.lax.stop_gradient(ts)
-        controller = diffrax.PIDController(self.rtol, self.atol, norm=_largest)
+        solver = diffrax.Dopri8() if self.solver is None else self.solver
+        longest = _stable(solver) / jax.lax.stop_gradient(fastest)
+        controller = diffrax.PIDController(self.rtol, self.atol, norm=_largest, dtmax=longest)
         if marks.shape[0]:
             controller = diffrax.ClipStepSizeController(controller, step_ts=marks)
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(field),
-            diffrax.Dopri8() if self.solver is None else self.solver,
+            solver,
             t0=stretch[0],
             t1=stretch[1],
             dt0=None,
@@ -129,6 +135,32 @@ class AbstractIntegratedMethod(AbstractMethod):
 
         results = jax.lax.map(jax.checkpoint(one), (ts, ts - held, states))
         return jax.tree.map(lambda x: x[0], end), results
+
+
+def _stable(solver: diffrax.AbstractSolver) -> float:
+    """The longest step in units of the fastest decay: infinite where a solver is not explicit."""
+    if not isinstance(solver, diffrax.AbstractERK):
+        return np.inf
+    tableau = solver.tableau
+    assert isinstance(tableau, diffrax.ButcherTableau)
+    return _SAFE * _stable_of(tableau.a_lower, tableau.b_sol)
+
+
+_SAFE = 0.9
+"""Of the longest stable step."""
+
+
+def _stable_of(lower: Sequence[np.ndarray], weights: np.ndarray) -> float:
+    r"""The largest x with $|R(-y)| \le 1$ up to it, $R(z) = 1 + \sum_k z^{k+1}\, b A^k 1$."""
+    stages = len(weights)
+    matrix = np.zeros((stages, stages))
+    for row, values in enumerate(lower, start=1):
+        matrix[row, : len(values)] = values
+    x, power, grown = np.linspace(0.0, 30.0, 30_001), np.ones(stages), np.ones(30_001)
+    for k in range(stages):
+        grown = grown + (-x) ** (k + 1) * (weights @ power)
+        power = matrix @ power
+    return float(x[np.argmax(np.abs(grown) > 1.0 + 1e-9) - 1])
 
 
 def scan_stretches(

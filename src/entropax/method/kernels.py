@@ -29,7 +29,7 @@ def long_memory(offset: Float[Array, "*shape"]) -> Complex[Array, "*shape"]:
 
     The real part is half of $(1-|\xi|)_+$: a jump is shared linearly between neighbours.
     """
-    x = jnp.abs(offset)
+    x = jnp.sign(offset) * offset  # at resonance, a kink, with the mean of the slopes beside it
     imaginary = (_xlogx(1.0 + x) + _signed_xlogx(x - 1.0) - 2.0 * _xlogx(x)) / (2.0 * jnp.pi)
     real = 0.5 * jnp.maximum(1.0 - x, 0.0)
     return jnp.asarray(jax.lax.complex(real, jnp.sign(offset) * imaginary))

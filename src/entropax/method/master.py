@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
@@ -33,6 +34,9 @@ from entropax.method.premises import (
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
 from entropax.protocol import Interval, Time
+
+_LOOKS = 5
+"""How often the speed of rates that move is looked at in a stretch."""
 
 
 class Integrated(NamedTuple):
@@ -324,8 +328,33 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
 
         # where the solver gives up, the ledger is marked not finite
         return self.integrate(
-            field, y, stretch, ts, seen, meter, marks=model.marks, to_the_end=model.is_driven
+            field,
+            y,
+            stretch,
+            ts,
+            seen,
+            meter,
+            marks=model.marks,
+            fastest=self._fastest(model, stretch),
+            to_the_end=model.is_driven,
         )
+
+    def _fastest(self, model: OpenSystem, stretch: Interval) -> Float[Array, ""]:
+        """A bound of decay within a stretch: what populations lose at once, twice."""
+        parts = transfers(model)
+
+        def speed(time: Time) -> Array:
+            now, total = model.within(time, stretch), jnp.zeros(())
+            for part in parts:
+                memory = long_memory(offsets(now, part.bath))
+                loss = population_kernel(part, memory)[1]
+                total = total + jnp.max(jnp.abs(part.scale * self.loss(now, part.bath, loss)))
+            return total
+
+        if model.is_piecewise_constant:
+            return 2.0 * speed(stretch[0])
+        times = stretch[0] + (stretch[1] - stretch[0]) * jnp.linspace(0.0, 1.0, _LOOKS)
+        return 2.0 * jnp.max(jax.lax.map(speed, times))
 
 
 def _require_apart(model: OpenSystem, populations: Array) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from entropax.method.integration import nonnegative, scan_stretches
+from entropax.method.integration import _stable, nonnegative, scan_stretches
 
 SILENT = diffrax.NoProgressMeter()
 
@@ -23,7 +23,15 @@ def test_a_decay_is_integrated_to_its_tolerance() -> None:
     def program(y):
         stretch = (jnp.array(0.5), jnp.array(2.0))
         return method.integrate(
-            field, y, stretch, ts, lambda t, y: (t, y["decay"]), SILENT, to_the_end=True
+            field,
+            y,
+            stretch,
+            ts,
+            lambda t, y: (t, y["decay"]),
+            SILENT,
+            marks=jnp.zeros(0),
+            fastest=jnp.array(3.0),
+            to_the_end=True,
         )
 
     end, (times, decays) = jax.jit(program)({"decay": jnp.ones(2), "clock": jnp.zeros(())})
@@ -39,10 +47,45 @@ def test_no_times_are_no_integration() -> None:
     method, stretch = ex.EMME(), (jnp.zeros(()), jnp.ones(()))
     end, seen = method.integrate(
         lambda *_: 1 / 0, jnp.ones(2), stretch, jnp.zeros(0), lambda t, y: y, SILENT,
-        to_the_end=True,
+        marks=jnp.zeros(0), fastest=jnp.zeros(()), to_the_end=True,
     )  # fmt: skip
     np.testing.assert_array_equal(end, np.ones(2))
     assert seen.shape == (0, 2)
+
+
+def test_steps_meet_marks_and_are_stable() -> None:
+    """A pulse at rest is seen where it is marked; what rests forgets where it began."""
+    method = ex.EMME(adjoint=diffrax.ForwardMode())
+
+    def end(scale, marks, fastest):
+        def field(t, y, _args):
+            pulse = jnp.exp(-(((t - 700.0) / 1e-2) ** 2))
+            return jnp.stack([1.0 - 3.0 * y[0], pulse * scale])
+
+        y, stretch = jnp.stack([scale - 2 / 3, 0.0 * scale]), (jnp.zeros(()), jnp.array(900.0))
+        return method.integrate(
+            field, y, stretch, jnp.array([900.0]), lambda t, y: y, SILENT,
+            marks=marks, fastest=fastest, to_the_end=True,
+        )[0]  # fmt: skip
+
+    values = jax.jit(lambda x: jax.jvp(lambda scale: end(scale, *x), (1.0,), (1.0,)))
+    seen, slope = values((700.0 + 1e-2 * jnp.linspace(-4.0, 4.0, 20), jnp.array(3.0)))
+    area = np.sqrt(np.pi) * 1e-2
+    np.testing.assert_allclose(seen, [1 / 3, area], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(slope, [0.0, area], rtol=0, atol=1e-9)
+    missed, grown = values((jnp.full(20, 2e3), jnp.zeros(())))
+    assert float(abs(missed[1])) < 1e-9
+    assert float(abs(grown[0])) > 1.0
+
+
+@pytest.mark.parametrize(
+    ("solver", "limit"),
+    [(diffrax.Heun(), 2.0), (diffrax.Bosh3(), 2.513), (diffrax.Dopri5(), 3.307)],
+)
+def test_longest_stable_steps(solver: diffrax.AbstractSolver, limit: float) -> None:
+    """Hairer and Wanner, Solving Ordinary Differential Equations II, Fig. IV.2.1."""
+    assert _stable(solver) == pytest.approx(0.9 * limit, abs=2e-3)
+    assert _stable(diffrax.Kvaerno5()) == np.inf
 
 
 def test_each_stretch_answers_for_its_own_times() -> None:
