@@ -178,6 +178,44 @@ def test_devices_and_processes_give_the_same(tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12, err_msg=str(name))
 
 
+IDEAL = """
+# Batches beside ideal baths, on one device and two: each method at its defaults, implicit steps.
+import diffrax, jax, numpy as np
+import entropax as ex
+from entropax.ensemble import hosts
+
+hosts.use_cpu_devices(2)
+X, LOWER = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 0.0]])
+
+def qubit(beta, jumps):
+    bath = ex.ThermalBath(beta, ex.FlatSpectrum(0.2))
+    links = (ex.Coupling(X, bath),)
+    if jumps:
+        links = (ex.Jump(LOWER, bath, 0.3), ex.Jump(LOWER.T, bath, 0.1))
+    return ex.OpenSystem((0.0, 1.0), links, ex.Product(system=1))
+
+implicit = ex.Davies(housekeeping=False, solver=diffrax.Kvaerno5())
+for method in (ex.Davies(), ex.Local(), ex.Redfield(), ex.Lindblad(), implicit):
+    jumps = isinstance(method, ex.Lindblad)
+    models = [qubit(beta, jumps) for beta in (0.5, 1.0, 2.0)]
+    one, two = (ex.scan(models, [0.0, 1.0], method, devices=jax.devices()[:n]) for n in (1, 2))
+    a, b = one.ledger.entropy_production, two.ledger.entropy_production
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    assert np.all(np.asarray(a)[:, 1] > 0)
+drawn = lambda key: qubit(1.0 + jax.random.uniform(key), False)
+for n in (1, 2):
+    made = ex.ensemble(
+        drawn, [0.0, 1.0], ex.Davies(), key=jax.random.key(0), samples=4, devices=jax.devices()[:n]
+    )
+    assert not made.failed.any()
+print("all alike")
+"""
+
+
+def test_ideal_baths_on_two_devices() -> None:
+    assert "all alike" in Started(IDEAL).finish()
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

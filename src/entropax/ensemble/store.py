@@ -198,6 +198,10 @@ class Store:
         own = str(arrays.pop(_ANSWERS, ""))
         if self._answers is not None and own != self._answers:
             raise StoreError(f"{path} answers another question than {self.folder / _MANIFEST}.")
+        for name, x in arrays.items():
+            if x.ndim == 0 or x.dtype.kind not in "biufc":
+                kind = f"one {x.dtype}" if x.ndim == 0 else f"of type {x.dtype}"
+                raise StoreError(f"{path} is damaged: `{name}` must be numbers, but is {kind}.")
         form = {name: (x.shape[1:], x.dtype.kind) for name, x in arrays.items()}
         self._form = self._form or form
         if FAILED not in form or form != self._form:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
 
@@ -23,6 +24,11 @@ from entropax.method.sectors import Sector, find_sectors
 from entropax.method.splitting import SPLITTINGS, Splitting, middle_energies
 from entropax.method.states import Observed, WindowState
 from entropax.model import Observation, OpenSystem
+
+_RATE = 2e10
+"""Operations a second of one core, about."""
+_LONG = 60.0
+"""Seconds that are told beforehand."""
 
 
 class Schrodinger(AbstractMethod):
@@ -98,6 +104,8 @@ class Schrodinger(AbstractMethod):
             self, observation=observation, sectors=sectors, plan=_plan(known.apart(), ts)
         )
         method._require_memory(known, ts.shape[0])
+        if known.is_driven and not known.is_piecewise_constant:
+            method._tell_time(known, ts.shape[0])
         return method
 
     def need(self, model: OpenSystem, times: int) -> float:
@@ -126,6 +134,22 @@ class Schrodinger(AbstractMethod):
                 f"`model` must fit into memory for the method Schrodinger, but sectors of "
                 f"{sizes} states need about {need / 2**30:.3g} GiB of {have / 2**30:.3g} GiB "
                 f"(the device's, or `memory_limit`)."
+            )
+
+    def _tell_time(self, model: OpenSystem, times: int) -> None:
+        """Warn of smooth driving that takes minutes."""
+        with jax.ensure_compile_time_eval():
+            stretches = times + model.breaks.shape[0] + model.marks.shape[0]
+        stages = stretches * 2 * -(-self.steps // 2) * len(SPLITTINGS[self.order][0])
+        filled = sum(16.0 * s.size**2 * len(s.columns) for s in self.sectors or ())
+        seconds = stages * filled / _RATE
+        if seconds > _LONG:
+            warnings.warn(
+                f"Smooth driving takes {stages} products with sectors of "
+                f"{[s.size for s in self.sectors or ()]} states: about {seconds / 60:.0f} minutes "
+                f"on one core. `progress=True` shows how far it is; `steps` between times "
+                f"({self.steps}) may be fewer, and constant energies between jumps need none.",
+                stacklevel=4,
             )
 
     def initial(self, model: eqx.Module) -> WindowState:

@@ -51,6 +51,23 @@ def test_chunks_are_read_as_they_were_written(tmp_path: Path) -> None:
         store.reader(4, 12)("ledger.x")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [(np.array(["a", "b"]), "of type <U1"), (np.array(1.0), "one float64")],
+    ids=["text", "one number"],
+)
+def test_chunks_of_what_are_no_numbers_are_named(
+    tmp_path: Path, wrong: np.ndarray, words: str
+) -> None:
+    """The first one too, to which no other has been held yet."""
+    store = Store(tmp_path)
+    store.open(ASKED)
+    store.write(0, 2, draws(0, 2) | {"ledger.x": wrong})
+    message = rf"0000-000000002.npz is damaged: `ledger.x` must be numbers, but is {words}"
+    with pytest.raises(ex.StoreError, match=message):
+        store.begun_chunk(0, 2)
+
+
 def test_another_question_and_more_samples(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.open(ASKED)

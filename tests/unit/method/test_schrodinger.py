@@ -1,5 +1,6 @@
 """Exact dynamics: what is asked for before it is taken, what is planned, misuse in words."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,25 @@ def test_more_is_asked_for_what_needs_more() -> None:
 
 @pytest.mark.misuse
 @pytest.mark.misuse
+def test_minutes_of_smooth_driving_are_told_beforehand() -> None:
+    """600 states, 100 of them filled: a product takes 16 600^2 100 operations, seven a step."""
+    wide = bath(centers=(0.0, 1.0, 2.0), volumes=(60, 100, 140))
+    start = ex.Product(system=1, windows=(1,))
+    long, method = jnp.linspace(0.0, 20.0, 50), ex.Schrodinger(KEY)
+
+    def prepared(energy: Any, ts: jax.Array) -> None:
+        method.prepare(
+            model(energies=(0.0, energy), couplings=(coupling(bath=wide),), start=start), ts
+        )
+
+    with pytest.warns(UserWarning, match=r"5600 products .*\[600\] states: about 3 minutes"):
+        prepared(ex.Smooth(jnp.cos), long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepared(ex.Smooth(jnp.cos), long[:10])
+        prepared(1.0, long)
+
+
 @pytest.mark.parametrize("limit", [0.0, -1.0, np.nan, "1 GB"])
 def test_a_memory_limit_is_a_positive_number(limit: Any) -> None:
     with pytest.raises(ValueError, match="`memory_limit` must be a positive number of GiB, but is"):
