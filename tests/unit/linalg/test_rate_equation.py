@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from derivatives import check_derivative
 
+from entropax._precision import EPS
 from entropax.linalg.rate_equation import RateEquation, RateSteady, steady_rates
 
 Array = np.ndarray
@@ -39,9 +40,12 @@ class Network:
                     ratios[bath, i, j], ratios[bath, j, i] = float(x), -float(x)
                 self.rates.append(rates)
         self.equation = RateEquation(jnp.asarray(plain), jnp.asarray(ratios))
+        bias = np.min(np.abs(np.diff(np.sort(beta)) / np.sort(beta)[:-1]), initial=np.inf)
+        self.tolerance = max(1e-11, 4 * EPS / bias)
 
     def check(self) -> None:
-        """Every population to 1e-14; heat flow and production of every bath to 1e-11.
+        """Every population to 1e-14; heat flow and production of every bath to 1e-11, or to what
+        the rounding of x, which is given, makes of the small difference of two temperatures.
 
         What is produced at zero temperature is not looked at: it is infinite.
         """
@@ -58,9 +62,9 @@ class Network:
             for bath, rates in enumerate(self.rates):
                 heat, produced = self.flows(rates, p)
                 ours = self.heat(np.asarray(found.currents[bath]))
-                assert_near(ours, heat, 1e-11)
+                assert_near(ours, heat, self.tolerance)
                 if not np.any(np.isinf(self.equation.log_ratios[bath])):
-                    assert_near(found.production[bath], produced, 1e-11)
+                    assert_near(found.production[bath], produced, self.tolerance)
 
     def populations(self) -> Any:
         """By LU, where one row says that they add up to 1."""
