@@ -88,7 +88,8 @@ def name_dead_transitions(model: OpenSystem, samples: Samples | None) -> None:
         size = samples.each(operator)
         if is_traced(size):
             continue
-        present = np.asarray(size) > 1e-12 * np.max(size, axis=(1, 2), keepdims=True)
+        found = np.asarray(size)
+        present = found > 1e-12 * np.max(found, axis=(1, 2), keepdims=True)
         alive = np.zeros(present.shape[1:], bool)
         for first in range(0, samples.number, _TOGETHER):
             some = slice(first, first + _TOGETHER)

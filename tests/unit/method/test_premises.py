@@ -66,7 +66,10 @@ def test_what_a_program_traces_hides_nothing_else() -> None:
 
     def program(strength: jax.Array) -> jax.Array:
         model = eqx.tree_at(lambda m: m.couplings[0].strength, known, strength)
-        found.append(certainly_apart(samples(model, ts)))
+        seen = samples(model, ts)
+        found.append(certainly_apart(seen))
+        name_dead_transitions(model, seen)
+        name_fast_driving(model, seen)
         return strength
 
     jax.eval_shape(program, jnp.ones(()))
