@@ -104,7 +104,7 @@ def _traced_looks(width: float | None, last: float | None) -> int:
     return int(np.clip(_PER_WIDTH * last / width, _TRACED_LOOKS, 64 * _TRACED_LOOKS))
 
 
-@functools.partial(jax.jit, static_argnums=2)
+@eqx.filter_jit
 def _traced_marks(protocol: Smooth, last: Any, looks: int) -> Float[Array, " marks"]:
     """Marks of a pulse, or of pulses, wider than a cell; after the end where nothing is sharp."""
     times = last * (jnp.arange(looks + 1) / looks)

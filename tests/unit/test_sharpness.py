@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,6 +107,23 @@ def test_a_traced_function_is_looked_at_by_the_program(width: float, named: Any)
     assert float(along) == 1.0
     late = jax.jit(lambda end: with_marks(JUNCTION, end).marks)(10.0)
     assert np.sum(np.abs(np.asarray(late) - 3.0) < 1e-2) > 8
+
+
+class Through(eqx.Module):
+    """A function with a leaf that is no number."""
+
+    height: Any
+    function: Callable[[Any], Any]
+
+    def __call__(self, time: Any) -> Any:
+        return self.height * self.function(time)
+
+
+def test_functions_may_hold_functions() -> None:
+    def marks(height: jax.Array) -> jax.Array:
+        return with_marks(ex.Smooth(Through(height, jax.jit(PULSE.function))), 10.0).marks
+
+    assert np.sum(np.abs(np.asarray(jax.jit(marks)(1.0)) - 3.0) < 1e-2) > 8
 
 
 def test_a_width_that_is_named_is_looked_at_closely_enough() -> None:

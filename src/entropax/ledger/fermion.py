@@ -211,7 +211,7 @@ def _measure(state: AbstractFermionState, baths: Sequence[dict[str, Array]]) -> 
         system_energy=state.system_energy,
         interaction_energy=state.interaction_energy,
         work=state.work,
-        rounding=jnp.asarray(state.rounding),
+        rounding=state.rounding,
         environment_entropy=state.environment_entropy(),
         bath_entropy=jnp.stack(state.bath_entropies()),
         **{name: jnp.stack([bath[name] for bath in baths]) for name in baths[0]},

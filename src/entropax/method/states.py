@@ -32,7 +32,7 @@ class AbstractFermionState(eqx.Module):
     system_energy: eqx.AbstractVar[Float[Array, ""]]
     interaction_energy: eqx.AbstractVar[Float[Array, ""]]
     work: eqx.AbstractVar[Float[Array, ""]]
-    rounding: eqx.AbstractVar[Float[Array, ""] | float]
+    rounding: eqx.AbstractVar[Float[Array, ""]]
 
     @abc.abstractmethod
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
@@ -66,7 +66,7 @@ class ProductState(AbstractFermionState):
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
-    rounding: Float[Array, ""] | float = 0.0
+    rounding: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()), kw_only=True)
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
         return tuple(jnp.sum(binary_entropy(n)) for n in self.occupations)
@@ -96,7 +96,7 @@ class StarState(AbstractFermionState):
     leads: tuple[Displaced | Inexact[Array, "_ _"], ...]
     amplitudes: Float[Array, " sites"]
     start: Float[Array, " sites"]
-    rounding: Float[Array, ""] | float = 0.0
+    rounding: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()), kw_only=True)
 
     @property
     def blocks(self) -> tuple[Inexact[Array, "_ _"], ...]:
@@ -133,7 +133,7 @@ class DenseState(AbstractFermionState):
     correlation: Inexact[Array, "sites sites"]
     traces: tuple[Float[Array, ""], ...]
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    rounding: Float[Array, ""] | float = 0.0
+    rounding: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()), kw_only=True)
 
     def bath_energies(
         self, energies: tuple[Float[Array, " _"], ...]
