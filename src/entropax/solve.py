@@ -203,7 +203,7 @@ def solve(
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
     times = method.require_times(model, times)
-    model = with_marks(model, times if is_traced(ts) else ts)
+    model = with_marks(model, times if any(map(is_traced, jax.tree.leaves(ts))) else ts)
     solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
     return raise_failures(solution) if throw else solution
 
