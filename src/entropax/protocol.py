@@ -269,9 +269,9 @@ class Smooth(AbstractProtocol):
     Other functions are told apart by what they do: by their code, and the numbers that it reads.
 
     **Arguments:** `breaks`: times at which it jumps or bends, ascending, not negative; `width`: the
-    shortest time in which it changes. `solve` looks at a function without breaks, so that steps
-    meet what changes fast (`entropax.sharpness`): at 2^24 times where it is known beforehand, at
-    2^14 where a program traces it; or at as many as the width asks for.
+    shortest time in which it changes. `solve` looks at a function that names no breaks, or a
+    width, so that steps meet what changes fast (`entropax.sharpness`): at 2^24 times where it is
+    known beforehand, at 2^14 where a program traces it; or at as many as the width asks for.
     """
 
     function: Callable[[Array], Array]

@@ -82,18 +82,18 @@ def with_marks(model: ModelT, ts: Any) -> ModelT:
             last = jnp.max(jnp.asarray(ts), initial=0.0)
             return Marked(node, _traced_marks(node, last, _traced_looks(node.width, whole)))
         if found.jumps.size:
-            both = _filled(np.union1d(np.asarray(node.given), found.jumps), 8, whole)
+            both = _filled(np.union1d(np.asarray(node.given), found.jumps), whole)
             node = eqx.tree_at(lambda s: s.given, node, jnp.asarray(both))
         if not found.pulses.size:
             return node
-        return Marked(node, jnp.asarray(_filled(found.pulses, _SHARES, whole)))
+        return Marked(node, jnp.asarray(_filled(found.pulses, whole)))
 
     return jax.tree.map(look, model, is_leaf=lambda x: isinstance(x, Smooth))
 
 
-def _filled(times: np.ndarray, least: int, last: float) -> np.ndarray:
+def _filled(times: np.ndarray, last: float) -> np.ndarray:
     """In few numbers, each of which is compiled once; what is more lies after the end."""
-    full = np.full(max(least, 2 ** int(np.ceil(np.log2(times.size)))), 2.0 * last)
+    full = np.full(max(8, 2 ** int(np.ceil(np.log2(times.size)))), 2.0 * last)
     full[: times.size] = times
     return full
 
@@ -101,7 +101,8 @@ def _filled(times: np.ndarray, least: int, last: float) -> np.ndarray:
 def _traced_looks(width: float | None, last: float | None) -> int:
     if width is None or last is None:
         return _TRACED_LOOKS
-    return int(np.clip(_PER_WIDTH * last / width, _TRACED_LOOKS, 64 * _TRACED_LOOKS))
+    wanted = np.clip(_PER_WIDTH * last / width, _TRACED_LOOKS, 64 * _TRACED_LOOKS)
+    return 2 ** int(np.ceil(np.log2(wanted)))
 
 
 @eqx.filter_jit

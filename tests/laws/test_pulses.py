@@ -177,9 +177,8 @@ def test_stepped_programs_look_too() -> None:
 
     def solution(height: Any) -> ex.Solution:
         model = ex.Junction(Kicked(height), 0.8, (lead,))
-        return ex.solve(model, [310.0], ex.SplitStep(steps=6000), throw=False)
+        return ex.solve(model, [310.0], ex.SplitStep(steps=1000), throw=False)
 
     known, traced = solution(1.0), jax.jit(solution)(1.0)
     assert abs(float(known.ledger.work[0])) > 1e-3
-    check(float(traced.ledger.work[0]), float(known.ledger.work[0]), traced)
-    assert not known.failed.any()
+    np.testing.assert_allclose(traced.ledger.work, known.ledger.work, rtol=0, atol=1e-4)

@@ -114,6 +114,9 @@ class BlockGenerator(AbstractGenerator):
     def speed(self) -> Float[Array, ""]:
         return self.whole.speed()
 
+    def most_lost(self) -> Float[Array, ""]:
+        return self.whole.most_lost()
+
     def preconditioner(self) -> Preconditioner:
         own = [
             smooth_inverse(h, jnp.sum(jnp.stack([decay[c] for decay in self.decays]), axis=0))

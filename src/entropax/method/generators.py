@@ -69,6 +69,10 @@ class AbstractGenerator(eqx.Module):
     def speed(self) -> Float[Array, ""]:
         """The fastest rate of decay, about."""
 
+    @abc.abstractmethod
+    def most_lost(self) -> Float[Array, ""]:
+        """At what rate a state loses what it holds, at most, in whatever basis it is given."""
+
     def __call__(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
         """The rate of change of y."""
         return self.coherent(y) + jnp.sum(self.dissipated(y), axis=0)
@@ -135,6 +139,9 @@ class MatrixGenerator(AbstractGenerator):
 
     def speed(self) -> Float[Array, ""]:
         return jnp.max(jnp.abs(self._decaying()))
+
+    def most_lost(self) -> Float[Array, ""]:
+        return jnp.max(jnp.sum(jnp.abs(self._decaying()), axis=1))
 
     def _decaying(self) -> Inexact[Array, "d d"]:
         total = jnp.zeros(self.hamiltonian.shape)
@@ -244,6 +251,9 @@ class SectorGenerator(AbstractGenerator):
 
     def speed(self) -> Float[Array, ""]:
         return jnp.max(jnp.abs(jnp.sum(self.dissipators, axis=0)))
+
+    def most_lost(self) -> Float[Array, ""]:
+        return self.speed()
 
 
 def smooth_inverse(

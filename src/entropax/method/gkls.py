@@ -16,7 +16,12 @@ from entropax.linalg import Logarithm, Stationary, matfn, modes, stationary, sta
 from entropax.linalg.functions import ROUNDING
 from entropax.method.base import open_system
 from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
-from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
+from entropax.method.integration import (
+    AbstractIntegratedMethod,
+    largest_within,
+    nonnegative,
+    scan_stretches,
+)
 from entropax.method.picture import (
     LINEAR,
     Field,
@@ -45,9 +50,6 @@ _EMPTY = 1e-13
 
 LARGEST = 40
 """Levels up to which all coherences of a secular equation can be followed: d^4 numbers a bath."""
-
-_LOOKS = 5
-"""How often the speed of dissipators that move is looked at in a stretch."""
 
 SMALL = 16
 """Up to this many levels the steady state of the moment is found at every time unasked."""
@@ -236,11 +238,10 @@ class AbstractGKLS(AbstractIntegratedMethod):
         follow: Callable[[Array], AbstractGenerator],
         stretch: Interval,
     ) -> Float[Array, ""]:
-        """A bound of decay within a stretch: what is lost at once, twice, as it may be gained."""
+        """A bound of decay within a stretch: twice the rate at which states lose what they hold."""
         if model.is_piecewise_constant or not self.moves(model):
-            return 2.0 * first.speed()
-        times = stretch[0] + (stretch[1] - stretch[0]) * jnp.linspace(0.0, 1.0, _LOOKS)
-        return 2.0 * jnp.max(jax.lax.map(lambda time: follow(time).speed(), times))
+            return 2.0 * first.most_lost()
+        return 2.0 * largest_within(stretch, lambda time: follow(time).most_lost())
 
     def _picture(
         self, model: OpenSystem, first: MatrixGenerator, stretch: Interval

@@ -137,6 +137,17 @@ class AbstractIntegratedMethod(AbstractMethod):
         return jax.tree.map(lambda x: x[0], end), results
 
 
+def largest_within(
+    stretch: Interval, value: Callable[[Array], Float[Array, ""]]
+) -> Float[Array, ""]:
+    """The largest of what moves in a stretch, as far as a few looks show."""
+    times = stretch[0] + (stretch[1] - stretch[0]) * jnp.linspace(0.0, 1.0, _LOOKS)
+    return jnp.max(jax.lax.map(value, times))
+
+
+_LOOKS = 5
+
+
 def _stable(solver: diffrax.AbstractSolver) -> float:
     """The longest step in units of the fastest decay: infinite where a solver is not explicit."""
     if not isinstance(solver, diffrax.AbstractERK):

@@ -113,9 +113,9 @@ def march(
     """
     order = jnp.argsort(ts)
     ts, back = ts[order], jnp.argsort(order)
-    breaks = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
+    cuts = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
     pairs = -(-steps // 2)
-    count = pairs + breaks.shape[0]
+    count = pairs + cuts.shape[0]
     block = min(propagator.block, count)
     groups = math.ceil(math.sqrt(count / block))
     shape = (groups, math.ceil(count / (block * groups)), block)
@@ -154,7 +154,7 @@ def march(
         grid = start + (stop - start) * (jnp.arange(pairs + 1) / pairs)
         # where a break meets the grid it comes first: what is between them lies after it
         # a break at the end of a leg is that leg's, and no longer the next one's
-        own = jnp.where(breaks <= start, start, jnp.where(breaks > stop, stop, breaks))
+        own = jnp.where(cuts <= start, start, jnp.where(cuts > stop, stop, cuts))
         nodes = jnp.sort(jnp.concatenate([own, grid]))
         nodes = jnp.concatenate([nodes, jnp.full(math.prod(shape) - count, stop)])
 

@@ -7,14 +7,18 @@ from typing import Any, Literal, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from entropax.entropy import marginal
 from entropax.method.base import open_system
 from entropax.method.frequencies import alike, same_frequency
-from entropax.method.integration import AbstractIntegratedMethod, nonnegative, scan_stretches
+from entropax.method.integration import (
+    AbstractIntegratedMethod,
+    largest_within,
+    nonnegative,
+    scan_stretches,
+)
 from entropax.method.kernels import (
     Transfer,
     finite_memory,
@@ -34,9 +38,6 @@ from entropax.method.premises import (
 from entropax.method.states import WindowState
 from entropax.model import OpenSystem
 from entropax.protocol import Interval, Time
-
-_LOOKS = 5
-"""How often the speed of rates that move is looked at in a stretch."""
 
 
 class Integrated(NamedTuple):
@@ -353,8 +354,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
 
         if model.is_piecewise_constant:
             return 2.0 * speed(stretch[0])
-        times = stretch[0] + (stretch[1] - stretch[0]) * jnp.linspace(0.0, 1.0, _LOOKS)
-        return 2.0 * jnp.max(jax.lax.map(speed, times))
+        return 2.0 * largest_within(stretch, speed)
 
 
 def _require_apart(model: OpenSystem, populations: Array) -> Array:

@@ -43,8 +43,8 @@ class Schrodinger(AbstractMethod):
     stretch. Where they vary smoothly, $U = \prod e^{-ia_jhH_0}\, e^{-ib_jh\,\delta\epsilon(t_j)}$
     with H_0 at the energies of mid-time: exact at any step where nothing is driven, unitary
     always, O(D^2) times the number of filled states a stage. Where the steps do not resolve the
-    driving, the first law does not close and `Solution.result` is `unresolved`; what happens
-    between all nodes of the steps is not seen.
+    driving, the first law does not close and `Solution.result` is `unresolved`; pulses
+    are looked for beforehand (`entropax.sharpness`).
 
     **Arguments:**
 

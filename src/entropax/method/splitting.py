@@ -53,9 +53,8 @@ class Splitting(eqx.Module):
     ) -> PyTree[Array]:
         """`seen` at every time."""
         spectra, order = self.resting.spectra(), jnp.argsort(ts)
-        breaks = jnp.concatenate([self.model.breaks, self.model.marks])
-        breaks = jnp.clip(breaks, 0.0, jnp.max(ts))
-        grid = jnp.sort(jnp.concatenate([ts, breaks]))
+        cuts = jnp.concatenate([self.model.breaks, self.model.marks])
+        grid = jnp.sort(jnp.concatenate([ts, jnp.clip(cuts, 0.0, jnp.max(ts))]))
         starts = jnp.concatenate([jnp.zeros(1), grid[:-1]])
         afterwards = jnp.concatenate([grid[1:], grid[-1:]])
 

@@ -136,7 +136,7 @@ def squared(z: Array) -> Array:
 def is_crowded(junction: Junction) -> bool | Bool[Array, ""]:
     """Whether energies nearly meet, so that the quotients above lose digits: two modes of one lead
     closer than 1e-5 of the band (or equal), or two of different leads closer than 1e-8 but not
-    equal; or closer than couplings allow (`amplified`), where these are known. A bool where the
+    equal; or closer than couplings allow (`_amplified`), where these are known. A bool where the
     energies are known before the program runs.
     """
     leads = [known(lead.energies) for lead in junction.leads]

@@ -67,6 +67,16 @@ def test_a_matrix_of_jumps_is_the_twins_liouvillian(rng: np.random.Generator) ->
     np.testing.assert_allclose(speed, np.max(np.abs(decay)), rtol=1e-13)
 
 
+def test_nothing_decays_faster_than_twice_what_is_lost_at_most() -> None:
+    """All levels lose together: K is 1 everywhere, and its largest eigenvalue is the size."""
+    together = np.zeros((2, 4, 4))
+    together[0, 0] = 1.0
+    generator = jumping(jnp.zeros((4, 4)), jnp.asarray(together), jnp.array([1.0, 0.0]))
+    fastest = np.max(np.abs(np.linalg.eigvals(np.asarray(matrix(generator)))))
+    assert float(generator.most_lost()) == pytest.approx(4.0, rel=1e-14)
+    assert 2.0 * float(generator.speed()) < fastest + 1e-9 <= 2.0 * float(generator.most_lost())
+
+
 @eqx.filter_jit
 def sector(
     model: ex.OpenSystem, parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]

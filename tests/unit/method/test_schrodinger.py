@@ -60,8 +60,6 @@ def test_more_is_asked_for_what_needs_more() -> None:
     assert need() < need(observation=ex.Observation())
 
 
-@pytest.mark.misuse
-@pytest.mark.misuse
 def test_minutes_of_smooth_driving_are_told_beforehand() -> None:
     """600 states, 100 of them filled: a product takes 16 600^2 100 operations, seven a step."""
     wide = bath(centers=(0.0, 1.0, 2.0), volumes=(60, 100, 140))
@@ -81,6 +79,7 @@ def test_minutes_of_smooth_driving_are_told_beforehand() -> None:
         prepared(1.0, long)
 
 
+@pytest.mark.misuse
 @pytest.mark.parametrize("limit", [0.0, -1.0, np.nan, "1 GB"])
 def test_a_memory_limit_is_a_positive_number(limit: Any) -> None:
     with pytest.raises(ValueError, match="`memory_limit` must be a positive number of GiB, but is"):
