@@ -1,12 +1,13 @@
 """Misuse becomes a message that names the argument, the rule and the value.
 
 A known value is checked at once and raises `ValueError`, that of a derivative outside of `jit`
-too; one that a program or a batch traces is checked when that runs, by `equinox.error_if`.
+too. One that a program or a batch traces becomes NaN, so that no number made of it is wrong in
+silence, and `Faults` say in `Solution.result` what was wrong: a program calls no host.
 """
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import equinox as eqx
 import jax
@@ -66,7 +67,7 @@ def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any],
         if not good.all():
             raise ValueError(f"`{name}` must be {rule}, but {_first_offender(array, good)}.")
         return value
-    return eqx.error_if(value, ~jnp.all(holds(jnp, value)), f"`{name}` must be {rule}.")
+    return jnp.where(jnp.all(holds(jnp, value)), value, jnp.nan)
 
 
 def check_against(
@@ -76,10 +77,45 @@ def check_against(
     with jax.ensure_compile_time_eval():
         good = holds()
     if is_traced(good):
-        return eqx.error_if(value, ~good, f"`{name}` must be {rule}.")
+        return jnp.where(good, value, jnp.nan)
     if not good:
         raise ValueError(f"`{name}` must be {rule}, but is {known(value)}.")
     return value
+
+
+class Faults(eqx.Module):
+    """What a running program found that must not be: which of the `messages` are `present`."""
+
+    present: Bool[Array, "*times faults"]
+    messages: tuple[str, ...] = eqx.field(static=True)
+
+    @classmethod
+    def none(cls) -> Self:
+        return cls(jnp.zeros(0, bool), ())
+
+    def __add__(self, other: Self) -> Self:
+        present = jnp.concatenate([self.present, other.present], axis=-1)
+        return type(self)(present, self.messages + other.messages)
+
+
+FaultyT = TypeVar("FaultyT", bound=Array)
+
+
+def refuse(value: FaultyT, bad: Bool[Array, ""], message: str) -> tuple[FaultyT, Faults]:
+    """The value, NaN where it is `bad`, and what there is to say of it then."""
+    poisoned: Any = jnp.where(bad, jnp.nan, value)
+    return poisoned, Faults(jnp.reshape(bad, (1,)), (message,))
+
+
+def faults_of(model: Any) -> Faults:
+    """What was refused when a program built the model: it is NaN since."""
+    faults = Faults.none()
+    for path, leaf in jax.tree_util.tree_flatten_with_path(model)[0]:
+        if eqx.is_inexact_array(leaf):
+            name = jax.tree_util.keystr(path).removeprefix(".")
+            told = f"`{name}` must be what its model asks for, but a program made it otherwise."
+            faults += Faults(jnp.any(jnp.isnan(leaf)).reshape(1), (told,))
+    return faults
 
 
 def _first_offender(array: np.ndarray, good: np.ndarray) -> str:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax._checks import check
+from entropax._checks import check, is_traced, known
 from entropax.equilibrium import equilibrium_free_energy
 from entropax.ledger import AbstractFlows
 from entropax.linalg import modes
@@ -50,20 +50,21 @@ def efficiency(solution: Solution, hot: tuple[int, ...] = (0,)) -> Float[Array, 
 
     They must be a period apart, and the state a periodic one: where the energy of the system (and
     of what couples it) is not back to 1 % of work and heat it raises, as such a number could be
-    above Carnot's.
+    above Carnot's (inside a program it is NaN).
     """
     ts, ledger = solution.ts, solution.ledger
     drawn = -_last(ts, _work_of(solution))
     taken = _last(ts, jnp.sum(ledger.heat[:, jnp.array(hot)], axis=-1))
     stored = _last(ts, _stored(ledger))
     is_open = jnp.abs(stored) > _CLOSED * (jnp.abs(drawn) + jnp.abs(taken))
-    return eqx.error_if(
-        drawn / taken,
-        is_open,
-        "`solution` must end with a closed cycle for an efficiency: between its last two times the "
-        "energy of the system changes by more than 1 % of work and heat. Does the protocol come "
-        "back, last jump included? Has the limit cycle been reached?",
-    )
+    bare = known(is_open)
+    if not is_traced(bare) and bare:
+        raise eqx.EquinoxRuntimeError(
+            "`solution` must end with a closed cycle for an efficiency: between its last two times "
+            "the energy of the system changes by more than 1 % of work and heat. Does the protocol "
+            "come back, last jump included? Has the limit cycle been reached?"
+        )
+    return jnp.where(is_open, jnp.nan, drawn / taken)
 
 
 def _stored(ledger: Any) -> Float[Array, " times"]:

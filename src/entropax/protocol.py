@@ -17,6 +17,8 @@ from entropax._checks import (
     check,
     check_against,
     finite_array,
+    is_traced,
+    known,
     require_count,
 )
 from entropax._functions import as_pytree
@@ -55,6 +57,13 @@ class AbstractProtocol(eqx.Module):
     def marks(self) -> Float[Array, " marks"]:
         """Times that steps must meet where nothing jumps, for how fast it changes there."""
         return jnp.zeros(0)
+
+    @property
+    def time_scale(self) -> float | None:
+        """The shortest time in which it changes between breaks: infinity where these say all, None
+        where that is not known, and `solve` has to look (`entropax.sharpness`).
+        """
+        return np.inf if self.is_piecewise_constant else None
 
     @property
     def domain(self) -> Interval:
@@ -175,6 +184,10 @@ class AbstractThroughPoints(AbstractProtocol):
         return self.times[1:-1]
 
     @property
+    def time_scale(self) -> float:
+        return np.inf
+
+    @property
     def domain(self) -> Interval:
         return self.times[0], self.times[-1]
 
@@ -262,6 +275,11 @@ class Fourier(AbstractProtocol):
         turns = jnp.arange(1, self.cosines.shape[0] + 1) * (2.0 * jnp.pi / self.period) * time
         return self.constant + self.cosines @ jnp.cos(turns) + self.sines @ jnp.sin(turns)
 
+    @property
+    def time_scale(self) -> float | None:
+        period, terms = known(self.period), self.cosines.shape[0]
+        return None if is_traced(period) else float(period) / max(terms, 1)
+
 
 class Smooth(AbstractProtocol):
     """Any smooth function of time, an `eqx.Module` where its parameters are to be differentiated.
@@ -298,19 +316,22 @@ class Smooth(AbstractProtocol):
     def breaks(self) -> Float[Array, " breaks"]:
         return self.given
 
+    @property
+    def time_scale(self) -> float | None:
+        return np.inf if self.width is None and self.given.shape[0] else self.width
+
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        return self(self._inside(time, stretch))
+        return self(inside(time, stretch) if self.given.shape[0] else time)
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        return jax.jvp(self, (self._inside(time, stretch),), (jnp.ones_like(time),))[1]
+        now = inside(time, stretch) if self.given.shape[0] else time
+        return jax.jvp(self, (now,), (jnp.ones_like(time),))[1]
 
-    def _inside(self, time: Time, stretch: Interval) -> Time:
-        """Before the end of a stretch, where a jump may be."""
-        if not self.given.shape[0]:
-            return time
-        start, stop = stretch
-        last = jnp.where(stop > start, stop - _BEFORE * jnp.abs(stop), jnp.inf)
-        return jnp.minimum(time, last)
+
+def inside(time: Time, stretch: Interval) -> Time:
+    """The time, just before the end of a stretch instead of there, where a jump may be."""
+    start, stop = stretch
+    return jnp.minimum(time, jnp.where(stop > start, stop - _BEFORE * jnp.abs(stop), jnp.inf))
 
 
 _BEFORE = 2.0**-50
@@ -361,8 +382,8 @@ class Held(AbstractProtocol, Generic[ProtocolT]):
         return jnp.append(jnp.minimum(self.protocol.breaks, self.duration), self.duration)
 
     @property
-    def marks(self) -> Float[Array, " marks"]:
-        return self.protocol.marks
+    def time_scale(self) -> float | None:
+        return self.protocol.time_scale
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         middle = 0.5 * (stretch[0] + stretch[1])
@@ -404,10 +425,6 @@ class Bounded(AbstractProtocol):
     @property
     def breaks(self) -> Float[Array, " breaks"]:
         return self.protocol.breaks
-
-    @property
-    def marks(self) -> Float[Array, " marks"]:
-        return self.protocol.marks
 
     @property
     def domain(self) -> Interval:

@@ -1,11 +1,13 @@
 """Where functions of time change fast: looked for before a run, so that steps meet all of it.
 
 A solver sees a function at its own nodes alone, and one that rests goes with long steps: a pulse
-between two nodes is not there for it. So each function that is known beforehand is looked at on a
+between two nodes is not there for it. So each protocol that is known beforehand is looked at on a
 grid as fine as can be afforded; where it changes much faster than on the whole, the places are
 sought out by bisection. Jumps, found to rounding, become breaks, and times between which an equal
-share of the change of a pulse lies become marks, which steps meet. A function that a program
-traces is looked at when that runs, less often, and has a fixed number of marks.
+share of the change of a pulse lies become marks, which steps meet. A protocol that a program
+traces (under `jit`, `grad`, in an ensemble) is looked at by the program itself: less often, and
+always with the same number of marks, since arrays of a program have fixed sizes. Protocols that
+wrap others are looked at as a whole: `Bounded` makes jumps of steep lines.
 """
 
 import functools
@@ -19,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from entropax._checks import is_traced, known
-from entropax.protocol import AbstractProtocol, Interval, Smooth, Time
+from entropax.protocol import AbstractProtocol, Interval, Time, inside
 
 ModelT = TypeVar("ModelT")
 
@@ -32,47 +34,63 @@ _SHARP = 4.0
 _SHARES = 250
 """Marks of each pulse, less one."""
 _MOST = 4096
-_TRACED_LOOKS, _TRACED_MARKS = 2**14, 32
+_TRACED_LOOKS, _TRACED_MARKS = 2**14, 64
 """How often a traced function is looked at, and how many marks it has."""
 _PER_WIDTH = 8
 
 
 class Marked(AbstractProtocol):
-    """A function of time, and `times` at which it changes fast."""
+    """A protocol, its `jumps` that it did not name, and `times` at which it changes fast."""
 
-    protocol: Smooth
+    protocol: AbstractProtocol
+    jumps: Float[Array, " jumps"]
     times: Float[Array, " marks"]
 
     def __call__(self, time: Time) -> Float[Array, ""]:
         return self.protocol(time)
 
     @property
+    def is_piecewise_constant(self) -> bool:
+        return self.protocol.is_piecewise_constant
+
+    @property
     def breaks(self) -> Float[Array, " breaks"]:
-        return self.protocol.breaks
+        return jnp.sort(jnp.concatenate([self.protocol.breaks, self.jumps]))
 
     @property
     def marks(self) -> Float[Array, " marks"]:
         return self.times
 
+    @property
+    def time_scale(self) -> float:
+        return np.inf
+
+    @property
+    def domain(self) -> Interval:
+        return self.protocol.domain
+
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        return self.protocol.within(time, stretch)
+        return self.protocol.within(self._inside(time, stretch), stretch)
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        return self.protocol.slope(time, stretch)
+        return self.protocol.slope(self._inside(time, stretch), stretch)
+
+    def _inside(self, time: Time, stretch: Interval) -> Time:
+        return inside(time, stretch) if self.jumps.shape[0] else time
 
 
 def with_marks(model: ModelT, ts: Any) -> ModelT:
-    """The model, whose functions of time are broken and marked where they change fast within `ts`.
+    """The model, whose protocols are broken and marked where they change fast within `ts`.
 
     What is found depends on values, but no derivative goes through it.
     """
     ts = known(ts)
-    whole = None if is_traced(ts) else float(np.max(np.asarray(ts), initial=0.0))
+    whole = None if is_traced(ts) else latest(ts)
     if whole is not None and not whole > 0:
         return model
 
     def look(node: Any) -> Any:
-        if not isinstance(node, Smooth) or (node.given.shape[0] and node.width is None):
+        if not _is_protocol(node) or node.time_scale == np.inf:
             return node
         found = None
         if whole is not None and not any(map(is_traced, jax.tree.leaves(node))):
@@ -80,36 +98,56 @@ def with_marks(model: ModelT, ts: Any) -> ModelT:
                 found = _found_in(_Key(node), whole)
         if found is None or whole is None:
             last = jnp.max(jnp.asarray(ts), initial=0.0)
-            return Marked(node, _traced_marks(node, last, _traced_looks(node.width, whole)))
-        if found.jumps.size:
-            both = _filled(np.union1d(np.asarray(node.given), found.jumps), whole)
-            node = eqx.tree_at(lambda s: s.given, node, jnp.asarray(both))
-        if not found.pulses.size:
+            marks = _traced_marks(node, last, _traced_looks(node.time_scale, whole))
+            return Marked(node, jnp.zeros(0), marks)
+        if not found.jumps.size and not found.pulses.size:
             return node
-        return Marked(node, jnp.asarray(_filled(found.pulses, whole)))
+        return Marked(node, _filled(found.jumps, whole), _filled(found.pulses, whole))
 
-    return jax.tree.map(look, model, is_leaf=lambda x: isinstance(x, Smooth))
+    return jax.tree.map(look, model, is_leaf=_is_protocol)
 
 
-def _filled(times: np.ndarray, last: float) -> np.ndarray:
+def latest(ts: Any) -> float:
+    """Of known times; 0 where there is none."""
+    return float(np.max(np.asarray(ts), initial=0.0))
+
+
+def with_marks_of_each(models: ModelT, last: float) -> ModelT:
+    """Those of a batch of models, each marked for itself, all with the same number of marks."""
+    protocols = jax.tree.leaves(models, is_leaf=_is_protocol)
+    if all(not _is_protocol(node) or node.time_scale == np.inf for node in protocols):
+        return models
+    return eqx.filter_vmap(lambda model: with_marks(model, last))(models)
+
+
+def _is_protocol(node: Any) -> bool:
+    return isinstance(node, AbstractProtocol)
+
+
+def _filled(times: np.ndarray, last: float) -> Float[Array, " some"]:
     """In few numbers, each of which is compiled once; what is more lies after the end."""
+    if not times.size:
+        return jnp.zeros(0)
     full = np.full(max(8, 2 ** int(np.ceil(np.log2(times.size)))), 2.0 * last)
     full[: times.size] = times
-    return full
+    return jnp.asarray(full)
 
 
-def _traced_looks(width: float | None, last: float | None) -> int:
-    if width is None or last is None:
+def _traced_looks(time_scale: float | None, last: float | None) -> int:
+    if time_scale is None or last is None:
         return _TRACED_LOOKS
-    wanted = np.clip(_PER_WIDTH * last / width, _TRACED_LOOKS, 64 * _TRACED_LOOKS)
+    wanted = np.clip(_PER_WIDTH * last / time_scale, _TRACED_LOOKS, 64 * _TRACED_LOOKS)
     return 2 ** int(np.ceil(np.log2(wanted)))
 
 
 @eqx.filter_jit
-def _traced_marks(protocol: Smooth, last: Any, looks: int) -> Float[Array, " marks"]:
+def _traced_marks(protocol: AbstractProtocol, last: Any, looks: int) -> Float[Array, " marks"]:
     """Marks of a pulse, or of pulses, wider than a cell; after the end where nothing is sharp."""
     times = last * (jnp.arange(looks + 1) / looks)
     change = jnp.abs(jnp.diff(jax.vmap(protocol)(times)))
+    # where it breaks, steps end anyway
+    broken = jnp.searchsorted(times, protocol.breaks, side="left") - 1
+    change = change.at[jnp.clip(broken, 0, looks - 1)].set(0.0)
     # beside a pulse the mean of the roots is that of the slow change elsewhere
     usual = jnp.mean(jnp.sqrt(change)) ** 2
     fast = change > _SHARP * usual
@@ -126,23 +164,23 @@ def _traced_marks(protocol: Smooth, last: Any, looks: int) -> Float[Array, " mar
 class _Key:
     """A function by what it is made of: asked for again, its marks are known."""
 
-    def __init__(self, protocol: Smooth):
+    def __init__(self, protocol: AbstractProtocol):
         leaves, structure = jax.tree.flatten(protocol)
-        self.protocol, self.parts = protocol, (structure, tuple(map(_plain, leaves)))
+        self.protocol, self.parts = protocol, (structure, tuple(map(self._part, leaves)))
+
+    @staticmethod
+    def _part(leaf: Any) -> Any:
+        """A leaf as what can be compared: numbers by value, all else as it is."""
+        if not eqx.is_array_like(leaf):
+            return leaf
+        array = np.asarray(leaf)
+        return array.dtype.str, array.shape, array.tobytes()
 
     def __hash__(self) -> int:
         return hash(self.parts)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Key) and self.parts == other.parts
-
-
-def _plain(leaf: Any) -> Any:
-    """A leaf as what can be compared: numbers by value, all else as it is."""
-    if not eqx.is_array_like(leaf):
-        return leaf
-    array = np.asarray(leaf)
-    return array.dtype.str, array.shape, array.tobytes()
 
 
 class Sharp(NamedTuple):
@@ -161,12 +199,15 @@ def _found_in(key: _Key, last: float) -> Sharp | None:
             return None
     except jax.errors.UnexpectedTracerError:
         return None
-    return landmarks(protocol, last, looks=_looks(protocol, last))
+    found = landmarks(protocol, last, looks=_looks(protocol, last))
+    named = np.asarray(protocol.breaks)
+    new = [not np.any(np.abs(named - jump) <= 64 * np.spacing(jump)) for jump in found.jumps]
+    return found._replace(jumps=found.jumps[np.array(new, bool)])
 
 
-def _looks(protocol: Smooth, last: float) -> int:
-    if protocol.width is not None:
-        wanted = _PER_WIDTH * last / protocol.width
+def _looks(protocol: AbstractProtocol, last: float) -> int:
+    if protocol.time_scale is not None:
+        wanted = _PER_WIDTH * last / protocol.time_scale
     else:
         wanted = min(_FINEST, _WORK / max(_cost(_Shape(protocol)), 1.0))
     power = int(np.ceil(np.log2(max(wanted, _COARSEST))))
@@ -176,9 +217,9 @@ def _looks(protocol: Smooth, last: float) -> int:
 class _Shape(_Key):
     """A function by its code alone, whatever the numbers in it."""
 
-    def __init__(self, protocol: Smooth):
-        leaves, structure = jax.tree.flatten(protocol)
-        self.protocol, self.parts = protocol, (structure, tuple(map(np.shape, leaves)))
+    @staticmethod
+    def _part(leaf: Any) -> Any:
+        return np.shape(leaf) if eqx.is_array_like(leaf) else leaf
 
 
 @functools.lru_cache(maxsize=256)

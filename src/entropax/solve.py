@@ -8,9 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
-from entropax._checks import Numbers, finite_array, is_traced
+from entropax._checks import Faults, Numbers, faults_of, finite_array, is_traced, known
 from entropax._functions import as_pytree
 from entropax.ledger import (
     FermionLedger,
@@ -72,6 +72,10 @@ class RESULTS(eqx.Enumeration):
         "equations (`solver=diffrax.Kvaerno5()`), or `steady_state` for late times."
     )
     not_finite = "The state holds NaN or infinite numbers."
+    invalid = (
+        "A program was given a value that the model or method must not have; `Solution.faults` "
+        "says which."
+    )
 
 
 LedgerT = TypeVar("LedgerT")
@@ -85,6 +89,7 @@ FAILURES = (
     RESULTS.not_converged,
     RESULTS.out_of_steps,
     RESULTS.not_finite,
+    RESULTS.invalid,
 )
 
 
@@ -93,7 +98,8 @@ class Solution(eqx.Module, Generic[LedgerT]):
 
     `ts`: the times; `ledger`: one entry a time; `saved`: what `save` returned at each time;
     `result`: one `RESULTS` a time, to be compared as a whole: `result == RESULTS.successful` is a
-    mask of times; `stats`: numbers of what was done (`times`, `sites`).
+    mask of times; `stats`: numbers of what was done (`times`, `sites`); `faults`: what a program
+    was given that must not be, by the sentences that name it.
     """
 
     ts: Float[Array, " times"]
@@ -101,6 +107,7 @@ class Solution(eqx.Module, Generic[LedgerT]):
     saved: PyTree[Array] | None
     result: RESULTS
     stats: dict[str, int]
+    faults: Faults = eqx.field(default_factory=Faults.none)
 
     @property
     def failed(self) -> Array:
@@ -116,7 +123,7 @@ def solve(
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
-    throw: bool = True,
+    throw: bool | None = None,
 ) -> Solution[FermionLedger]: ...
 
 
@@ -128,7 +135,7 @@ def solve(
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
-    throw: bool = True,
+    throw: bool | None = None,
 ) -> Solution[GKLSLedger]: ...
 
 
@@ -140,7 +147,7 @@ def solve(
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
-    throw: bool = True,
+    throw: bool | None = None,
 ) -> Solution[WindowLedger]: ...
 
 
@@ -152,7 +159,7 @@ def solve(
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
-    throw: bool = True,
+    throw: bool | None = None,
 ) -> Solution[Any]: ...
 
 
@@ -163,7 +170,7 @@ def solve(
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
-    throw: bool = True,
+    throw: bool | None = None,
 ) -> Solution[Any]:
     """Entropy production, and all that belongs to it, of `model` at the times `ts`.
 
@@ -179,7 +186,10 @@ def solve(
       stacked in `Solution.saved`. States themselves are not kept: each is reduced to its ledger
       at once.
     - `progress`: True for a bar, or any diffrax progress meter.
-    - `throw`: raise where a time fails; with False see `Solution.result`, a mask for batches.
+    - `throw`: None to raise where a time fails, and inside of `jit` and `vmap`, where raising
+      would call the host, to say so in `Solution.result`, a mask for batches, of which the ledger
+      is NaN or not to be used; False never to raise; True to raise also as a program runs, which
+      then neither is kept on disk nor runs without the host.
 
     Differentiable, forward and reverse, in every number of the model and in `ts` (forward through
     an ODE solver with `adjoint=diffrax.ForwardMode()`); `jax.vmap` over any of them equals a loop.
@@ -205,7 +215,7 @@ def solve(
     times = method.require_times(model, times)
     model = with_marks(model, times if any(map(is_traced, jax.tree.leaves(ts))) else ts)
     solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
-    return raise_failures(solution) if throw else solution
+    return raise_failures(solution, inside=throw is True) if throw is not False else solution
 
 
 def require_method(method: object) -> AbstractMethod:
@@ -233,8 +243,7 @@ def solve_prepared(
 ) -> Solution[Any]:
     """`solve` at times that have been checked, by a method that has been prepared.
 
-    What a method must check as it runs, and a bar, call the host; other programs JAX can keep
-    between runs.
+    Nothing but a bar calls the host, so that JAX can keep the program between runs.
     """
     start = reference(method.initial(model), model)
 
@@ -243,24 +252,35 @@ def solve_prepared(
 
     measured, saved = method.run(model, ts, reduce, meter)
     ledger = settle(start, measured)
+    verdict = judge(start, measured, ledger)
+    faults = faults_of(model) + verdict.faults
     return Solution(
         ts=ts,
         ledger=ledger,
         saved=saved,
-        result=_result(judge(start, measured, ledger)),
+        result=_result(verdict, jnp.any(faults.present)),
         stats={"times": ts.shape[0], "sites": model.sites},
+        faults=faults,
     )
 
 
-def raise_failures(solution: Any) -> Any:
-    """The solution, where its `result` is no failure; inside a program it raises when that runs."""
-    found, told = _failures(solution.result), [RESULTS[kind] for kind in FAILURES]
-    if is_traced(found):
-        return eqx.branched_error_if(solution, jnp.any(found), jnp.argmax(found), told)
-    if np.asarray(found).any():
-        kind = FAILURES[int(np.argmax(found))]
-        raise eqx.EquinoxRuntimeError(f"{RESULTS[kind]} {_where(solution, kind)}".rstrip())
-    return solution
+def raise_failures(solution: Any, *, inside: bool = False) -> Any:
+    """The solution, where its `result` is no failure; `inside` of a program, too, as it runs."""
+    kinds = known(_failures(solution.result, solution.faults.present))
+    told = [*(RESULTS[kind] for kind in FAILURES[:-1]), *solution.faults.messages]
+    if is_traced(kinds):
+        if not inside:
+            return solution
+        return eqx.branched_error_if(solution, jnp.any(kinds), jnp.argmax(kinds), told)
+    present = np.flatnonzero(np.asarray(kinds))
+    if not present.size:
+        return solution
+    # a fault of what was given explains all others
+    number = int(present[-1] if present[-1] >= len(FAILURES) - 1 else present[0])
+    text = told[number]
+    if number < len(FAILURES) - 1:
+        text = f"{text} {_where(solution, FAILURES[number])}".rstrip()
+    raise eqx.EquinoxRuntimeError(text)
 
 
 def _where(solution: Any, kind: RESULTS) -> str:
@@ -279,17 +299,20 @@ def _where(solution: Any, kind: RESULTS) -> str:
 
 
 @eqx.filter_jit
-def _failures(result: RESULTS) -> Array:
-    return jnp.stack([jnp.any(result == kind) for kind in FAILURES])
+def _failures(result: RESULTS, faults: Bool[Array, " faults"]) -> Bool[Array, " kinds"]:
+    """Each kind of failure but the last, then each fault."""
+    return jnp.append(jnp.stack([jnp.any(result == kind) for kind in FAILURES[:-1]]), faults)
 
 
-def _result(verdict: Verdict) -> RESULTS:
+def _result(verdict: Verdict, is_invalid: Bool[Array, ""]) -> RESULTS:
     def one(reached, sound, physical, closed, converged, determined):
         result = RESULTS.where(determined, RESULTS.successful, RESULTS.undetermined_temperature)
         result = RESULTS.where(converged, result, RESULTS.unmatched)
         result = RESULTS.where(closed, result, RESULTS.unresolved)
         result = RESULTS.where(physical, result, RESULTS.unphysical)
         result = RESULTS.where(sound, result, RESULTS.not_finite)
-        return RESULTS.where(reached, result, RESULTS.out_of_steps)
+        result = RESULTS.where(reached, result, RESULTS.out_of_steps)
+        return RESULTS.where(is_invalid, RESULTS.invalid, result)
 
-    return jax.vmap(one)(*verdict)
+    *masks, _ = verdict
+    return jax.vmap(one)(*masks)

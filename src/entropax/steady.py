@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 
+from entropax._checks import Faults, faults_of
 from entropax._precision import require_float64
 from entropax.ledger import AbstractFlows, flows, is_state
 from entropax.method import AbstractGKLS
@@ -12,9 +13,12 @@ from entropax.solve import FAILURES, RESULTS, raise_failures
 
 
 class SteadyState(AbstractFlows):
-    """What `steady_state` returns: the ledger of one moment, and `result`, one `RESULTS`."""
+    """What `steady_state` returns: the ledger of one moment, `result`, one `RESULTS`, and the
+    `faults` of what it was given.
+    """
 
     result: RESULTS
+    faults: Faults
 
     @property
     def failed(self):
@@ -22,7 +26,9 @@ class SteadyState(AbstractFlows):
         return jnp.any(jnp.stack([self.result == kind for kind in FAILURES]), axis=0)
 
 
-def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True) -> SteadyState:
+def steady_state(
+    model: OpenSystem, method: AbstractGKLS, *, throw: bool | None = None
+) -> SteadyState:
     r"""The steady state, $\mathcal{L}(\pi) = 0$ with $\mathrm{tr}\pi = 1$, and what flows in it.
 
     **Arguments:**
@@ -30,8 +36,9 @@ def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True)
     - `model`: an `OpenSystem` with ideal baths that is not driven, but for a `frame`; its start is
       not asked for.
     - `method`: `Davies`, `Local`, `Redfield` or `Lindblad`.
-    - `throw`: raise where there is more than one steady state, or none was found; with False see
-      `SteadyState.result`, a mask for batches.
+    - `throw`: None to raise where there is more than one steady state, or none was found, and
+      inside of `jit` and `vmap` to say so in `SteadyState.result`, a mask for batches; True and
+      False as for `solve`.
 
     The linear system is solved, by LU decomposition up to 32 levels (for `Davies` over what
     commutes with $H_S$, where its energies are known beforehand: populations and coherences within
@@ -51,7 +58,7 @@ def steady_state(model: OpenSystem, method: AbstractGKLS, *, throw: bool = True)
         raise ValueError(f"`model` must not be driven for a steady state, but is by {named}.")
     method.require(known)
     solution = _steady_state(known, method.prepare_steady(known))
-    return raise_failures(solution) if throw else solution
+    return raise_failures(solution, inside=throw is True) if throw is not False else solution
 
 
 @eqx.filter_jit
@@ -62,4 +69,6 @@ def _steady_state(model: OpenSystem, method: AbstractGKLS) -> SteadyState:
     result = RESULTS.where(found.unique, result, RESULTS.not_unique)
     result = RESULTS.where(found.converged, result, RESULTS.not_converged)
     result = RESULTS.where(jnp.all(jnp.isfinite(state.rate)), result, RESULTS.not_finite)
-    return SteadyState(**vars(moment), result=result)
+    faults = faults_of(model) + state.faults
+    result = RESULTS.where(jnp.any(faults.present), RESULTS.invalid, result)
+    return SteadyState(**vars(moment), result=result, faults=faults)

@@ -11,6 +11,7 @@ from twins import lindblad as twin
 
 import entropax as ex
 from cases.matrices import random_hermitian
+from entropax._checks import Faults
 from entropax.method import AbstractGKLS
 from entropax.method.dissipators import JumpDissipator
 from entropax.method.generators import MatrixGenerator
@@ -163,7 +164,11 @@ def channels(known: Case) -> tuple[list[Transitions], tuple[jax.Array, jax.Array
         rates = np.vectorize(rate)(taken)
         arrays = map(jnp.asarray, (inside, taken, rates))
         ratio = jnp.asarray(BETAS[bath] * taken)
-        parts.append(Transitions(bath, *arrays, shift=None, particles=0, log_ratio=ratio))
+        parts.append(
+            Transitions(
+                bath, *arrays, shift=None, particles=0, log_ratio=ratio, faults=Faults.none()
+            )
+        )
     return parts, (jnp.asarray(energies), jnp.asarray(vectors))
 
 

@@ -118,7 +118,7 @@ def test_initial_mismatch_vanishes_with_the_windows_width() -> None:
     found = []
     for count in (1, 2, 5, 10, 60):
         observation = ex.Observation(windows=[1.0 / count])
-        members = observation.fitted(2, [bath]).members(0, bath, jnp.asarray(levels))
+        members = observation.fitted(2, [bath]).members(0, bath, jnp.asarray(levels))[0]
         where = np.argmax(np.asarray(members), axis=1)
         share = np.array([weights[where == where[i]].mean() for i in range(60)])
         expected = np.sum(weights * np.log(weights / share))  # S16

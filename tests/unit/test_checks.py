@@ -106,14 +106,36 @@ def test_what_a_derivative_traces_is_checked_at_once() -> None:
         jax.grad(lambda x: positive(x) ** 2)(-3.0)
 
 
-def test_what_a_program_traces_is_checked_when_it_runs() -> None:
+def test_what_a_program_traces_is_nan_where_it_must_not_be() -> None:
     program = eqx.filter_jit(positive)
     assert float(program(jnp.array(2.0))) == 2.0
-    with pytest.raises(eqx.EquinoxRuntimeError, match="`x` must be positive"):
-        program(jnp.array(-2.0))
+    assert np.isnan(program(jnp.array(-2.0)))
+    np.testing.assert_array_equal(jax.vmap(positive)(jnp.array([1.0, -1.0])), [1.0, np.nan])
     # what is known is checked while the program is traced, and compiles nothing
     with pytest.raises(ValueError, match=r"`y` must be finite, but is inf"):
         jax.eval_shape(lambda x: x + _checks.finite_array("y", np.inf, ndim=0), 1.0)
+
+
+class Pair(eqx.Module):
+    a: Any
+    b: Any
+
+
+def test_what_a_program_made_nan_is_named() -> None:
+    faults = _checks.faults_of(Pair((jnp.ones(2), jnp.array(3)), {"x": jnp.array([1.0, np.nan])}))
+    told = [m for m, bad in zip(faults.messages, faults.present, strict=True) if bad]
+    assert len(faults.messages) == 2
+    assert told == ["`b['x']` must be what its model asks for, but a program made it otherwise."]
+
+
+def test_what_is_refused_is_nan_and_told() -> None:
+    one, first = _checks.refuse(jnp.array([1.0, 2.0]), jnp.array(True), "no")
+    two, second = _checks.refuse(jnp.array(1j), jnp.array(False), "yes")
+    assert np.all(np.isnan(one))
+    assert two == 1j
+    both = first + second + _checks.Faults.none()
+    assert both.messages == ("no", "yes")
+    np.testing.assert_array_equal(both.present, [True, False])
 
 
 def test_one_value_against_another() -> None:

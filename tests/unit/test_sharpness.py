@@ -81,7 +81,6 @@ def test_a_model_takes_them_as_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_jumps_become_breaks() -> None:
     found = with_marks(ex.Smooth(lambda t: jnp.where(t < 2.3, 0.0, 1.0)), 10.0)
-    assert isinstance(found, ex.Smooth)
     assert np.sum(np.asarray(found.breaks) < 10.0) == 1
     assert float(found.breaks[0]) == 2.3
 
@@ -107,6 +106,62 @@ def test_a_traced_function_is_looked_at_by_the_program(width: float, named: Any)
     assert float(along) == 1.0
     late = jax.jit(lambda end: with_marks(JUNCTION, end).marks)(10.0)
     assert np.sum(np.abs(np.asarray(late) - 3.0) < 1e-2) > 8
+
+
+NARROW = ex.Smooth(lambda t: 1e3 * (t - 3.0))
+
+
+class Users(ex.AbstractProtocol):
+    """A pulse whose `width` is a parameter of its own."""
+
+    width: jax.Array
+
+    def __call__(self, time: Any) -> Any:
+        return jnp.exp(-(((time - 3.0) / self.width) ** 2))
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        ex.Bounded(NARROW, 0.0, 1.0),  # a line, that turns into a step of width 1e-3
+        ex.Bounded(ex.PiecewiseLinear([0.0, 10.0], [-3e3, 7e3]), 0.0, 1.0),
+        Users(jnp.array(1e-2)),
+        ex.Fourier(0.0, np.exp(-((np.arange(300) / 100) ** 2)), np.zeros(300), 7.0),
+        ex.Held(PULSE, 0.0, 0.0, 5.0),
+    ],
+)
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_protocols_are_looked_at_as_a_whole(
+    protocol: ex.AbstractProtocol, is_traced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entropax.sharpness._FINEST", LOOKS)
+    if is_traced:
+        marks = eqx.filter_jit(lambda p: with_marks(p, 10.0).marks)(protocol)
+    else:
+        marks = with_marks(protocol, 10.0).marks
+    place = 7.0 if isinstance(protocol, ex.Fourier) else 3.0
+    assert np.sum(np.abs(np.asarray(marks) - place) < 2e-2) > 8
+
+
+@pytest.mark.parametrize(
+    "end", [lambda t: jnp.exp(t), lambda t: jnp.where(t > 5.0, jnp.nan, jnp.cos(t))]
+)
+def test_what_lies_beyond_a_held_protocol_is_not_looked_at(end: Callable[[Any], Any]) -> None:
+    """Growth or NaN after `duration` would hide the pulse before it."""
+
+    def both(t: Any) -> Any:
+        return jnp.exp(-(((t - 3.0) / 1e-2) ** 2)) + 1e-3 * end(t)
+
+    marks = np.asarray(with_marks(ex.Held(both, 0.0, 0.0, 4.0), 700.0).marks)
+    assert np.sum(np.abs(marks - 3.0) < 1e-2) > 8
+
+
+def test_a_jump_that_a_protocol_names_is_no_second_one() -> None:
+    held = ex.Held(lambda t: jnp.sin(t), 0.0, 2.0, 5.0)
+    found = with_marks(held, 10.0)
+    np.testing.assert_array_equal(found.breaks, held.breaks)
+    traced = jax.jit(lambda end: with_marks(eqx.tree_at(lambda h: h.end, held, end), 10.0).marks)
+    assert np.sum(np.abs(np.asarray(traced(2.0)) - 5.0) < 1e-2) < 4
 
 
 class Through(eqx.Module):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from cases.checks import says
 from cases.fermions import junction, network
 
 import entropax as ex
+from entropax._checks import Faults
 from entropax.ledger import Verdict
 from entropax.solve import FAILURES, _result, ledger_type, raise_failures, require_method
 
@@ -33,7 +35,7 @@ def of(*kinds: Any) -> ex.RESULTS:
 
 def test_a_verdict_becomes_its_worst_result() -> None:
     """The order matters: numbers that are not finite say nothing of temperatures."""
-    everything = dict.fromkeys(Verdict._fields, True)
+    everything = dict.fromkeys(Verdict._fields[:-1], True)
     worst_last = {
         "determined": ex.RESULTS.undetermined_temperature,
         "converged": ex.RESULTS.unmatched,
@@ -44,7 +46,8 @@ def test_a_verdict_becomes_its_worst_result() -> None:
     }
 
     def result(verdict: dict[str, bool]) -> ex.RESULTS:
-        return _result(Verdict(*(jnp.array([verdict[name]]) for name in Verdict._fields)))
+        found = {name: jnp.array([one]) for name, one in verdict.items()}
+        return _result(Verdict(**found, faults=Faults.none()), jnp.array(False))
 
     assert np.all(result(everything) == ex.RESULTS.successful)
     verdict = dict(everything)
@@ -58,7 +61,12 @@ def test_a_verdict_becomes_its_worst_result() -> None:
 def test_a_failure_is_a_mask_and_an_error(kind: Any) -> None:
     failed = solution(of(ex.RESULTS.successful, kind))
     np.testing.assert_array_equal(failed.failed, [False, True])
-    with pytest.raises(RuntimeError, match=says_of(kind)):
+    told = says_of(kind)
+    if kind == ex.RESULTS.invalid:  # which says what it was
+        told = "`width` must be positive"
+        faults = Faults(jnp.array([False, True]), ("`a` must be b.", f"{told}."))
+        failed = eqx.tree_at(lambda s: s.faults, failed, faults)
+    with pytest.raises(RuntimeError, match=told):
         raise_failures(failed)
 
 
@@ -66,7 +74,7 @@ def says_of(kind: Any) -> str:
     return ex.RESULTS[kind].split("(")[0].split(":")[0].strip()
 
 
-STEPS = ex.Davies(max_steps=20)
+STEPS = ex.Davies(solver=diffrax.Dopri8(), max_steps=20)
 LATE = [0.0, 0.1, 1e3]
 
 

@@ -60,14 +60,15 @@ class Made(AbstractDraws):
     method: AbstractMethod
     key: PRNGKeyArray
     ts: Float[Array, " times"]
+    latest: float = eqx.field(static=True)
 
     def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
         own = jax.random.fold_in(self.key, index)
         if not draws_key(self.method):
-            model = self.make(key=own)
+            model = with_marks(self.make(key=own), self.latest)
             return model, self.method.prepare(model, self.ts)
         for_model, for_method = jax.random.split(own)
-        model = self.make(key=for_model)
+        model = with_marks(self.make(key=for_model), self.latest)
         return model, with_key(self.method, for_method).prepare(model, self.ts)
 
 
@@ -118,7 +119,6 @@ class Task(NamedTuple):
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
         model, method = self.draws.at(index)
         ts, meter = method.require_times(model, self.ts), diffrax.NoProgressMeter()
-        model = with_marks(model, ts)
         solution = solve_prepared(model, ts, method, self.save, meter)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
         return named | {FAILED: jnp.any(solution.failed)}

@@ -36,6 +36,7 @@ from entropax.ensemble.result import Ensemble, Scan, ledger_of
 from entropax.ensemble.store import FAILED, Draws, Manifest, Store, StoreError
 from entropax.method import AbstractMethod, Exact
 from entropax.progress import bar
+from entropax.sharpness import latest, with_marks, with_marks_of_each
 from entropax.solve import require_method
 
 Save = Callable[[Any], PyTree[Array]]
@@ -102,10 +103,11 @@ def ensemble(
     _require_levels(quantiles)
     draws: AbstractDraws
     if callable(model):
-        draws = Made(model, method, key, times)
+        draws = Made(model, method, key, times, latest(times))
     else:
         times = method.require_times(model, times)
-        draws = Repeated(model, with_key(method, key).prepare(model, times), key)
+        marked = with_marks(model, latest(times))
+        draws = Repeated(marked, with_key(method, key).prepare(marked, times), key)
     question = describe(model, "model") | describe(method, "method") | describe(key, "key")
     job = _job(
         "ensemble", Task(draws, times, save), question, samples, chunk, batch, store, devices
@@ -252,6 +254,8 @@ def _work(
                 width = min(job.manifest.chunk, job.manifest.samples)
                 program = program or Program(job.task, width, job.devices, job.batch)
                 draws = program.run(start, stop)
+                if draws[FAILED].any():  # a model that must not be says so where it is made alone
+                    job.task.draws.at(start + int(np.argmax(draws[FAILED])))
                 made += stop - start
                 if store is not None:
                     store.write(start, stop, draws)
@@ -386,6 +390,7 @@ def _listed(
 ) -> Listed:
     """What `prepare` decides is used where it is the same for all models."""
     keyed = method if key is None else with_key(method, key)
+    models = with_marks_of_each(models, latest(ts))
     each = [take(models, i) for i in range(samples)]
     prepared = [keyed.prepare(model, keyed.require_times(model, ts)) for model in each]
     arrays, rest = zip(*(eqx.partition(one, eqx.is_array) for one in prepared), strict=True)

@@ -7,12 +7,16 @@ import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Bool
+
+from entropax._checks import Faults
 
 
 class Verdict(NamedTuple):
     """One entry a time: reached by the integrator; finite numbers; probabilities that are some; a
-    first law that closes; states that were looked for found; temperatures unique.
+    first law that closes; states that were looked for found; temperatures unique. `faults`: of all
+    that the states are made with.
     """
 
     reached: Bool[Array, " times"]
@@ -21,6 +25,15 @@ class Verdict(NamedTuple):
     closed: Bool[Array, " times"]
     converged: Bool[Array, " times"]
     determined: Bool[Array, " times"]
+    faults: Faults
+
+
+def at_any_time(start: Faults | None, later: Faults | None) -> Faults:
+    """Those of the start, and of states at all times (along the first axis)."""
+    faults = Faults.none() if start is None else start
+    if later is None:
+        return faults
+    return faults + Faults(jnp.any(later.present, axis=0), later.messages)
 
 
 @functools.singledispatch

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from entropax._batching import each
+from entropax._checks import Faults
 from entropax._precision import EPS
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
@@ -320,6 +321,7 @@ def _judge(reference: Reference, state: Measurement, ledger: FermionLedger) -> V
         closed,
         jnp.all(state.converged & reference.start.converged, axis=-1),
         jnp.all(state.determined, axis=-1),
+        Faults.none(),
     )
 
 

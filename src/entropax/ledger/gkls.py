@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from entropax._checks import Faults
 from entropax.entropy import von_neumann
 from entropax.equilibrium import (
     ergotropy,
@@ -15,7 +16,15 @@ from entropax.equilibrium import (
     over_temperature,
     per_beta,
 )
-from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
+from entropax.ledger.base import (
+    Verdict,
+    at_any_time,
+    in_words,
+    judge,
+    measure,
+    reference,
+    settle,
+)
 from entropax.linalg import Logarithm, Spectrum, matfn, modes
 from entropax.method.frequencies import alike
 from entropax.method.states import SystemState
@@ -109,11 +118,12 @@ class _Beginning(NamedTuple):
 
 
 class GKLSReference(eqx.Module):
-    """Temperatures and chemical potentials, and the start."""
+    """Temperatures and chemical potentials, the start and its faults."""
 
     beta: Float[Array, " baths"]
     mu: Float[Array, " baths"]
     start: _Beginning
+    faults: Faults
 
 
 class Measured(eqx.Module):
@@ -123,6 +133,7 @@ class Measured(eqx.Module):
     energy: Float[Array, "*times baths"]
     particles: Float[Array, "*times baths"]
     work: Float[Array, "*times"]
+    faults: Faults
 
 
 @reference.register
@@ -133,14 +144,13 @@ def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
         von_neumann(initial.state),
         jnp.ptp(modes(initial.hamiltonian)[0]),
     )
-    return GKLSReference(beta, mu, start)
+    return GKLSReference(beta, mu, start, initial.faults)
 
 
 @measure.register
 def _measure(reference: GKLSReference, state: SystemState) -> Measured:
-    return Measured(
-        flows(state, reference.beta, reference.mu), state.energy, state.particles, state.work
-    )
+    moment = flows(state, reference.beta, reference.mu)
+    return Measured(moment, state.energy, state.particles, state.work, state.faults)
 
 
 def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " baths"]) -> Flows:
@@ -217,7 +227,6 @@ def _settle(reference: GKLSReference, found: Measured) -> GKLSLedger:
 
 @judge.register
 def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Verdict:
-    del reference
     axes = (1, 2)
     sound = jnp.all(jnp.isfinite(ledger.state), axis=axes)
     sound &= jnp.all(jnp.isfinite(found.energy), axis=1) & jnp.isfinite(ledger.work)
@@ -228,7 +237,8 @@ def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Ver
     good = jnp.ones_like(sound)
     # a solver that gives up leaves infinities
     reached = ~(jnp.any(jnp.isinf(found.energy), axis=1) | jnp.isinf(found.work))
-    return Verdict(reached, sound, physical, closed, good, good)
+    faults = at_any_time(reference.faults, found.faults)
+    return Verdict(reached, sound, physical, closed, good, good, faults)
 
 
 @in_words.register

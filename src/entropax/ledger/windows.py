@@ -19,7 +19,15 @@ from entropax.entropy import (
     von_neumann,
 )
 from entropax.equilibrium import Canonical, match_canonical, over_temperature
-from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
+from entropax.ledger.base import (
+    Verdict,
+    at_any_time,
+    in_words,
+    judge,
+    measure,
+    reference,
+    settle,
+)
 from entropax.method.states import Observed, WindowState
 from entropax.model import OpenSystem, Product
 
@@ -202,7 +210,8 @@ def _judge(reference: WindowReference, state: WindowState, ledger: WindowLedger)
     several = [i for i, bath in enumerate(reference.model.baths) if bath.windows > 1]
     determined = jnp.all(ledger.determined[:, several], axis=-1) if several else good
     reached = ~jnp.any(jnp.isinf(state.energy), axis=1)  # a solver that gives up leaves infinities
-    return Verdict(reached, sound, physical, closed, good, determined)
+    faults = at_any_time(reference.start.faults, state.faults)
+    return Verdict(reached, sound, physical, closed, good, determined, faults)
 
 
 @in_words.register
@@ -216,8 +225,8 @@ def _in_words(ledger: WindowLedger, index: int) -> str:
 def _settle(reference: WindowReference, state: WindowState) -> WindowLedger:
     model, start = reference.model, reference.start
     alone = len(model.baths) == 1
-    later = dataclasses.replace(state, flow=None)
-    everything = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start, later)
+    bare = [dataclasses.replace(x, flow=None, faults=None) for x in (start, state)]
+    everything = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), *bare)
     accounts = jax.vmap(lambda s: _account(model, s))(everything)
     first = jax.tree.map(lambda x: x[0], accounts)
     found = jax.tree.map(lambda x: x[1:], accounts)

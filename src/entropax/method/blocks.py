@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
+from entropax._checks import Faults
 from entropax.linalg import from_real, to_real
 from entropax.method.dissipators import JumpDissipator
 from entropax.method.generators import (
@@ -32,13 +33,14 @@ class BlockGenerator(AbstractGenerator):
     rates: tuple[Float[Array, ""], ...]
     operators: tuple[Inexact[Array, "_ _"], ...]
     populations: Populations | None
+    faults: Faults
     moves: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
     members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
 
     def __init__(self, whole: MatrixGenerator, blocks: Blocks):
         self.whole, self.members, self.baths = whole, blocks.members, whole.baths
-        self.populations = whole.populations
+        self.populations, self.faults = whole.populations, whole.faults
         index = [np.ix_(block, block) for block in self.members]
         self.hamiltonians = tuple(whole.hamiltonian[place] for place in index)
         decays = [[jnp.zeros(h.shape) for h in self.hamiltonians] for _ in range(whole.baths)]

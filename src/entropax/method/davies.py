@@ -8,15 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from entropax._checks import is_traced
-from entropax.linalg import Spectrum
+from entropax._checks import Faults, is_traced, refuse
 from entropax.method.dissipators import given_jumps, lamb_shift, secular_dissipators
 from entropax.method.frequencies import alike, total_spectrum
 from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
 from entropax.method.gkls import LARGEST, AbstractGKLS, require_global
 from entropax.method.populations import populations_of
 from entropax.method.premises import certainly_apart, samples
-from entropax.method.rates import Transitions, transitions
+from entropax.method.rates import Transitions, faults_among, transitions
 from entropax.model import OpenSystem
 
 Pairs = tuple[tuple[int, int], ...]
@@ -110,8 +109,9 @@ class Davies(AbstractGKLS):
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
         populations = populations_of(model, spectrum, parts)
         if self.pairs is not None:
-            closed = _require_closed(parts, spectrum, self.pairs)
-            return SectorGenerator(parts, closed, self.pairs, populations)
+            energies, faults = _require_closed(parts, spectrum[0], self.pairs)
+            closed = energies, spectrum[1]
+            return SectorGenerator(parts, closed, self.pairs, populations, faults)
         energies, vectors = spectrum
         total = model.total_hamiltonian()
         shifted = total
@@ -124,6 +124,7 @@ class Davies(AbstractGKLS):
             heat_operator=total,
             boundary_operator=None,
             populations=populations,
+            faults=faults_among(parts),
             baths=len(model.baths),
         )
 
@@ -179,9 +180,10 @@ def _is_diagonal(state: Array) -> bool:
     return not np.any(_off_diagonal(np.asarray(state)))
 
 
-def _require_closed(parts: list[Transitions], spectrum: Spectrum, pairs: Pairs) -> Spectrum:
+def _require_closed(
+    parts: list[Transitions], energies: Float[Array, " d"], pairs: Pairs
+) -> tuple[Float[Array, " d"], Faults]:
     """Jumps between the pairs must not feed coherences, within a level, that are not among them."""
-    energies, vectors = spectrum
     known = np.zeros((energies.shape[0],) * 2, bool)
     known[tuple(np.array(pairs).T)] = True
     fed = jnp.zeros(known.shape)
@@ -190,4 +192,4 @@ def _require_closed(parts: list[Transitions], spectrum: Spectrum, pairs: Pairs) 
         fed = fed + size @ size.T + size.T @ size
     small = 1e-12 * jnp.max(fed)
     told = "`coherences` must be True or None where jumps reach several levels of one energy."
-    return eqx.error_if(energies, jnp.any(alike(energies) & ~known & (fed > small)), told), vectors
+    return refuse(energies, jnp.any(alike(energies) & ~known & (fed > small)), told)

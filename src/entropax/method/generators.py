@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
+from entropax._checks import Faults
 from entropax.equilibrium import expectation
 from entropax.linalg import Spectrum, from_real, held_spectrum, to_real
 from entropax.method.dissipators import AbstractDissipator, lamb_shift
 from entropax.method.populations import Populations
-from entropax.method.rates import Transitions
+from entropax.method.rates import Transitions, faults_among
 
 Preconditioner = Callable[[Array], Array]
 
@@ -28,6 +29,7 @@ class AbstractGenerator(eqx.Module):
 
     baths: eqx.AbstractVar[int]
     populations: eqx.AbstractVar[Populations | None]
+    faults: eqx.AbstractVar[Faults]
 
     @abc.abstractmethod
     def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, "..."]:
@@ -73,6 +75,11 @@ class AbstractGenerator(eqx.Module):
     def most_lost(self) -> Float[Array, ""]:
         """At what rate a state loses what it holds, at most, in whatever basis it is given."""
 
+    @property
+    def size(self) -> int:
+        """How many numbers a form has."""
+        return self.trace().size
+
     def __call__(self, y: Float[Array, "..."]) -> Float[Array, "..."]:
         """The rate of change of y."""
         return self.coherent(y) + jnp.sum(self.dissipated(y), axis=0)
@@ -96,6 +103,7 @@ class MatrixGenerator(AbstractGenerator):
     heat_operator: Inexact[Array, "d d"]
     boundary_operator: Inexact[Array, "d d"] | None
     populations: Populations | None = None
+    faults: Faults = eqx.field(default_factory=Faults.none, kw_only=True)
     baths: int = eqx.field(static=True, kw_only=True)
 
     def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, "d d"]:
@@ -163,6 +171,7 @@ class SectorGenerator(AbstractGenerator):
     shift: Float[Array, "n n"] | None
     loss: Float[Array, "baths n"]
     populations: Populations | None
+    faults: Faults
     pairs: tuple[tuple[int, int], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
 
@@ -172,8 +181,10 @@ class SectorGenerator(AbstractGenerator):
         spectrum: Spectrum,
         pairs: tuple[tuple[int, int], ...],
         populations: Populations,
+        faults: Faults,
     ):
         self.energies, self.vectors = spectrum
+        self.faults = faults_among(parts) + faults
         baths = populations.beta.shape[0]
         alone = all(i == j for i, j in pairs)
         # with the pairs given, there is nothing else

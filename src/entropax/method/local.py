@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact, Int
 
-from entropax._checks import is_traced
+from entropax._checks import Faults, is_traced, refuse
 from entropax.method.blocks import BlockGenerator
 from entropax.method.dissipators import (
     AbstractDissipator,
@@ -23,7 +23,13 @@ from entropax.method.frequencies import bare_spectrum, frequency_groups, total_s
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.gkls import DENSE, LARGEST, AbstractGKLS
 from entropax.method.populations import Populations, populations_of
-from entropax.method.rates import Transitions, require_rates, require_shift, transitions
+from entropax.method.rates import (
+    Transitions,
+    faults_among,
+    require_rates,
+    require_shift,
+    transitions,
+)
 from entropax.method.symmetry import Blocks, blocks_of, conserved
 from entropax.model import Coupling, OpenSystem
 from entropax.protocol import AbstractProtocol, Interval
@@ -119,6 +125,7 @@ class AbstractLocal(AbstractGKLS):
         dissipators: Sequence[AbstractDissipator],
         shift: Inexact[Array, "d d"] | None,
         populations: Populations | None,
+        faults: Faults,
     ) -> MatrixGenerator:
         total, bare = model.total_hamiltonian(), model.bare_hamiltonian()
         turning = total if model.frame is None else total - model.frame
@@ -126,13 +133,17 @@ class AbstractLocal(AbstractGKLS):
         jumps = given_jumps(model)
         hamiltonian = turning if shift is None else turning + shift
         if model.frame is not None:
-            hamiltonian = _require_turning(model, [*dissipators, *jumps], hamiltonian)
+            hamiltonian, turning_faults = _require_turning(
+                model, [*dissipators, *jumps], hamiltonian
+            )
+            faults += turning_faults
         return MatrixGenerator(
             hamiltonian=hamiltonian,
             dissipators=(*dissipators, *jumps),
             heat_operator=total if full else bare,
             boundary_operator=None if full else total - bare,
             populations=populations,
+            faults=faults,
             baths=len(model.baths),
         )
 
@@ -227,7 +238,7 @@ class Local(AbstractLocal):
         populations = None
         if model.interaction is None and model.frame is None:
             populations = populations_of(model, spectrum, parts)
-        return self._assemble(model, own, shift, populations)
+        return self._assemble(model, own, shift, populations, faults_among(parts))
 
 
 class Lindblad(AbstractLocal):
@@ -250,12 +261,12 @@ class Lindblad(AbstractLocal):
         populations = None
         if model.frame is None:
             populations = populations_of(model, total_spectrum(model), [])
-        return self._assemble(model, [], None, populations)
+        return self._assemble(model, [], None, populations, Faults.none())
 
 
 def _require_turning(
     model: OpenSystem, dissipators: Sequence[AbstractDissipator], hamiltonian: Array
-) -> Array:
+) -> tuple[Array, Faults]:
     r"""The Hamiltonian, where a frame leaves $H_0$ and dissipators as they are.
 
     It does where $[G, H_0] = 0$ and each jump has one frequency in the frame, $[G, L] = gL$.
@@ -266,13 +277,13 @@ def _require_turning(
     stirred = frame @ model.bare_hamiltonian()
     stirred = stirred - stirred.conj().T
     told = "`frame` must commute with the bare Hamiltonian."
-    hamiltonian = eqx.error_if(
-        hamiltonian, jnp.any(jnp.abs(stirred) > 1e-9 * scale * jnp.max(jnp.abs(hamiltonian))), told
-    )
+    largest = scale * jnp.max(jnp.abs(hamiltonian))
+    hamiltonian, faults = refuse(hamiltonian, jnp.any(jnp.abs(stirred) > 1e-9 * largest), told)
     told = "`frame` must give each jump one frequency, [G, L] = g L."
     for part in dissipators:
-        hamiltonian = eqx.error_if(hamiltonian, ~part.turns_with(frame), told)
-    return hamiltonian
+        hamiltonian, fault = refuse(hamiltonian, ~part.turns_with(frame), told)
+        faults += fault
+    return hamiltonian, faults
 
 
 def acting(part: AbstractDissipator) -> list[np.ndarray]:

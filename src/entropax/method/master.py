@@ -10,6 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
+from entropax._checks import Faults
 from entropax.entropy import marginal
 from entropax.method.base import open_system
 from entropax.method.frequencies import alike, same_frequency
@@ -145,8 +146,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             start, stop = stretch
             now = model.within(start, stretch)
             work = (now.spectrum()[0] - energies) @ self._populations(model, y.state)
-            state = y.state if self.coherences else _require_apart(now, y.state)
-            y = y._replace(state=state, work=y.work + work)
+            y = y._replace(work=y.work + work)
             y, found = self._stretch(model, y, stretch, own, reduce, silent)
             return (y, model.within(stop, stretch).spectrum()[0]), found
 
@@ -167,8 +167,6 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
                     "`coherences` must be True or None where the equation is not secular or the "
                     "start is not diagonal in the system's energies."
                 )
-            if not model.is_driven:
-                start = _require_apart(model, start)
         elif model.joint_start.is_diagonal:
             identity = jnp.eye(model.levels).reshape((model.levels,) * 2 + (1,) * (start.ndim - 1))
             start = identity * start
@@ -218,8 +216,16 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             energies=energies,
             energy=jnp.stack(energy) + y.handed,
             work=jnp.zeros(()) if y.work is None else y.work,
+            faults=self._faults(energies),
             frozen=self.frozen,
         )
+
+    def _faults(self, energies: Float[Array, " d"]) -> Faults | None:
+        """Populations are all that there is to follow where no two levels have one energy."""
+        if self.coherences:
+            return None
+        told = "`coherences` must be True or None where levels of the system have one energy."
+        return Faults(jnp.reshape(jnp.sum(alike(energies)) > energies.shape[0], (1,)), (told,))
 
     def _memory(self, model: OpenSystem, number: int, time: Time) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
@@ -355,13 +361,6 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         if model.is_piecewise_constant:
             return 2.0 * speed(stretch[0])
         return 2.0 * largest_within(stretch, speed)
-
-
-def _require_apart(model: OpenSystem, populations: Array) -> Array:
-    """Populations, where they are all that there is to follow."""
-    apart = jnp.sum(alike(model.spectrum()[0])) == model.levels
-    told = "`coherences` must be True or None where levels of the system have one energy."
-    return eqx.error_if(populations, ~apart, told)
 
 
 def along(kernel: Array, axes: int, number: int, baths: int) -> Array:

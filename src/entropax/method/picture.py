@@ -94,6 +94,33 @@ class Picture(eqx.Module):
         return eqx.tree_at(lambda g: g.hamiltonian, generator, generator.hamiltonian - taken)
 
 
+class RateMatrices(NamedTuple):
+    """Rates of change by the numbers of a form: its own, and those of what it hands over (energy
+    and particles of each bath, work).
+    """
+
+    change: Float[Array, "n n"]
+    flows: Float[Array, "flows n"]
+
+
+def rate_matrices(
+    generator: AbstractGenerator,
+    slope: Inexact[Array, "d d"] | None,
+    picture: Picture | None = None,
+) -> RateMatrices:
+    """Of forms in a picture, where one is given; else of the generator's own."""
+
+    def one(unit: Array) -> tuple[Array, Array]:
+        inside = unit if picture is None else generator.pack(picture.to_given(unit))
+        flow = flow_of(generator, inside, slope)
+        change = flow.y if picture is None else picture.from_given(generator.unpack(flow.y))
+        return change.ravel(), jnp.concatenate([flow.energy, flow.particles, flow.work[None]])
+
+    shape = generator.trace().shape
+    change, flows = jax.vmap(one)(jnp.eye(generator.size).reshape(-1, *shape))
+    return RateMatrices(change.T, flows.T)
+
+
 Field = Callable[[Array, Flow, None], Flow]
 
 
@@ -130,20 +157,9 @@ def linear_field(
     strengths, as the energy is.
     """
     size = generators[0][0].hamiltonian.shape[0]
-    units = jnp.eye(size * size).reshape(-1, size, size)
 
-    def rows(
-        generator: MatrixGenerator, slope: Inexact[Array, "d d"] | None
-    ) -> tuple[Float[Array, "n n"], Float[Array, "flows n"]]:
-        free = picture.without(generator)
-
-        def one(unit: Array) -> tuple[Array, Array]:
-            flow = flow_of(free, free.pack(picture.to_given(unit)), slope)
-            change = picture.from_given(free.unpack(flow.y)).ravel()
-            return change, jnp.concatenate([flow.energy, flow.particles, flow.work[None]])
-
-        change, flows = jax.vmap(one)(units)
-        return change.T, flows.T
+    def rows(generator: MatrixGenerator, slope: Inexact[Array, "d d"] | None) -> RateMatrices:
+        return rate_matrices(picture.without(generator), slope, picture)
 
     change, first = rows(*generators[0])
     table = jnp.stack([first, *(rows(*g)[1] - first for g in generators[1:])])

@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import is_traced
+from entropax._checks import Faults, is_traced, refuse
 from entropax._precision import TINY
 from entropax.linalg import RateEquation, Spectrum
 from entropax.method.frequencies import transition_energies
@@ -34,7 +33,7 @@ class Transitions(NamedTuple):
     the bath, $\omega_{ij} = \epsilon_j - \epsilon_i$; `rate`: $\gamma(\omega_{ij})$ where A has an
     element; `shift`: the imaginary part $S(\omega_{ij})$ of the bath's half-sided transform, or
     None; `particles`: given to the bath with each jump; `log_ratio`: of its rate and the reverse
-    jump's, $\beta(\omega_{ij} - \mu n)$.
+    jump's, $\beta(\omega_{ij} - \mu n)$; `faults`: of its rates.
     """
 
     bath: int
@@ -44,6 +43,7 @@ class Transitions(NamedTuple):
     shift: Float[Array, "d d"] | None
     particles: int
     log_ratio: Float[Array, "d d"]
+    faults: Faults
 
 
 def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> list[Transitions]:
@@ -61,18 +61,25 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
         for channel in bath.channels(coupling.operator):
             operator = vectors.conj().T @ channel.operator @ vectors
             given = transition_energies(energies)
-            rate = _checked(index, bath, channel, operator, given)
+            rate, faults = _checked(index, bath, channel, operator, given)
             shift = None
             if lamb_shift:
-                shift = strength**2 * _shift(index, bath, channel, given)
+                unit, unresolved = _shift(index, bath, channel, given)
+                shift, faults = strength**2 * unit, faults + unresolved
             cold = jnp.isinf(bath.beta)
             log_ratio = jnp.where(cold, 0.0, bath.beta) * (given - bath.mu * channel.particles)
             log_ratio = jnp.asarray(jnp.where(cold, jnp.nan, log_ratio))
             rate = strength**2 * rate
+            number_given = channel.particles
             found.append(
-                Transitions(number, operator, given, rate, shift, channel.particles, log_ratio)
+                Transitions(number, operator, given, rate, shift, number_given, log_ratio, faults)
             )
     return found
+
+
+def faults_among(parts: Sequence[Transitions]) -> Faults:
+    """Of all of them."""
+    return sum((part.faults for part in parts), Faults.none())
 
 
 def rate_equation(parts: Sequence[Transitions], levels: int, baths: int) -> RateEquation:
@@ -97,19 +104,21 @@ def rate_equation(parts: Sequence[Transitions], levels: int, baths: int) -> Rate
 
 def _checked(
     index: int, bath: ThermalBath, channel: Channel, operator: Array, given: Array
-) -> Float[Array, "d d"]:
+) -> tuple[Float[Array, "d d"], Faults]:
     size = jnp.abs(operator)
     present = size > _PRESENT * jnp.max(size)
     # where there is no element any frequency will do that there is one for
     asked = jnp.where(present, given, given.ravel()[jnp.argmax(size)])
     rate = jnp.where(present, channel.rate(asked), 0.0)
     frozen = jax.lax.stop_gradient
-    for kind, bad in _faults(bath, frozen(asked), frozen(rate)).items():
-        rate = eqx.error_if(rate, jnp.any(bad & present), _message(index, bath, kind))
-    return rate
+    faults = Faults.none()
+    for kind, bad in _breaches(bath, frozen(asked), frozen(rate)).items():
+        rate, fault = refuse(rate, jnp.any(bad & present), _message(index, bath, kind))
+        faults += fault
+    return rate, faults
 
 
-def _faults(bath: ThermalBath, given: Array, rate: Array) -> dict[str, Array]:
+def _breaches(bath: ThermalBath, given: Array, rate: Array) -> dict[str, Array]:
     return {
         "undefined": ~jnp.isfinite(rate),
         "negative": rate < 0,
@@ -155,7 +164,7 @@ def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
             if not given.size or not (_is_free(bath) or np.any(given == 0)):
                 continue
             asked = jnp.asarray(given)
-            for kind, bad in _faults(bath, asked, channel.rate(asked)).items():
+            for kind, bad in _breaches(bath, asked, channel.rate(asked)).items():
                 if np.any(np.asarray(bad)):
                     place = float(given[np.argmax(np.asarray(bad))])
                     raise ValueError(_message(index, bath, kind, place))
@@ -191,7 +200,7 @@ def require_shift(model: OpenSystem) -> None:
 
 def _shift(
     index: int, bath: ThermalBath, channel: Channel, given: Float[Array, "d d"]
-) -> Float[Array, "d d"]:
+) -> tuple[Float[Array, "d d"], Faults]:
     r"""$S(\omega) = P\!\int \frac{d\nu}{2\pi} \frac{\gamma(\nu)}{\omega-\nu}
     = \int_0^\infty \frac{du}{2\pi}\,[\gamma(\omega-u) - \gamma(\omega+u)]/u$.
 
@@ -225,7 +234,7 @@ def _shift(
         f"`spectrum` ({type(bath.spectrum).__name__}) of the bath of `couplings[{index}]` must be "
         "smooth on the scale of the transitions for `lamb_shift=True`: it is not resolved."
     )
-    return eqx.error_if(found, ~(jnp.max(apart) <= 1e-6 * size), told).reshape(given.shape)
+    return refuse(found.reshape(given.shape), ~(jnp.max(apart) <= 1e-6 * size), told)
 
 
 class _Quadrature(NamedTuple):

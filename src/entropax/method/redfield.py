@@ -4,7 +4,7 @@ from entropax.method.dissipators import ProductDissipator, given_jumps
 from entropax.method.frequencies import total_spectrum
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.gkls import AbstractGKLS, require_global
-from entropax.method.rates import transitions
+from entropax.method.rates import faults_among, transitions
 from entropax.model import OpenSystem
 
 
@@ -41,5 +41,6 @@ class Redfield(AbstractGKLS):
             dissipators=(*own, *given_jumps(model)),
             heat_operator=total,
             boundary_operator=None,
+            faults=faults_among(parts),
             baths=len(model.baths),
         )

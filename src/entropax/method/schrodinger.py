@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from entropax._checks import is_traced, require_count, require_key, whole
+from entropax._checks import Faults, is_traced, require_count, require_key, whole
 from entropax._device import memory
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
@@ -253,6 +253,7 @@ class Schrodinger(AbstractMethod):
         self, model: OpenSystem, stretch: Stretch, values: Values, amplitudes: tuple[Array, ...]
     ) -> WindowState:
         shared = observed = None
+        faults = None
         if self._sees_all:
             kets = stretch.kets(amplitudes)
             total = stretch.setting.joint_entropy()
@@ -260,7 +261,7 @@ class Schrodinger(AbstractMethod):
                 baths = _reduced(*kets, range(1, kets[0].ndim - 1))
                 shared = von_neumann(values.system) + von_neumann(baths) - total
             if self.observation is not None:
-                observed = self._observed(model, stretch.setting, kets, total)
+                observed, faults = self._observed(model, stretch.setting, kets, total)
         return WindowState(
             joint=values.joint,
             flow=values.flow,
@@ -271,17 +272,20 @@ class Schrodinger(AbstractMethod):
             interaction_energy=values.interaction,
             mutual_information=shared,
             observed=observed,
+            faults=faults,
         )
 
     def _observed(
         self, model: OpenSystem, setting: Setting, kets: tuple[Array, Array], total: Array
-    ) -> Observed:
+    ) -> tuple[Observed, Faults]:
         assert self.observation is not None
         conditional = jnp.einsum("k...r,q...r->kq...", kets[1], kets[0].conj())
-        states, members = [], []
+        states, members, faults = [], [], Faults.none()
         for number, (bath, own) in enumerate(zip(model.baths, setting.levels, strict=True)):
             states.append(_reduced(*kets, [1 + number]))
-            members.append(self.observation.members(number, bath, own))
+            inside, fault = self.observation.members(number, bath, own)
+            members.append(inside)
+            faults += fault
         basis = self.observation.basis
         if isinstance(basis, str):
             vectors = jnp.eye(model.levels) if basis == "energy" else None
@@ -289,7 +293,7 @@ class Schrodinger(AbstractMethod):
             vectors = model.to_eigenbasis(basis)
         outcomes, terms, each = observe(conditional, states, total, members, vectors)
         volumes = tuple(jnp.sum(m, axis=0) for m in members)
-        return Observed(outcomes, volumes, terms, total, each)
+        return Observed(outcomes, volumes, terms, total, each), faults
 
 
 def _reduced(ket: Array, weighted: Array, axes: Iterable[int]) -> Array:

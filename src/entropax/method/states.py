@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax._batching import each
+from entropax._checks import Faults
 from entropax.entropy import ObservationalTerms, binary_entropy, gaussian_entropy
 from entropax.linalg import (
     BinaryEntropy,
@@ -177,7 +178,8 @@ class WindowState(eqx.Module):
     `system`: the reduced density matrix between energy eigenstates, whose `energies` are those of
     this time; `energy`: one a bath; `work`: done on the system so far; `interaction_energy`, the
     exact `mutual_information` of system and baths, and what is `observed`: None where the
-    description does not know them; `frozen`: the baths do not evolve.
+    description does not know them; `frozen`: the baths do not evolve; `faults`: of what it is made
+    with.
     """
 
     joint: Float[Array, "..."]
@@ -189,6 +191,7 @@ class WindowState(eqx.Module):
     interaction_energy: Float[Array, "*times"] | None = None
     mutual_information: Float[Array, "*times"] | None = None
     observed: Observed | None = None
+    faults: Faults | None = None
     frozen: bool = eqx.field(default=False, static=True)
 
 
@@ -201,7 +204,7 @@ class SystemState(eqx.Module):
     `log_stationary`: $\ln\pi$ of the steady state of the moment (NaN: none, or several), None where
     it was not asked for. `speed`: the fastest decay. `production`: of entropy, through each bath,
     where it is known better than as a difference. `secular`: the equation keeps coherences between
-    energies apart from populations.
+    energies apart from populations. `faults`: of what it is made with.
     """
 
     state: Inexact[Array, "d d"]
@@ -217,4 +220,5 @@ class SystemState(eqx.Module):
     log_stationary: Inexact[Array, "d d"] | None
     speed: Float[Array, ""]
     production: Float[Array, " baths"] | None = None
+    faults: Faults = eqx.field(default_factory=Faults.none)
     secular: bool = eqx.field(default=False, static=True)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, check, finite_array, is_traced
+from entropax._checks import Faults, Numbers, check, finite_array, is_traced, refuse
 from entropax.model.windows import WindowBath
 
 
@@ -78,22 +78,22 @@ class Observation(eqx.Module):
 
     def members(
         self, number: int, bath: WindowBath, levels: Float[Array, " levels"]
-    ) -> Float[Array, "levels windows"]:
+    ) -> tuple[Float[Array, "levels windows"], Faults]:
         """1 where a level of bath `number` is in a window, else 0."""
         windows = None if self.windows is None else self.windows[number]
         if windows is None:
-            return jnp.asarray(np.equal.outer(bath.window_of_level, range(bath.windows)), float)
+            own = np.equal.outer(bath.window_of_level, range(bath.windows))
+            return jnp.asarray(own, float), Faults.none()
         if isinstance(windows, str):
-            return jnp.eye(bath.size)
+            return jnp.eye(bath.size), Faults.none()
         covered = (levels >= windows[0]) & (levels <= windows[-1])
         rule = f"within `windows[{number}]`, which must cover the spectrum"
-        if is_traced(covered):
-            levels = eqx.error_if(levels, ~jnp.all(covered), f"`levels` must be {rule}.")
-        else:
+        if not is_traced(covered):
             check("levels", levels, rule, lambda xp, _, c=covered: xp.asarray(c))
         place = jnp.searchsorted(windows, levels, side="right") - 1
         place = jnp.clip(place, 0, windows.shape[0] - 2)
-        return jax.nn.one_hot(place, windows.shape[0] - 1, dtype=float)
+        members = jax.nn.one_hot(place, windows.shape[0] - 1, dtype=float)
+        return refuse(members, ~jnp.all(covered), f"`levels` must be {rule}.")
 
 
 def _basis(basis: Any) -> Any:
@@ -112,7 +112,7 @@ def _basis(basis: Any) -> Any:
         off = jnp.max(jnp.abs(vectors.conj().T @ vectors - jnp.eye(vectors.shape[0])))
     told = "`basis` must be orthonormal vectors as columns"
     if is_traced(off):
-        return eqx.error_if(vectors, off > 1e-9, f"{told}.")
+        return jnp.where(off > 1e-9, jnp.nan, vectors)
     if not off <= 1e-9:
         raise ValueError(f"{told}, but their overlaps are off by up to {float(off):.3g}.")
     return vectors

@@ -10,6 +10,7 @@ import scipy.linalg
 from cases.matrices import random_hermitian
 from twins import lindblad as twin
 
+from entropax._checks import Faults
 from entropax.ledger.base import in_words, judge, settle
 from entropax.ledger.gkls import Flows, GKLSReference, Measured, _Beginning, flows, is_state
 from entropax.method.states import SystemState
@@ -130,10 +131,10 @@ def settled(rng: np.random.Generator, work: float) -> tuple[Any, ...]:
     """A ledger of one time from a start of energy 0.2 and entropy 0.1, and what judges it."""
     moment = Moment(rng)
     start = _Beginning(jnp.array(0.2), jnp.array(0.1), jnp.array(1.0))
-    reference = GKLSReference(jnp.asarray(BETA), jnp.asarray(MU), start)
+    reference = GKLSReference(jnp.asarray(BETA), jnp.asarray(MU), start, Faults.none())
     one = Flows(**{k: None if x is None else x[None] for k, x in vars(moment.flows).items()})
     both = moment.state.energy[None], moment.state.particles[None]
-    measured = Measured(one, *both, jnp.array([work]))
+    measured = Measured(one, *both, jnp.array([work]), Faults(jnp.zeros((1, 0), bool), ()))
     ledger = settling(reference, measured)
     return moment, reference, measured, ledger
 

@@ -11,6 +11,7 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
+from entropax._checks import Faults
 from entropax.linalg import from_real, to_real
 from entropax.method.dissipators import JumpDissipator
 from entropax.method.generators import (
@@ -81,7 +82,9 @@ def test_nothing_decays_faster_than_twice_what_is_lost_at_most() -> None:
 def sector(
     model: ex.OpenSystem, parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]
 ) -> SectorGenerator:
-    return SectorGenerator(parts, spectrum, pairs, populations_of(model, spectrum, parts))
+    return SectorGenerator(
+        parts, spectrum, pairs, populations_of(model, spectrum, parts), Faults.none()
+    )
 
 
 def test_populations_follow_paulis_equation() -> None:

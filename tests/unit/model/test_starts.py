@@ -76,8 +76,7 @@ def test_a_traced_state_is_judged_when_the_program_runs() -> None:
 
     program = eqx.filter_jit(trace)
     assert float(program(jnp.eye(2) / 2).real) == pytest.approx(1.0, abs=1e-15)
-    with pytest.raises(eqx.EquinoxRuntimeError, match="`system` must be of unit trace"):
-        jax.block_until_ready(program(jnp.eye(2)))
+    assert np.isnan(program(jnp.eye(2)))
 
 
 BAD: dict[str, tuple[Callable, str, str]] = {

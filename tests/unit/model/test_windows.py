@@ -51,8 +51,7 @@ def test_windows_and_sizes_are_counted() -> None:
 def test_a_traced_width_is_judged_when_the_program_runs() -> None:
     width = eqx.filter_jit(lambda w: bath(width=w).width)
     assert width(jnp.array(0.5)) == 0.5
-    with pytest.raises(eqx.EquinoxRuntimeError, match="so that windows do not overlap"):
-        jax.block_until_ready(width(jnp.array(1.1)))
+    assert np.isnan(width(jnp.array(1.1)))
 
 
 BAD: dict[str, tuple[Callable, str, str]] = {

@@ -1,0 +1,131 @@
+r"""$e^{t\mathcal L}y$ and its time integral at many times: no steps, and no tolerance.
+
+Times are counted in units $h = 2^{-62}\,t_{max}$; the binary digits of a count choose among the
+powers $E(2^k h)$, each the square of the one before. However slow a process is beside the fastest
+one, it is not lost in what rounding leaves of 1. Of populations E is a matrix of probabilities: its
+square is a sum of what is not negative, and its diagonal is what the columns lack to 1. Of density
+matrices the change alone is squared, without the phases U of a Hamiltonian:
+
+$$ Z(t) = U(-t)\,E(t) - 1, \qquad Z(2t) = Z' + Z + Z'Z, \quad Z' = U(-t)\,Z(t)\,U(t). $$
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+_DIGITS = 62
+
+_RESOLVED = 2.0**-12
+"""Rates in units of 1/h, at most: short times then need a few terms of a series."""
+
+_GAUSS = ((0.5 - 3**0.5 / 6, 0.5), (0.5 + 3**0.5 / 6, 0.5))
+"""Nodes and weights on [0, 1]."""
+
+Phases = Callable[[Float[Array, " n"], Float[Array, ""]], Float[Array, " n"]]
+"""U(t) y: orthogonal, and U(-t) is its transpose."""
+
+
+class _Power(NamedTuple):
+    r"""Of one length of time: E of populations, else Z; and $\int E$."""
+
+    change: Float[Array, "n n"]
+    integral: Float[Array, "n n"]
+
+
+def evolve(
+    rates: Float[Array, "n n"],
+    start: Float[Array, " n"],
+    ts: Float[Array, " times"],
+    *,
+    trace: Float[Array, " n"],
+    phases: Phases | None = None,
+) -> tuple[Float[Array, "times n"], Float[Array, "times n"]]:
+    r"""$y(t)$ and $\int_0^t y$ of $\dot y = \mathcal L y$, at times in any order, none negative.
+
+    **Arguments:** `rates`: of populations (not negative off the diagonal) all of $\mathcal L$;
+    where `phases` are given, what $\mathcal L$ is beside them; `trace`: w, of zeros and ones, with
+    $w\cdot y$ conserved.
+
+    Infinite where a rate times the latest time is above 1e15. Derivatives, forward and reverse, are
+    exact, also by times. Cost: O(n^3) once and O(n^2) a time, each 62 times.
+    """
+    is_stochastic = phases is None
+    turned: Phases = (lambda y, _: y) if phases is None else phases
+    unit_matrix = jnp.eye(start.shape[0])
+    latest = jax.lax.stop_gradient(jnp.max(ts, initial=0.0))
+    unit = jnp.where(latest > 0, latest, 1.0) * 2.0**-_DIGITS
+    counts = jnp.floor(jax.lax.stop_gradient(ts) / unit).astype(int)
+    digits = (counts >> jnp.arange(_DIGITS + 1)[:, None]) & 1 == 1
+    lengths = unit * 2.0 ** jnp.arange(_DIGITS + 1)
+
+    def both(matrix: Array, length: Array) -> Array:
+        """U(-t) Z U(t)."""
+        turn = jax.vmap(turned, in_axes=(0, None))
+        return turn(turn(matrix.T, -length).T, -length)
+
+    def doubled(power: _Power, length: Array) -> _Power:
+        change, integral = power
+        if is_stochastic:
+            return _Power(_stochastic(change @ change), integral + integral @ change)
+        later = both(change, length)
+        whole = jax.vmap(turned, in_axes=(1, None), out_axes=1)(unit_matrix + change, length)
+        squared = _traceless(later + change + later @ change, trace)
+        return _Power(squared, integral + integral @ whole)
+
+    def step(carry, now):
+        power, states, integrals = carry
+        length, is_set = now
+        later = states @ power.change.T
+        if not is_stochastic:
+            later = jax.vmap(turned, in_axes=(0, None))(states + later, length)
+        passed = integrals + states @ power.integral.T
+        states = jnp.where(is_set[:, None], later, states)
+        integrals = jnp.where(is_set[:, None], passed, integrals)
+        return (doubled(power, length), states, integrals), None
+
+    def briefly(y: Array, length: Array) -> tuple[Array, Array]:
+        def later(share: float) -> Array:
+            return turned(y + _change(rates, y, share * length, turned), share * length)
+
+        return later(1.0), length * sum(weight * later(node) for node, weight in _GAUSS)
+
+    change = jax.vmap(lambda y: _change(rates, y, unit, turned), out_axes=1)(unit_matrix)
+    change = _stochastic(unit_matrix + change) if is_stochastic else _traceless(change, trace)
+    integral = jax.vmap(lambda y: briefly(y, unit)[1], out_axes=1)(unit_matrix)
+    # what is left of a time is below its rounding; derivatives by it go through this
+    states, integrals = jax.vmap(briefly, in_axes=(None, 0))(start, ts - counts * unit)
+    carry = _Power(change, integral), states, integrals
+    (_, states, integrals), _ = jax.lax.scan(step, carry, (lengths, digits))
+    fastest = jax.lax.stop_gradient(jnp.max(jnp.abs(rates), initial=0.0))
+    resolved = ~(fastest * unit >= _RESOLVED)
+    return jnp.where(resolved, states, jnp.inf), jnp.where(resolved, integrals, jnp.inf)
+
+
+def _change(
+    rates: Float[Array, "n n"], y: Float[Array, " n"], length: Float[Array, ""], turned: Phases
+) -> Float[Array, " n"]:
+    """Z(t) y of a short time, to the third order in the rates."""
+    half = 0.5 * length
+
+    def kicked(y: Array) -> Array:
+        return length * turned(rates @ turned(y, half), -half)
+
+    return kicked(y + 0.5 * kicked(y + kicked(y) / 3.0))
+
+
+def _stochastic(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """Probabilities whose columns add up to 1: near 1 by what is not on the diagonal."""
+    own = jnp.diagonal(matrix)
+    away = matrix - jnp.diag(own)
+    whole = away + jnp.diag(jnp.where(own > 0.5, 1.0 - jnp.sum(away, axis=0), own))
+    return whole / jnp.sum(whole, axis=0)
+
+
+def _traceless(matrix: Float[Array, "n n"], trace: Float[Array, " n"]) -> Float[Array, "n n"]:
+    """A change that keeps the trace: else what rounding adds to it would double each time."""
+    excess = trace @ matrix
+    spread = jnp.where(trace > 0, 0.0, excess) / jnp.sum(trace)
+    return matrix - jnp.diag(trace * excess) - trace[:, None] * spread[None, :]
