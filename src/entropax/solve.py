@@ -253,7 +253,7 @@ def solve_prepared(
     measured, saved = method.run(model, ts, reduce, meter)
     ledger = settle(start, measured)
     verdict = judge(start, measured, ledger)
-    faults = faults_of(model) + verdict.faults
+    faults = faults_of(model) + verdict.faults + _fault_of_times(ts)
     return Solution(
         ts=ts,
         ledger=ledger,
@@ -262,6 +262,11 @@ def solve_prepared(
         stats={"times": ts.shape[0], "sites": model.sites},
         faults=faults,
     )
+
+
+def _fault_of_times(ts: Float[Array, " times"]) -> Faults:
+    told = "`ts` must be finite, and where the model and the method are defined."
+    return Faults(jnp.any(jnp.isnan(ts)).reshape(1), (told,))
 
 
 def raise_failures(solution: Any, *, inside: bool = False) -> Any:

@@ -35,7 +35,7 @@ def random_machines() -> Flows:
         )
         # what `solve` has at time 0, without the program that integrates
         method = ex.Davies()
-        generator, start = method.generator(model), method._begin(model)
+        generator, start = method.generator(model), method._begin(model)[0]
         state = method._state(model, generator, start, reference_of(generator))
         return flows(state, *model.temperatures)
 

@@ -105,7 +105,7 @@ def test_traced_rates_are_looked_at_when_the_program_runs() -> None:
     @eqx.filter_jit
     def current(scale):
         bath = ex.ThermalBath(1.0, ex.CustomSpectrum(lambda w: scale * w))
-        return ex.steady_state(ideal.qubit_at(bath), ex.Davies()).heat_currents
+        return ex.steady_state(ideal.qubit_at(bath), ex.Davies(), throw=True).heat_currents
 
     current(1.0).block_until_ready()
     with pytest.raises(RuntimeError, match="must not be negative"):

@@ -94,8 +94,10 @@ def test_lamb_shift_of_cold_fermions_and_of_peaks() -> None:
         found = shift(ex.ThermalBath(beta, bell, "fermi", mu))
         np.testing.assert_allclose(found, cited, rtol=2e-6)
     peak = ex.CustomSpectrum(lambda w: 1e-3 * w / ((w**2 - 4) ** 2 + 4e-4 * w**2), decays=True)
+    assert np.isnan(shift(ex.ThermalBath(1.0, peak)))
+    model = ideal.qubit_at(ex.ThermalBath(1.0, peak))
     with pytest.raises(RuntimeError, match="it is not resolved"):
-        shift(ex.ThermalBath(1.0, peak))
+        ex.steady_state(model, ex.Davies(lamb_shift=True))
     odd = ex.ThermalBath(1.0, ideal.OHMIC, "fermi")
     dot = ex.OpenSystem((0.0, 1.0), [ex.Coupling(twin.LOWER, odd)], ex.Product(system=0))
     with pytest.raises(ValueError, match="must be one of all energies"):

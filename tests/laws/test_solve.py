@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from entropax.solve import solve_prepared
+from entropax.solve import raise_failures, solve_prepared
 
 SX = np.array([[0.0, 1.0], [1.0, 0.0]])
 LEAD = ex.Lead.flat(modes=3, width=1.0, coupling=0.1, beta=1.0, mu=0.0)
@@ -46,11 +46,16 @@ KEPT: dict[str, tuple[Any, ex.AbstractMethod]] = {
 
 @pytest.mark.parametrize("name", KEPT)
 def test_a_program_can_be_kept_between_runs(name: str) -> None:
-    """JAX keeps none that calls the host, as one that raises by itself does."""
+    """JAX keeps none that calls the host, as one that raises by itself does, where asked to."""
     model, method = KEPT[name]
     assert not calls_host(model, method)
-    raising = jax.jit(lambda ts: ex.solve(model, ts, method).ledger)
-    assert "callback" in raising.lower(jnp.zeros(1)).as_text()
+
+    def text(throw: bool | None) -> str:
+        program = jax.jit(lambda ts: ex.solve(model, ts, method, throw=throw).ledger)
+        return program.lower(jnp.zeros(1)).as_text()
+
+    assert "callback" not in text(None)
+    assert "callback" in text(True)
 
 
 def test_a_derivative_outside_of_jit_decides_as_its_value_does() -> None:
@@ -72,14 +77,17 @@ def test_a_derivative_outside_of_jit_decides_as_its_value_does() -> None:
 def test_times_where_a_model_is_not_defined(name: str) -> None:
     known = {"junction": (driven(), ex.SplitStep()), "windows": (spin(RAMP), ex.EMME())}
     model, method = known[name]
-    run = jax.jit(lambda ts: ex.solve(model, ts, method).ledger.work)
+    run = jax.jit(lambda ts: ex.solve(model, ts, method))
     for ts in ([0.5, 1.5], [-0.5, 0.5]):
         with pytest.raises(ValueError, match="`ts` must be"):
             ex.solve(model, ts, method)
         with pytest.raises(ValueError, match="`ts` must be"):  # known to a derivative
             jax.jvp(lambda ts: ex.solve(model, ts, method).ledger.work, *[(jnp.array(ts),)] * 2)
+        found = run(jnp.array(ts))
+        assert np.all(found.result == ex.RESULTS.invalid)
+        assert np.all(np.isnan(found.ledger.work))
         with pytest.raises(RuntimeError, match="`ts` must be"):
-            jax.block_until_ready(run(jnp.array(ts)))
+            raise_failures(found)
 
 
 @pytest.mark.parametrize("name", ["driven junction", "windows", "junction"])

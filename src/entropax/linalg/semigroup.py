@@ -100,8 +100,8 @@ def evolve(
     carry = _Power(change, integral), states, integrals
     (_, states, integrals), _ = jax.lax.scan(step, carry, (lengths, digits))
     fastest = jax.lax.stop_gradient(jnp.max(jnp.abs(rates), initial=0.0))
-    resolved = ~(fastest * unit >= _RESOLVED)
-    return jnp.where(resolved, states, jnp.inf), jnp.where(resolved, integrals, jnp.inf)
+    excess = jnp.asarray(jnp.where(fastest * unit >= _RESOLVED, jnp.inf, 0.0))
+    return states + excess, integrals + excess
 
 
 def _change(
@@ -120,7 +120,8 @@ def _stochastic(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """Probabilities whose columns add up to 1: near 1 by what is not on the diagonal."""
     own = jnp.diagonal(matrix)
     away = matrix - jnp.diag(own)
-    whole = away + jnp.diag(jnp.where(own > 0.5, 1.0 - jnp.sum(away, axis=0), own))
+    rest = 1.0 - jnp.sum(away, axis=0)
+    whole = away + jnp.diag(jnp.asarray(jnp.where(own > 0.5, rest, own)))
     return whole / jnp.sum(whole, axis=0)
 
 

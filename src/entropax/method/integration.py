@@ -2,7 +2,7 @@
 
 import abc
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import diffrax
@@ -141,7 +141,7 @@ class AbstractIntegratedMethod(AbstractMethod):
 
 
 @contextlib.contextmanager
-def _unchecked() -> Iterator[None]:
+def _unchecked() -> Generator[None]:
     """Times are in order here: without diffrax's own check of that, which would call the host."""
     checked = eqxi.error_if
     eqxi.error_if = lambda x, pred, msg, **_: x

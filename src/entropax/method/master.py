@@ -10,7 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
-from entropax._checks import Faults
+from entropax._checks import refuse
 from entropax.entropy import marginal
 from entropax.method.base import open_system
 from entropax.method.frequencies import alike, same_frequency
@@ -198,6 +198,10 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
     ) -> WindowState:
         """`model`: undriven, with the energies of this time."""
         joint, energies = self._joint(model, y.state), model.spectrum()[0]
+        faults = None
+        if not self.coherences:  # populations are all there is where no two levels have one energy
+            told = "`coherences` must be True or None where levels of the system have one energy."
+            joint, faults = refuse(joint, jnp.sum(alike(energies)) > energies.shape[0], told)
         if self.coherences:
             conditional = self._conditional(model, y.state)
             system = jnp.sum(conditional, axis=tuple(range(2, conditional.ndim)))
@@ -216,16 +220,9 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             energies=energies,
             energy=jnp.stack(energy) + y.handed,
             work=jnp.zeros(()) if y.work is None else y.work,
-            faults=self._faults(energies),
+            faults=faults,
             frozen=self.frozen,
         )
-
-    def _faults(self, energies: Float[Array, " d"]) -> Faults | None:
-        """Populations are all that there is to follow where no two levels have one energy."""
-        if self.coherences:
-            return None
-        told = "`coherences` must be True or None where levels of the system have one energy."
-        return Faults(jnp.reshape(jnp.sum(alike(energies)) > energies.shape[0], (1,)), (told,))
 
     def _memory(self, model: OpenSystem, number: int, time: Time) -> Complex[Array, "d d w w"]:
         offset = offsets(model, number)
