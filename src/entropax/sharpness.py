@@ -114,8 +114,7 @@ def latest(ts: Any) -> float:
 
 def with_marks_of_each(models: ModelT, last: float) -> ModelT:
     """Those of a batch of models, each marked for itself, all with the same number of marks."""
-    protocols = jax.tree.leaves(models, is_leaf=_is_protocol)
-    if all(not _is_protocol(node) or node.time_scale == np.inf for node in protocols):
+    if not any(map(_is_protocol, jax.tree.leaves(models, is_leaf=_is_protocol))):
         return models
     return eqx.filter_vmap(lambda model: with_marks(model, last))(models)
 

@@ -82,8 +82,8 @@ def evolve(
         if not is_stochastic:
             later = jax.vmap(turned, in_axes=(0, None))(states + later, length)
         passed = integrals + states @ power.integral.T
-        states = jnp.where(is_set[:, None], later, states)
-        integrals = jnp.where(is_set[:, None], passed, integrals)
+        states = jnp.asarray(jnp.where(is_set[:, None], later, states))
+        integrals = jnp.asarray(jnp.where(is_set[:, None], passed, integrals))
         return (doubled(power, length), states, integrals), None
 
     def briefly(y: Array, length: Array) -> tuple[Array, Array]:

@@ -42,7 +42,9 @@ class Davies(AbstractGKLS):
       $S(\omega) = P\!\int d\nu\,\gamma(\nu)/(\omega-\nu)/2\pi$; for spectra with a cutoff.
     - `housekeeping`: find the steady state of the moment at every time, to part the entropy
       production; None for: up to 16 levels.
-    - `solver`, `rtol`, `atol`, `max_steps`, `adjoint`: as in diffrax; None is Dopri8.
+    - `solver`, `rtol`, `atol`, `max_steps`, `adjoint`: as in diffrax; a `solver` of None is
+      the exponential of a generator that is constant (between jumps) and acts on up to 64 numbers,
+      else Dopri8.
     - `pairs`: found by the method, not given.
 
     Raises `ValueError` for rates that are negative, unbalanced or undefined.
@@ -104,6 +106,7 @@ class Davies(AbstractGKLS):
             )
         return dataclasses.replace(self, pairs=None)
 
+    @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
         spectrum = total_spectrum(model)
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)

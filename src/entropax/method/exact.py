@@ -29,11 +29,11 @@ class Exact(AbstractMethod):
     `prepare` fills in `crowded`: whether a junction's energies are too close to each other for its
     structure, so that it goes by dense matrices too; None where they are traced, and both are
     compiled. Traced couplings do not count in that: where they are so large beside the distances
-    of energies that entropies are lost, `Solution.result` is `unresolved` (`watched`).
+    of energies that entropies are lost, `Solution.result` is `unresolved` (`tells_rounding`).
     """
 
     crowded: bool | None = eqx.field(default=None, static=True)
-    watched: bool = eqx.field(default=False, static=True)
+    tells_rounding: bool = eqx.field(default=False, static=True)
 
     def prepare(self, model: eqx.Module, ts: Float[Array, " times"]) -> Self:
         del ts
@@ -46,10 +46,10 @@ class Exact(AbstractMethod):
         if not isinstance(model, Junction):
             return self
         crowded = is_crowded(model)
-        watched = any(is_traced(known(lead.couplings)) for lead in model.leads)
+        traced = any(is_traced(known(lead.couplings)) for lead in model.leads)
         if not isinstance(crowded, bool):
-            return dataclasses.replace(self, watched=watched)
-        return dataclasses.replace(self, crowded=crowded, watched=watched)
+            return dataclasses.replace(self, tells_rounding=traced)
+        return dataclasses.replace(self, crowded=crowded, tells_rounding=traced)
 
     def initial(self, model: eqx.Module) -> AbstractFermionState:
         return self._states(model, 0.0)[0]
@@ -67,7 +67,7 @@ class Exact(AbstractMethod):
     def _states(self, model: eqx.Module, horizon: Float[Array, ""] | float):
         if isinstance(model, Junction):
             crowded = is_crowded(model) if self.crowded is None else self.crowded
-            return star_states(model, horizon, crowded, self.watched)
+            return star_states(model, horizon, crowded, self.tells_rounding)
         if isinstance(model, FermionNetwork):
             return dense_states(model)
         raise ValueError(

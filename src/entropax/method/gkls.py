@@ -78,7 +78,9 @@ class AbstractGKLS(AbstractIntegratedMethod):
 
     @abc.abstractmethod
     def generator(self, model: OpenSystem) -> AbstractGenerator:
-        """The generator of an undriven model."""
+        """The generator of an undriven model: a program of its own (`eqx.filter_jit`), which is
+        traced once however often a method asks for it.
+        """
 
     def prepare_steady(self, model: OpenSystem) -> Self:
         """The method with what it decides beforehand where the steady state is asked for."""

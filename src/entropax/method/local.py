@@ -223,6 +223,7 @@ class Local(AbstractLocal):
                 counts.append(int(kept.size))
         return dataclasses.replace(self, labels=tuple(labels), counts=tuple(counts))
 
+    @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
         spectrum = bare_spectrum(model)
         energies, vectors = spectrum
@@ -257,6 +258,7 @@ class Lindblad(AbstractLocal):
                     f"`couplings[{index}]` must be a Jump for Lindblad, but is a Coupling."
                 )
 
+    @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
         populations = None
         if model.frame is None:

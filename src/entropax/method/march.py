@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check, require_count
 from entropax.method.base import AbstractMethod, in_turn
-from entropax.method.splitting import SPLITTINGS
+from entropax.method.compositions import SPLITTINGS
 from entropax.model.driven import AbstractControlled, before_start
 
 
@@ -120,7 +120,7 @@ def march(
     groups = math.ceil(math.sqrt(count / block))
     shape = (groups, math.ceil(count / (block * groups)), block)
 
-    def advance(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> tuple[_Here, None]:
+    def advance(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> _Here:
         along, coefficients = given
         x, forces = propagator.advance(here.x, coefficients)
         after = forces.reshape(block, 2, -1)
@@ -130,7 +130,13 @@ def march(
         nodes = jnp.concatenate([before[:, None], after], axis=1)
         power = jnp.einsum("snc,snc,n->s", along.slopes, nodes, jnp.array([1.0, 4.0, 1.0]))
         work = here.work + jumps + along.half @ power / 3.0
-        return _Here(x, work, along.controls[-1, 1], after[-1, 1]), None
+        return _Here(x, work, along.controls[-1, 1], after[-1, 1])
+
+    def advance_where_needed(here: _Here, given: tuple[Array, Any]) -> tuple[_Here, None]:
+        is_needed, block = given
+        if not cuts.shape[0]:
+            return advance(here, block), None
+        return jax.lax.cond(jnp.any(is_needed), advance, lambda here, _: here, here, block), None
 
     def prepared(nodes: Array) -> tuple[_Pair, PyTree[Array]]:
         """All that is known of pairs of steps before x is."""
@@ -146,8 +152,8 @@ def march(
         many = leaf.shape[0] // (shape[0] * shape[1])
         return leaf.reshape(*shape[:2], many, *leaf.shape[1:])
 
-    def group(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> _Here:
-        return jax.lax.scan(advance, here, given)[0]
+    def group(here: _Here, given: tuple[Array, tuple[_Pair, PyTree[Array]]]) -> _Here:
+        return jax.lax.scan(advance_where_needed, here, given)[0]
 
     def leg(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
         index, start, stop = indexed
@@ -156,7 +162,12 @@ def march(
         # a break at the end of a leg is that leg's, and no longer the next one's
         own = jnp.where(cuts <= start, start, jnp.where(cuts > stop, stop, cuts))
         nodes = jnp.sort(jnp.concatenate([own, grid]))
-        nodes = jnp.concatenate([nodes, jnp.full(math.prod(shape) - count, stop)])
+        rest = math.prod(shape) - count
+        nodes = jnp.concatenate([nodes, jnp.full(rest, stop)])
+        # pairs of cuts that lie elsewhere have no length, and are left out
+        first, last = jnp.sum(cuts <= start), count - jnp.sum(cuts > stop)
+        number = jnp.arange(count + rest)
+        is_needed = (number >= first) & (number < last)
 
         def step(carry: Any, numbered: Any) -> tuple[Any, None]:
             here, progress = carry
@@ -165,7 +176,7 @@ def march(
             done = (index + (number + 1) / groups) / ts.shape[0]
             return (here, meter.step(progress, done)), None
 
-        given = jax.tree.map(in_groups, prepared(nodes))
+        given = jax.tree.map(in_groups, (is_needed, prepared(nodes)))
         (here, progress), _ = jax.lax.scan(step, carry, (jnp.arange(groups), given))
         # what is shown at a jump is the state after it
         after = model.controls(stop, (stop, stop))

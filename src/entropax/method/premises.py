@@ -1,8 +1,8 @@
 """What a master equation assumes of its model, looked at before the program runs."""
 
 import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from entropax._checks import is_traced
 from entropax.method.frequencies import alike
 from entropax.method.kernels import long_memory, offsets
 from entropax.model import Coupling, OpenSystem
+from entropax.protocol import Interval
 
 _SOME = 8
 """Of the marks of what changes fast, every so many are looked at."""
@@ -22,28 +23,39 @@ _TOGETHER = 64
 
 
 class Samples(NamedTuple):
-    """The undriven models of some times, batched; how fast energies move there, as far as known."""
+    """Some `times` of a model, each in its stretch without breaks (from `starts` to `stops`)."""
 
-    models: OpenSystem
-    slopes: Float[Array, "samples d"]
-
-    @property
-    def number(self) -> int:
-        """Of times."""
-        return self.slopes.shape[0]
+    model: OpenSystem
+    times: Float[Array, " samples"]
+    starts: Float[Array, " samples"]
+    stops: Float[Array, " samples"]
 
     def each(self, function: Callable[[OpenSystem], Any]) -> Any:
-        """The function's values, at all times at once; concrete as far as they are known."""
+        """The function's values for the undriven models of all times at once; concrete as far as
+        they are known.
+        """
+        return self._at_each(lambda time, stretch: function(self.model.within(time, stretch)))
+
+    def slopes(self) -> Float[Array, "samples d"]:
+        """How fast energies move."""
+        return self._at_each(self.model.slopes)
+
+    def few(self) -> Iterator[Self]:
+        """The same, some at a time."""
+        for first in range(0, self.times.shape[0], _TOGETHER):
+            model, *rest = self
+            yield type(self)(model, *(x[first : first + _TOGETHER] for x in rest))
+
+    def _at_each(self, function: Callable[[Array, Interval], Any]) -> Any:
         with jax.ensure_compile_time_eval():
-            return eqx.filter_vmap(function)(self.models)
+            return eqx.filter_vmap(lambda t, start, stop: function(t, (start, stop)))(*self[1:])
 
 
 def samples(model: OpenSystem, ts: Float[Array, " times"]) -> Samples | None:
     """The model now and then, to look at before the program runs; None where nothing is known."""
     with jax.ensure_compile_time_eval():
         if not model.is_driven:
-            alone = jax.tree.map(lambda x: x[None] if eqx.is_array(x) else x, model)
-            return Samples(alone, jnp.zeros((1, model.levels)))
+            return Samples(model, *jnp.zeros((3, 1)))
         end = jnp.max(ts, initial=0.0)
         edges = jnp.concatenate([jnp.zeros(1), jnp.clip(model.breaks, 0.0, end), end[None]])
         marks = jnp.clip(model.marks, 0.0, end)
@@ -61,11 +73,7 @@ def samples(model: OpenSystem, ts: Float[Array, " times"]) -> Samples | None:
             place = np.searchsorted(at, sharp)
             times = np.append(times, sharp)
             starts, stops = np.append(starts, at[place - 1]), np.append(stops, at[place])
-
-        def one(time: Array, start: Array, stop: Array) -> tuple[OpenSystem, Array]:
-            return model.within(time, (start, stop)), model.slopes(time, (start, stop))
-
-        return Samples(*eqx.filter_vmap(one)(*map(jnp.asarray, (times, starts, stops))))
+        return Samples(model, *map(jnp.asarray, (times, starts, stops)))
 
 
 def name_dead_transitions(model: OpenSystem, samples: Samples | None) -> None:
@@ -91,17 +99,13 @@ def name_dead_transitions(model: OpenSystem, samples: Samples | None) -> None:
         found = np.asarray(size)
         present = found > 1e-12 * np.max(found, axis=(1, 2), keepdims=True)
         alive = np.zeros(present.shape[1:], bool)
-        for first in range(0, samples.number, _TOGETHER):
-            some = slice(first, first + _TOGETHER)
-            part = Samples(
-                jax.tree.map(lambda x: x[some] if eqx.is_array(x) else x, samples.models),  # noqa: B023
-                samples.slopes[some],
-            )
+        for number_of_part, part in enumerate(samples.few()):
             reach = part.each(weight)
             if is_traced(reach):
                 break
             reach = np.any((np.asarray(reach) > 0) & windows, axis=(3, 4))
-            alive |= np.any(~present[some] | reach, axis=0)
+            of_part = present[number_of_part * _TOGETHER :][: len(reach)]
+            alive |= np.any(~of_part | reach, axis=0)
         else:
             if not np.all(alive):
                 named = ", ".join(f"{q} -> {k}" for k, q in np.argwhere(~alive))
@@ -140,9 +144,9 @@ def reached(model: OpenSystem) -> tuple[int, ...] | None:
 def name_fast_driving(model: OpenSystem, samples: Samples | None) -> None:
     r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
     widths = [bath.width for bath in model.baths]
-    if samples is None or any(map(is_traced, (samples.slopes, *widths))):
+    if samples is None or any(map(is_traced, (slopes := samples.slopes(), *widths))):
         return
-    speed = float(np.max(np.ptp(np.asarray(samples.slopes), axis=1)))
+    speed = float(np.max(np.ptp(np.asarray(slopes), axis=1)))
     narrow = min(float(width) for width in widths)
     windows = speed * 2.0 * np.pi / narrow**2
     if windows > 1.0:

@@ -1,5 +1,7 @@
 """The Bloch-Redfield equation: Born and Markov, without the secular step."""
 
+import equinox as eqx
+
 from entropax.method.dissipators import ProductDissipator, given_jumps
 from entropax.method.frequencies import total_spectrum
 from entropax.method.generators import AbstractGenerator, MatrixGenerator
@@ -31,6 +33,7 @@ class Redfield(AbstractGKLS):
     def require(self, model: OpenSystem) -> None:
         require_global(self, model)
 
+    @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
         spectrum = total_spectrum(model)
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)

@@ -19,9 +19,11 @@ from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
 from entropax.method.amplitudes import Setting, Stretch, Values
 from entropax.method.base import AbstractMethod, open_system
+from entropax.method.compositions import SPLITTINGS
+from entropax.method.march import march
 from entropax.method.phases import from_eigenbasis
 from entropax.method.sectors import Sector, find_sectors
-from entropax.method.splitting import SPLITTINGS, Splitting, middle_energies
+from entropax.method.splitting import Amplitudes, DrivenEnergies, Splitting, middle_energies
 from entropax.method.states import Observed, WindowState
 from entropax.model import Observation, OpenSystem
 
@@ -139,8 +141,8 @@ class Schrodinger(AbstractMethod):
     def _tell_time(self, model: OpenSystem, times: int) -> None:
         """Warn of smooth driving that takes minutes."""
         with jax.ensure_compile_time_eval():
-            stretches = times + model.breaks.shape[0] + model.marks.shape[0]
-        stages = stretches * 2 * -(-self.steps // 2) * len(SPLITTINGS[self.order][0])
+            pairs = (times + model.breaks.shape[0]) * -(-self.steps // 2)
+            stages = 2 * (pairs + model.marks.shape[0]) * len(SPLITTINGS[self.order][0])
         filled = sum(16.0 * s.size**2 * len(s.columns) for s in self.sectors or ())
         seconds = stages * filled / _RATE
         if seconds > _LONG:
@@ -174,13 +176,16 @@ class Schrodinger(AbstractMethod):
         known = known.apart()
         if known.is_driven and not known.is_piecewise_constant:
             resting = self._setting(known).begin(middle_energies(known, ts))
-            splitting = Splitting(known, resting, self.order, self.steps)
+            splitting = Splitting(DrivenEnergies(known), resting, self.order)
 
-            def seen(stretch: Stretch, amplitudes: tuple[Array, ...]) -> PyTree[Array]:
-                values = stretch.observe(amplitudes)
-                return reduce(self._state(known, stretch, values, amplitudes))
+            def show(x: Amplitudes, time: Array, work: Array) -> PyTree[Array]:
+                stretch = splitting.state(x, time, work)
+                return reduce(self._state(known, stretch, stretch.observe(x), x))
 
-            return splitting.run(ts, seen, meter)
+            # as many steps to each break as to each time
+            at = jnp.concatenate([ts, jnp.clip(known.breaks, 0.0, jnp.max(ts))])
+            found = march(splitting.driven, splitting, at, self.steps, show, meter)
+            return jax.tree.map(lambda x: x[: ts.shape[0]], found)
         order = jnp.argsort(ts) if known.is_driven else jnp.arange(ts.shape[0])
         ts, back = ts[order], jnp.argsort(order)
         breaks = jnp.clip(known.breaks, 0.0, jnp.max(ts)) if known.is_driven else known.breaks

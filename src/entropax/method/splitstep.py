@@ -23,8 +23,8 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from entropax._checks import whole
+from entropax.method.compositions import SPLITTINGS
 from entropax.method.march import AbstractPropagator, AbstractSteppedMethod, Steps
-from entropax.method.splitting import SPLITTINGS
 from entropax.method.star import product_state, squared
 from entropax.method.states import ProductState, StarState
 from entropax.model import Junction

@@ -4,29 +4,21 @@ $H_0$ is the Hamiltonian at energies in the middle, $\delta\epsilon$ what the en
 them; time runs with the resting part. Unitary at any step, and exact where nothing is driven.
 """
 
-from collections.abc import Callable
+from typing import Self
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Float
 
 from entropax.linalg import Spectrum
 from entropax.method.amplitudes import Stretch
+from entropax.method.compositions import SPLITTINGS
+from entropax.method.march import AbstractPropagator, Steps
 from entropax.model import OpenSystem
-
-# symmetric splittings A(a1 h) B(b1 h) A(a2 h) ... : Strang's, and S6 of order 4 of S. Blanes and
-# P. C. Moan, J. Comput. Appl. Math. 142, 313 (2002)
-_OUTER = (0.0792036964311957, 0.353172906049774, -0.0420650803577195)
-_INNER = (0.209515106613362, -0.143851773179818)
-SPLITTINGS = {
-    2: ((0.5, 0.5), (1.0,)),
-    4: (
-        (*_OUTER, 1.0 - 2.0 * sum(_OUTER), *_OUTER[::-1]),
-        (*_INNER, 0.5 - sum(_INNER), 0.5 - sum(_INNER), *_INNER[::-1]),
-    ),
-}
+from entropax.model.driven import AbstractControlled
+from entropax.protocol import AbstractProtocol
 
 Amplitudes = tuple[Array, ...]
 
@@ -37,93 +29,74 @@ def middle_energies(model: OpenSystem, ts: Float[Array, " times"]) -> Float[Arra
     return model.within(middle, (middle, middle)).spectrum()[0]
 
 
-class Splitting(eqx.Module):
-    """A driven model, the resting one it is split into, order and steps between times."""
+class DrivenEnergies(AbstractControlled):
+    """A model whose energies are its controls."""
 
     model: OpenSystem
+
+    @property
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        return self.model.protocols
+
+    @property
+    def given_controls(self) -> tuple[Float[Array, ""] | AbstractProtocol, ...]:
+        energies = self.model.energies
+        assert energies is not None, "a Hamiltonian is not driven"
+        return tuple(energies)
+
+    def with_controls(self, controls: Float[Array, " controls"]) -> Self:
+        return type(self)(eqx.tree_at(lambda m: m.energies, self.model, controls))
+
+
+class Splitting(AbstractPropagator):
+    """Amplitudes of a driven model; `resting`: what it is split into, and its `spectra`."""
+
+    driven: DrivenEnergies
     resting: Stretch
+    spectra: list[Spectrum]
     order: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
 
-    def run(
-        self,
-        ts: Float[Array, " times"],
-        seen: Callable[[Stretch, Amplitudes], PyTree[Array]],
-        meter: diffrax.AbstractProgressMeter,
-    ) -> PyTree[Array]:
-        """`seen` at every time."""
-        spectra, order = self.resting.spectra(), jnp.argsort(ts)
-        cuts = jnp.concatenate([self.model.breaks, self.model.marks])
-        grid = jnp.sort(jnp.concatenate([ts, jnp.clip(cuts, 0.0, jnp.max(ts))]))
-        starts = jnp.concatenate([jnp.zeros(1), grid[:-1]])
-        afterwards = jnp.concatenate([grid[1:], grid[-1:]])
+    def __init__(self, driven: DrivenEnergies, resting: Stretch, order: int):
+        self.driven, self.resting, self.order = driven, resting, order
+        self.spectra = resting.spectra()
 
-        def interval(carry, edges):
-            here, progress = carry
-            index, start, stop, next_stop = edges
-            here = here.jump(start, self._energies(start, (start, stop)), here.amplitudes)
-            here = self._cross(here, spectra, (start, stop))
-            # what is shown at a jump is the state after it
-            shown = here.jump(stop, self._energies(stop, (stop, next_stop)), here.amplitudes)
-            progress = meter.step(progress, (index + 1) / grid.shape[0])
-            return (here, progress), seen(shown, shown.amplitudes)
+    @property
+    def block(self) -> int:
+        return 1
 
-        first = Stretch(
-            self.resting.setting,
-            self.model.before().spectrum()[0],
-            tuple(x + 0j for x in self.resting.amplitudes),
-            jnp.zeros(()),
-            jnp.zeros(()),
-        )
-        indexed = (jnp.arange(grid.shape[0]), starts, grid, afterwards)
-        carry, results = jax.lax.scan(jax.checkpoint(interval), (first, meter.init()), indexed)
-        meter.close(carry[1])
-        place = jnp.searchsorted(grid, ts[order], side="right") - 1
-        return jax.tree.map(lambda x: x[place][jnp.argsort(order)], results)
+    def begin(self) -> Amplitudes:
+        return tuple(x + 0j for x in self.resting.amplitudes)
 
-    def _energies(self, time: Array, stretch: tuple[Array, Array]) -> Float[Array, " d"]:
-        return self.model.within(time, stretch).spectrum()[0]
+    def forces(self, x: Amplitudes) -> Float[Array, " d"]:
+        return self.resting.populations(x)
 
-    def _cross(
-        self, here: Stretch, spectra: list[Spectrum], stretch: tuple[Array, Array]
-    ) -> Stretch:
-        """From one end of a stretch without breaks to the other."""
-        start, stop = stretch
-        steps = 2 * -(-self.steps // 2)  # Simpson's rule for the work takes pairs of steps
-        h = (stop - start) / steps
+    def coefficients(self, steps: Steps) -> tuple[Array, Array]:
+        """Lengths, and energies less those that rest, at the nodes."""
+        outer, inner = SPLITTINGS[self.order]
+        nodes = np.cumsum(outer[: len(inner)]).tolist()
+        return steps.length, steps.controls(self.driven, nodes) - self.resting.energies
 
-        def power(amplitudes: Amplitudes, time: Array) -> Array:
-            return self.model.slopes(time, stretch) @ here.populations(amplitudes)
+    def advance(
+        self, x: Amplitudes, coefficients: tuple[Array, Array]
+    ) -> tuple[Amplitudes, Float[Array, "steps d"]]:
+        def one(x: Amplitudes, step: tuple[Array, Array]) -> tuple[Amplitudes, Array]:
+            x = self._step(x, *step)
+            return x, self.forces(x)
 
-        def substep(carry, j):
-            amplitudes, work = carry
-            time = start + j * h
-            weight = jnp.where(j == 0, 1.0, jnp.where(j % 2 == 1, 4.0, 2.0))
-            work = work + weight * h / 3.0 * power(amplitudes, time)
-            return (self._step(amplitudes, spectra, time, h, stretch), work), None
-
-        carry = (here.amplitudes, here.work)
-        carry, _ = jax.lax.scan(jax.checkpoint(substep), carry, jnp.arange(steps))
-        amplitudes, work = carry
-        work = work + h / 3.0 * power(amplitudes, stop)
-        return Stretch(here.setting, self._energies(stop, stretch), amplitudes, stop, work)
+        return jax.lax.scan(one, x, coefficients)
 
     def _step(
-        self,
-        amplitudes: Amplitudes,
-        spectra: list[Spectrum],
-        time: Array,
-        h: Array,
-        stretch: tuple[Array, Array],
+        self, x: Amplitudes, h: Float[Array, ""], away: Float[Array, "stages d"]
     ) -> Amplitudes:
         outer, inner = SPLITTINGS[self.order]
-        for a, b in zip(outer, (*inner, 0.0), strict=True):
-            amplitudes = self.resting.evolved(a * h, amplitudes, spectra)
-            time = time + a * h
-            if b:
-                away = self._energies(time, stretch) - self.resting.energies
-                amplitudes = tuple(
-                    jnp.exp(-1j * b * h * away)[sector.level][:, None] * x
-                    for sector, x in zip(self.resting.setting.sectors, amplitudes, strict=True)
-                )
-        return amplitudes
+        for stage, a in enumerate(outer):
+            x = self.resting.evolved(a * h, x, self.spectra)
+            if stage < len(inner):
+                turned = jnp.exp(-1j * inner[stage] * h * away[stage])
+                both = zip(self.resting.setting.sectors, x, strict=True)
+                x = tuple(turned[sector.level][:, None] * own for sector, own in both)
+        return x
+
+    def state(self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]) -> Stretch:
+        energies = self.driven.controls(time, (time, time))
+        return Stretch(self.resting.setting, energies, x, time, work)

@@ -43,12 +43,12 @@ def star_states(
     junction: Junction,
     horizon: Float[Array, ""] | float = 1.0,
     crowded: bool | Bool[Array, ""] = False,
-    watched: bool = False,
+    tells_rounding: bool = False,
 ) -> tuple[ProductState, Callable[[Float[Array, ""]], StarState]]:
     """The initial state of a junction, and the state at any time up to `horizon`.
 
     One that is `crowded` (`is_crowded`) goes by the dense exponential, O(modes^3); of one that is
-    `watched` the state says what rounding its structure costs.
+    `tells_rounding` the state says what rounding its structure costs.
     """
     energies, couplings = junction.mode_energies, junction.mode_couplings
     filling = junction.mode_occupations
@@ -56,7 +56,7 @@ def star_states(
     spectrum = arrowhead_spectrum(junction.fixed_level, energies, couplings, horizon=horizon)
     dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
     fixed = jax.lax.stop_gradient([(lead.energies, lead.couplings) for lead in junction.leads])
-    amplified = _amplified(jnp, *map(list, zip(*fixed, strict=True))) if watched else 0.0
+    amplified = _amplified(jnp, *map(list, zip(*fixed, strict=True))) if tells_rounding else 0.0
     rounding = jnp.asarray(EPS * amplified * (1.0 - crowded))
 
     def structured(time: Array) -> _Correlations:

@@ -32,7 +32,7 @@ def test_prepare_leaves_open_what_a_program_traces() -> None:
     assert decided == [None]
 
 
-def test_couplings_that_a_program_traces_are_watched() -> None:
+def test_couplings_that_a_program_traces_tell_their_rounding() -> None:
     decided = []
 
     @jax.jit
@@ -42,7 +42,7 @@ def test_couplings_that_a_program_traces_are_watched() -> None:
         return couplings
 
     jax.eval_shape(program, jnp.ones(3))
-    assert [(method.crowded, method.watched) for method in decided] == [(False, True)]
+    assert [(method.crowded, method.tells_rounding) for method in decided] == [(False, True)]
 
 
 def test_the_start_is_the_models() -> None:

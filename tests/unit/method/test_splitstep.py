@@ -11,9 +11,9 @@ from cases.fermions import driven_junction, network
 from derivatives import check_derivative
 
 import entropax as ex
+from entropax.method.compositions import SPLITTINGS
 from entropax.method.march import Steps
 from entropax.method.splitstep import Rotations, rotation
-from entropax.method.splitting import SPLITTINGS
 
 SMALL = driven_junction(modes=2)
 
