@@ -192,24 +192,43 @@ class SectorGenerator(AbstractGenerator):
         self.populations = certain if alone else None
         self.pairs, self.baths = pairs, baths
         i, j = self._indices()
-        total = [jnp.zeros((i.size, i.size)) for _ in range(baths)]
-        loss = [jnp.zeros(i.size) for _ in range(baths)]
-        for part in parts:
-            a, number = part.operator, part.bath
-            rate = 0.5 * (part.rate[i[:, None], i[None, :]] + part.rate[j[:, None], j[None, :]])
-            gain = rate * a[i[:, None], i[None, :]] * a.conj()[j[:, None], j[None, :]]
-            own = 0.5 * a.conj().T @ (part.rate * a)
-            decay = own + own.conj().T
-            total[number] = total[number] + self._real(gain - 0.5 * self._anticommutator(decay))
-            if part.particles:
-                loss[number] = loss[number] + part.particles * to_real(decay)[i, j]
         size = i.size
+        total = [jnp.zeros((size, size)) for _ in range(baths)]
+        loss = [jnp.zeros(size) for _ in range(baths)]
+        for part in parts:
+            number = part.bath
+            change, decay = self._pauli(part) if self._is_plain else self._with_pairs(part)
+            total[number] = total[number] + change
+            if part.particles:
+                loss[number] = loss[number] + part.particles * decay
         self.dissipators = jnp.stack(total) if total else jnp.zeros((0, size, size))
         self.loss = jnp.stack(loss) if loss else jnp.zeros((0, size))
         self.shift = None
         if any(part.shift is not None for part in parts) and np.any(i != j):
             shift = lamb_shift(parts, self.energies)
             self.shift = self._real(-1j * self._anticommutator(shift, sign=-1.0))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether there is a population of each eigenstate, in order, and nothing else."""
+        return self.pairs == tuple((k, k) for k in range(self.energies.shape[0]))
+
+    def _pauli(self, part: Transitions) -> tuple[Float[Array, "n n"], Float[Array, " n"]]:
+        """What a channel does to populations, and the rate at which each is left."""
+        gain = part.rate * jnp.abs(part.operator) ** 2
+        decay = jnp.sum(gain, axis=0)
+        return gain - jnp.diag(decay), decay
+
+    def _with_pairs(self, part: Transitions) -> tuple[Float[Array, "n n"], Float[Array, " n"]]:
+        """The same of all pairs."""
+        i, j = self._indices()
+        a = part.operator
+        rate = 0.5 * (part.rate[i[:, None], i[None, :]] + part.rate[j[:, None], j[None, :]])
+        gain = rate * a[i[:, None], i[None, :]] * a.conj()[j[:, None], j[None, :]]
+        own = 0.5 * a.conj().T @ (part.rate * a)
+        decay = own + own.conj().T
+        change = self._real(gain - 0.5 * self._anticommutator(decay))
+        return change, to_real(decay)[i, j]
 
     def _indices(self) -> tuple[np.ndarray, np.ndarray]:
         both = np.array(self.pairs, dtype=int).reshape(-1, 2)
@@ -229,9 +248,11 @@ class SectorGenerator(AbstractGenerator):
 
     def pack(self, state: Inexact[Array, "d d"]) -> Float[Array, " n"]:
         inside = self.vectors.conj().T @ state @ self.vectors
-        return to_real(inside)[self._indices()]
+        return jnp.diagonal(inside).real if self._is_plain else to_real(inside)[self._indices()]
 
     def unpack(self, y: Float[Array, " n"]) -> Inexact[Array, "d d"]:
+        if self._is_plain:
+            return (self.vectors * y) @ self.vectors.conj().T
         packed = jnp.zeros((self.energies.shape[0],) * 2).at[self._indices()].set(y)
         inside = from_real(packed) if any(i != j for i, j in self.pairs) else packed
         return self.vectors @ inside @ self.vectors.conj().T
@@ -243,6 +264,8 @@ class SectorGenerator(AbstractGenerator):
         return self.dissipators @ y
 
     def energy_given(self, dissipated: Float[Array, "baths n"]) -> Float[Array, " baths"]:
+        if self._is_plain:
+            return dissipated @ self.energies
         return dissipated @ jnp.diag(self.energies)[self._indices()]
 
     def boundary_power(self, dissipated: Float[Array, "baths n"]) -> Float[Array, ""]:

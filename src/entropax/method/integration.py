@@ -106,8 +106,17 @@ class AbstractIntegratedMethod(AbstractMethod):
         # the derivative by a time is the rate there, also at the start, where a solver sees none
         held = jax.lax.stop_gradient(ts)
         solver = diffrax.Dopri8() if self.solver is None else self.solver
-        longest = _stable(solver) / jax.lax.stop_gradient(fastest)
-        controller = diffrax.PIDController(self.rtol, self.atol, norm=_largest, dtmax=longest)
+        longest = _stable(solver) / jnp.nan_to_num(jax.lax.stop_gradient(fastest))
+        # where a state is NaN steps shrink until this ends it, not until there are `max_steps`
+        shortest = jax.lax.stop_gradient(stretch[1] - stretch[0]) * _SHORTEST
+        controller = diffrax.PIDController(
+            self.rtol,
+            self.atol,
+            norm=_largest,
+            dtmin=shortest,
+            dtmax=longest,
+            force_dtmin=False,
+        )
         if marks.shape[0]:
             controller = diffrax.ClipStepSizeController(controller, step_ts=marks)
         with _unchecked():
@@ -171,6 +180,9 @@ def _stable(solver: diffrax.AbstractSolver) -> float:
     return _SAFE * _stable_of(tableau.a_lower, tableau.b_sol)
 
 
+_SHORTEST = 2.0**-70
+"""Of a stretch, steps that lead nowhere."""
+
 _SAFE = 0.9
 """Of the longest stable step."""
 
@@ -225,4 +237,6 @@ def nonnegative(ts: Float[Array, " times"]) -> Float[Array, " times"]:
 
 
 def _largest(x: PyTree[Array]) -> Array:
-    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(x)]))
+    """Infinite where something is NaN, so that a step is taken back."""
+    found = jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(x)])
+    return jnp.max(jnp.where(jnp.isnan(found), jnp.inf, found))
