@@ -19,7 +19,8 @@ FLAT = ex.ThermalBath(1.0, ex.FlatSpectrum(0.3))
 
 
 def junction(rate: Any, level: Any = 0.0) -> ex.Junction:
-    leads = [ex.Lead.flat(3, 10.0, rate, beta, mu) for beta, mu in ((10.0, 1.0), (2.0, -1.0))]
+    band = {"modes": 3, "width": 10.0, "coupling": rate}
+    leads = [ex.Lead.flat(**band, beta=beta, mu=mu) for beta, mu in ((10.0, 1.0), (2.0, -1.0))]
     return ex.Junction(level, 0.0, tuple(leads))
 
 
