@@ -382,6 +382,10 @@ class Held(AbstractProtocol, Generic[ProtocolT]):
         return jnp.append(jnp.minimum(self.protocol.breaks, self.duration), self.duration)
 
     @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self.protocol.marks
+
+    @property
     def time_scale(self) -> float | None:
         return self.protocol.time_scale
 
@@ -425,6 +429,10 @@ class Bounded(AbstractProtocol):
     @property
     def breaks(self) -> Float[Array, " breaks"]:
         return self.protocol.breaks
+
+    @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self.protocol.marks
 
     @property
     def domain(self) -> Interval:

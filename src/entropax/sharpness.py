@@ -59,7 +59,7 @@ class Marked(AbstractProtocol):
 
     @property
     def marks(self) -> Float[Array, " marks"]:
-        return self.times
+        return jnp.sort(jnp.concatenate([self.protocol.marks, self.times]))
 
     @property
     def time_scale(self) -> float:
@@ -142,11 +142,12 @@ def _traced_looks(time_scale: float | None, last: float | None) -> int:
 @eqx.filter_jit
 def _traced_marks(protocol: AbstractProtocol, last: Any, looks: int) -> Float[Array, " marks"]:
     """Marks of a pulse, or of pulses, wider than a cell; after the end where nothing is sharp."""
-    times = last * (jnp.arange(looks + 1) / looks)
-    change = jnp.abs(jnp.diff(jax.vmap(protocol)(times)))
+    protocol = jax.tree.map(known, protocol)
+    times = known(last) * (jnp.arange(looks + 1) / looks)
+    change = jnp.abs(jnp.diff(jax.lax.map(protocol, times, batch_size=_TRACED_LOOKS)))
     # where it breaks, steps end anyway
     broken = jnp.searchsorted(times, protocol.breaks, side="left") - 1
-    change = change.at[jnp.clip(broken, 0, looks - 1)].set(0.0)
+    change = change.at[jnp.where(broken < 0, looks, broken)].set(0.0, mode="drop")
     # beside a pulse the mean of the roots is that of the slow change elsewhere
     usual = jnp.mean(jnp.sqrt(change)) ** 2
     fast = change > _SHARP * usual

@@ -71,7 +71,10 @@ class RESULTS(eqx.Enumeration):
         "what is followed. Take more steps, a `frame` that rotates with a drive, a solver of stiff "
         "equations (`solver=diffrax.Kvaerno5()`), or `steady_state` for late times."
     )
-    not_finite = "The state holds NaN or infinite numbers."
+    not_finite = (
+        "The state holds NaN or infinite numbers: of the input, or of rates and energies that "
+        "become impossible between the times asked for."
+    )
     invalid = (
         "A program was given a value that the model or method must not have; `Solution.faults` "
         "says which."
@@ -187,8 +190,8 @@ def solve(
       at once.
     - `progress`: True for a bar, or any diffrax progress meter.
     - `throw`: None to raise where a time fails, and inside of `jit` and `vmap`, where raising
-      would call the host, to say so in `Solution.result`, a mask for batches, of which the ledger
-      is NaN or not to be used; False never to raise; True to raise also as a program runs, which
+      would call the host, to make the ledger NaN there, and to say so in `Solution.result`, a mask
+      for batches; False to leave all as it is; True to raise also as a program runs, which
       then neither is kept on disk nor runs without the host.
 
     Differentiable, forward and reverse, in every number of the model and in `ts` (forward through
@@ -271,21 +274,38 @@ def _fault_of_times(ts: Float[Array, " times"]) -> Faults:
 
 def raise_failures(solution: Any, *, inside: bool = False) -> Any:
     """The solution, where its `result` is no failure; `inside` of a program, too, as it runs."""
+    # a fault of what was given explains all others
     kinds = known(_failures(solution.result, solution.faults.present))
-    told = [*(RESULTS[kind] for kind in FAILURES[:-1]), *solution.faults.messages]
+    messages = solution.faults.messages
+    told = [*messages, *(RESULTS[kind] for kind in FAILURES)]
     if is_traced(kinds):
         if not inside:
-            return solution
+            return _blanked(solution)
         return eqx.branched_error_if(solution, jnp.any(kinds), jnp.argmax(kinds), told)
     present = np.flatnonzero(np.asarray(kinds))
     if not present.size:
         return solution
-    # a fault of what was given explains all others
-    number = int(present[-1] if present[-1] >= len(FAILURES) - 1 else present[0])
+    number = int(present[0])
     text = told[number]
-    if number < len(FAILURES) - 1:
-        text = f"{text} {_where(solution, FAILURES[number])}".rstrip()
+    if number >= len(messages):
+        text = f"{text} {_where(solution, FAILURES[number - len(messages)])}".rstrip()
     raise eqx.EquinoxRuntimeError(text)
+
+
+def _blanked(solution: Any) -> Any:
+    """NaN at times that failed: what goes on with it must not go on with a wrong number."""
+    failed = solution.failed
+
+    def blank(x: Any) -> Any:
+        if not eqx.is_inexact_array(x):
+            return x
+        per_time = bool(failed.ndim) and x.shape[:1] == failed.shape
+        mask = failed if per_time else jnp.any(failed)
+        return jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), jnp.nan, x)
+
+    if isinstance(solution, Solution):
+        return eqx.tree_at(lambda s: s.ledger, solution, jax.tree.map(blank, solution.ledger))
+    return jax.tree.map(blank, solution)
 
 
 def _where(solution: Any, kind: RESULTS) -> str:
@@ -305,8 +325,8 @@ def _where(solution: Any, kind: RESULTS) -> str:
 
 @eqx.filter_jit
 def _failures(result: RESULTS, faults: Bool[Array, " faults"]) -> Bool[Array, " kinds"]:
-    """Each kind of failure but the last, then each fault."""
-    return jnp.append(jnp.stack([jnp.any(result == kind) for kind in FAILURES[:-1]]), faults)
+    """Each fault, then each kind of failure."""
+    return jnp.append(faults, jnp.stack([jnp.any(result == kind) for kind in FAILURES]))
 
 
 def _result(verdict: Verdict, is_invalid: Bool[Array, ""]) -> RESULTS:

@@ -92,6 +92,11 @@ def test_populations_alone_need_levels_apart_at_all_times() -> None:
     meeting = ex.PiecewiseConstant((2.0,), (1.0, 0.0))
     with pytest.raises(eqx.EquinoxRuntimeError, match="levels of the system have one energy"):
         ex.solve(driven(meeting), [3.0], ex.EMME(coherences=False))
+    # also where they meet between the times asked for: NaN from there on
+    between = ex.PiecewiseConstant((1.0, 2.0), (1.0, 0.0, 1.0))
+    found = ex.solve(driven(between), [0.5, 3.0], ex.EMME(coherences=False), throw=False)
+    np.testing.assert_array_equal(found.failed, [False, True])
+    assert np.isnan(found.ledger.system_entropy[1])
 
 
 def test_emme_under_smooth_driving() -> None:

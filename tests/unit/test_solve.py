@@ -1,5 +1,6 @@
 """The one door: what is decided, checked and told, apart from any program."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,25 @@ def test_a_failure_names_what_fails_with_its_number(name: str) -> None:
 def test_a_failure_at_the_first_time_has_none_before_it() -> None:
     with pytest.raises(RuntimeError, match=r"First at t = 0, at 1 of 2 times\. With `throw=False`"):
         raise_failures(solution(of(ex.RESULTS.not_finite, ex.RESULTS.successful)))
+
+
+def test_inside_of_a_program_a_failure_is_nan() -> None:
+    """At its times alone; with `throw=False` the ledger is left as it is."""
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def run(ts: jax.Array, throw: bool | None) -> ex.Solution:
+        return ex.solve(SPIN, ts, STEPS, throw=throw)
+
+    blank, bare = run(jnp.array(LATE), None), run(jnp.array(LATE), False)
+    np.testing.assert_array_equal(np.isnan(blank.ledger.work), [False, False, True])
+    np.testing.assert_array_equal(np.isnan(blank.ledger.state[:, 0, 0]), [False, False, True])
+    assert np.isinf(bare.ledger.work[2])
+    np.testing.assert_array_equal(blank.failed, bare.failed)
+
+
+def test_rates_beyond_what_can_be_resolved_are_out_of_steps() -> None:
+    found = ex.solve(SPIN, [1.0, 1e17], ex.Davies(), throw=False)
+    np.testing.assert_array_equal(found.result == ex.RESULTS.out_of_steps, [True, True])
 
 
 def test_what_is_no_failure_is_handed_back() -> None:

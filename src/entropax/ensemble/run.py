@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -254,8 +255,10 @@ def _work(
                 width = min(job.manifest.chunk, job.manifest.samples)
                 program = program or Program(job.task, width, job.devices, job.batch)
                 draws = program.run(start, stop)
-                if draws[FAILED].any():  # a model that must not be says so where it is made alone
-                    job.task.draws.at(start + int(np.argmax(draws[FAILED])))
+                if draws[FAILED].any() and isinstance(job.task.draws, Made):
+                    # a model that must not be says so where it is made alone
+                    with warnings.catch_warnings(action="ignore"):
+                        job.task.draws.at(start + int(np.argmax(draws[FAILED])))
                 made += stop - start
                 if store is not None:
                     store.write(start, stop, draws)

@@ -1,10 +1,10 @@
 r"""$e^{t\mathcal L}y$ and its time integral at many times: no steps, and no tolerance.
 
 Times are counted in units $h = 2^{-62}\,t_{max}$; the binary digits of a count choose among the
-powers $E(2^k h)$, each the square of the one before. However slow a process is beside the fastest
-one, it is not lost in what rounding leaves of 1. Of populations E is a matrix of probabilities: its
-square is a sum of what is not negative, and its diagonal is what the columns lack to 1. Of density
-matrices the change alone is squared, without the phases U of a Hamiltonian:
+powers $E(2^k h)$, each the square of the one before. Of populations E is a matrix of probabilities:
+its square is a sum of what is not negative, and its diagonal is what the columns lack to 1, so that
+nothing is lost however slow it is beside the fastest rate. Of density matrices the change alone is
+squared, without the phases U of a Hamiltonian, so that damping is not lost beside these:
 
 $$ Z(t) = U(-t)\,E(t) - 1, \qquad Z(2t) = Z' + Z + Z'Z, \quad Z' = U(-t)\,Z(t)\,U(t). $$
 """
@@ -18,8 +18,9 @@ from jaxtyping import Array, Float
 
 _DIGITS = 62
 
-_RESOLVED = 2.0**-12
-"""Rates in units of 1/h, at most: short times then need a few terms of a series."""
+_MOST, _MOST_WITH_PHASES = 2.0**50, 1e7
+"""Rates times the latest time, at most: so that short times need a few terms of a series; and
+beside phases, where rounding grows with it, for 1e-9."""
 
 _GAUSS = ((0.5 - 3**0.5 / 6, 0.5), (0.5 + 3**0.5 / 6, 0.5))
 """Nodes and weights on [0, 1]."""
@@ -49,8 +50,10 @@ def evolve(
     where `phases` are given, what $\mathcal L$ is beside them; `trace`: w, of zeros and ones, with
     $w\cdot y$ conserved.
 
-    Infinite where a rate times the latest time is above 1e15. Derivatives, forward and reverse, are
-    exact, also by times. Cost: O(n^3) once and O(n^2) a time, each 62 times.
+    Populations keep their relative accuracy; integrals are off by rounding of rate times time, as
+    are density matrices: infinite where a rate times the latest time is above 1e7 beside phases,
+    1e15 for populations. Derivatives, forward and reverse, are those of the formula, also by times.
+    Cost: O(n^3) once and O(n^2) a time, each 62 times; reverse mode keeps all of that.
     """
     is_stochastic = phases is None
     turned: Phases = (lambda y, _: y) if phases is None else phases
@@ -100,7 +103,8 @@ def evolve(
     carry = _Power(change, integral), states, integrals
     (_, states, integrals), _ = jax.lax.scan(step, carry, (lengths, digits))
     fastest = jax.lax.stop_gradient(jnp.max(jnp.abs(rates), initial=0.0))
-    excess = jnp.asarray(jnp.where(fastest * unit >= _RESOLVED, jnp.inf, 0.0))
+    most = _MOST if is_stochastic else _MOST_WITH_PHASES
+    excess = jnp.asarray(jnp.where(fastest * latest >= most, jnp.inf, 0.0))
     return states + excess, integrals + excess
 
 

@@ -146,7 +146,10 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             start, stop = stretch
             now = model.within(start, stretch)
             work = (now.spectrum()[0] - energies) @ self._populations(model, y.state)
-            y = y._replace(work=y.work + work)
+            # populations are not all there is where levels have one energy: all that follows is NaN
+            alone = jnp.sum(alike(now.spectrum()[0])) == now.levels
+            state = y.state if self.coherences else jnp.where(alone, y.state, jnp.nan)
+            y = y._replace(state=state, work=y.work + work)
             y, found = self._stretch(model, y, stretch, own, reduce, silent)
             return (y, model.within(stop, stretch).spectrum()[0]), found
 

@@ -42,7 +42,9 @@ def relaxed(
         rest = None if generator.populations is not None else _no_phases
         forms, passed = evolve(rates, begin.y, ts, trace=generator.trace(), phases=rest)
     baths = begin.energy.shape[0]
-    energy, particles, work = jnp.split(passed @ flows.T, np.array([baths, 2 * baths]), axis=1)
+    # beyond what can be resolved all is infinite, as of a solver that gives up
+    flowed = jnp.where(jnp.any(jnp.isinf(passed)), jnp.inf, passed @ flows.T)
+    energy, particles, work = jnp.split(flowed, np.array([baths, 2 * baths]), axis=1)
     return Flow(forms, begin.energy + energy, begin.particles + particles, begin.work + work[:, 0])
 
 

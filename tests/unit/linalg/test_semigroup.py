@@ -142,6 +142,37 @@ def test_times_in_any_order_a_batch_and_none() -> None:
     assert bool(jnp.all(evolve(matrix, start, jnp.zeros(3), trace=ones)[0][:, 0] == 1.0))
 
 
+@pytest.mark.parametrize("time", [1e2, 1e6, 1e9])
+def test_fast_damping_that_slows_what_turns(time: float) -> None:
+    r"""Zeno: $D(\rho) = \sigma_x\rho\sigma_x - \rho$ beside slow phases, to 1e-9 or infinite."""
+    flip = form_of_two(lambda rho: SX @ rho @ SX - rho)
+    energy = np.sqrt(2.0 / time)
+
+    def turned(z: Any, t: Any) -> Any:
+        angle = jnp.array([[0.0, -energy], [energy, 0.0]]) * t
+        z = z.reshape(2, 2)
+        return (jnp.cos(angle) * z - jnp.sin(angle) * z.T).ravel()
+
+    start = jnp.asarray(np.asarray(to_real(jnp.array([[0.5, -0.5j], [0.5j, 0.5]]))).ravel())
+    trace = jnp.array([1.0, 0.0, 0.0, 1.0])
+    found, _ = evolve(jnp.asarray(flip), start, jnp.array([time]), trace=trace, phases=turned)
+    generator = flip + form_of_two(lambda rho: -1j * energy * (NUMBER @ rho - rho @ NUMBER))
+    expected, _ = to_sixty_digits(generator, np.asarray(start), time, np.asarray(trace))
+    if time > 1e7:
+        assert bool(jnp.all(jnp.isinf(found)))
+    else:
+        np.testing.assert_allclose(found[0], expected, rtol=0, atol=2e-9)
+
+
+SX, NUMBER = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([0.0, 1.0])
+
+
+def form_of_two(action: Any) -> Array:
+    units = np.eye(4).reshape(4, 2, 2)
+    columns = [to_real(jnp.asarray(action(np.asarray(from_real(jnp.asarray(u)))))) for u in units]
+    return np.array(columns).reshape(4, 4).T
+
+
 def test_what_is_too_fast_is_infinite() -> None:
     matrix = 1e16 * jnp.array([[-1.0, 0.5], [1.0, -0.5]])
     found, passed = evolve(matrix, jnp.array([1.0, 0.0]), jnp.array([1.0]), trace=jnp.ones(2))

@@ -1,6 +1,7 @@
 """Integration by a solver, stretches in turn, and misuse in words."""
 
 import diffrax
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +42,23 @@ def test_a_decay_is_integrated_to_its_tolerance() -> None:
     np.testing.assert_allclose(decays, np.stack([exact, exact], axis=1), rtol=0, atol=1e-8)
     np.testing.assert_allclose(end["decay"], exact[-1], rtol=0, atol=1e-9)
     np.testing.assert_allclose(end["clock"], 1.5, rtol=1e-13)
+
+
+def test_a_nan_ends_the_integration_at_once() -> None:
+    """As NaN, not as a lack of steps; diffrax has its own checks back afterwards."""
+    method, calls = ex.EMME(max_steps=10_000_000), eqxi.error_if
+
+    def field(t, y, _args):
+        return jnp.where(t > 1.0, jnp.nan, -y)
+
+    def program(y):
+        stretch, ts = (jnp.array(0.0), jnp.array(2.0)), jnp.array([0.5, 2.0])
+        rest = {"marks": jnp.zeros(0), "fastest": jnp.array(1.0), "to_the_end": False}
+        return method.integrate(field, y, stretch, ts, lambda _, y: y, SILENT, **rest)[1]
+
+    found = jax.jit(program)(jnp.ones(()))
+    assert np.all(np.isnan(found))
+    assert eqxi.error_if is calls
 
 
 def test_no_times_are_no_integration() -> None:
