@@ -93,6 +93,14 @@ class Faults(eqx.Module):
     def none(cls) -> Self:
         return cls(jnp.zeros(0, bool), ())
 
+    @classmethod
+    def at_any_time(cls, start: Self | None, later: Self | None) -> Self:
+        """Those of a start, and of what came after it at all times (along the first axis)."""
+        faults = cls.none() if start is None else start
+        if later is None:
+            return faults
+        return faults + cls(jnp.any(later.present, axis=0), later.messages)
+
     def __add__(self, other: Self) -> Self:
         present = jnp.concatenate([self.present, other.present], axis=-1)
         return type(self)(present, self.messages + other.messages)

@@ -167,20 +167,16 @@ def optimise(
             try:
                 found = _step(loss, optimiser, x, state, rest, limits, args)
                 value, steepest = float(found[2]), float(found[3])
+                is_finite = np.isfinite(value) and np.isfinite(steepest)
+                if not is_finite:  # outside of a program a loss says what is wrong
+                    loss(eqx.combine(_into_bounds(x, limits), rest), *args)
             except Exception as error:
                 if number == 0:
                     raise
                 failure = f"`loss` failed at step {number}: {_sentence(error)}"
                 break
-            if not (np.isfinite(value) and np.isfinite(steepest)):
+            if not is_finite:
                 what = f"is {value}" if not np.isfinite(value) else "has a gradient that is not"
-                try:  # outside of a program a loss says what is wrong
-                    loss(eqx.combine(_into_bounds(x, limits), rest), *args)
-                except Exception as error:
-                    if number == 0:
-                        raise
-                    failure = f"`loss` failed at step {number}: {_sentence(error)}"
-                    break
                 if number == 0:
                     raise ValueError(f"`loss` must be finite at the start, but {what}.")
                 failure = f"`loss` must be finite, but {what} at step {number}."

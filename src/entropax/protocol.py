@@ -321,14 +321,14 @@ class Smooth(AbstractProtocol):
         return np.inf if self.width is None and self.given.shape[0] else self.width
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        return self(inside(time, stretch) if self.given.shape[0] else time)
+        return self(before_end(time, stretch) if self.given.shape[0] else time)
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        now = inside(time, stretch) if self.given.shape[0] else time
+        now = before_end(time, stretch) if self.given.shape[0] else time
         return jax.jvp(self, (now,), (jnp.ones_like(time),))[1]
 
 
-def inside(time: Time, stretch: Interval) -> Time:
+def before_end(time: Time, stretch: Interval) -> Time:
     """The time, just before the end of a stretch instead of there, where a jump may be."""
     start, stop = stretch
     return jnp.minimum(time, jnp.where(stop > start, stop - _BEFORE * jnp.abs(stop), jnp.inf))

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from entropax._checks import is_traced, known
-from entropax.protocol import AbstractProtocol, Interval, Time, inside
+from entropax.protocol import AbstractProtocol, Interval, Time, before_end
 
 ModelT = TypeVar("ModelT")
 
@@ -76,7 +76,7 @@ class Marked(AbstractProtocol):
         return self.protocol.slope(self._inside(time, stretch), stretch)
 
     def _inside(self, time: Time, stretch: Interval) -> Time:
-        return inside(time, stretch) if self.jumps.shape[0] else time
+        return before_end(time, stretch) if self.jumps.shape[0] else time
 
 
 def with_marks(model: ModelT, ts: Any) -> ModelT:

@@ -218,7 +218,7 @@ def solve(
     times = method.require_times(model, times)
     model = with_marks(model, times if any(map(is_traced, jax.tree.leaves(ts))) else ts)
     solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
-    return raise_failures(solution, inside=throw is True) if throw is not False else solution
+    return raise_failures(solution, throw)
 
 
 def require_method(method: object) -> AbstractMethod:
@@ -272,14 +272,16 @@ def _fault_of_times(ts: Float[Array, " times"]) -> Faults:
     return Faults(jnp.any(jnp.isnan(ts)).reshape(1), (told,))
 
 
-def raise_failures(solution: Any, *, inside: bool = False) -> Any:
-    """The solution, where its `result` is no failure; `inside` of a program, too, as it runs."""
+def raise_failures(solution: Any, throw: bool | None = None) -> Any:
+    """The solution, where its `result` is no failure; `throw` as for `solve`."""
+    if throw is False:
+        return solution
     # a fault of what was given explains all others
     kinds = known(_failures(solution.result, solution.faults.present))
     messages = solution.faults.messages
     told = [*messages, *(RESULTS[kind] for kind in FAILURES)]
     if is_traced(kinds):
-        if not inside:
+        if throw is None:
             return _blanked(solution)
         return eqx.branched_error_if(solution, jnp.any(kinds), jnp.argmax(kinds), told)
     present = np.flatnonzero(np.asarray(kinds))

@@ -58,7 +58,7 @@ def steady_state(
         raise ValueError(f"`model` must not be driven for a steady state, but is by {named}.")
     method.require(known)
     solution = _steady_state(known, method.prepare_steady(known))
-    return raise_failures(solution, inside=throw is True) if throw is not False else solution
+    return raise_failures(solution, throw)
 
 
 @eqx.filter_jit

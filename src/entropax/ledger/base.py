@@ -7,7 +7,6 @@ import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from entropax._checks import Faults
@@ -26,14 +25,6 @@ class Verdict(NamedTuple):
     converged: Bool[Array, " times"]
     determined: Bool[Array, " times"]
     faults: Faults
-
-
-def at_any_time(start: Faults | None, later: Faults | None) -> Faults:
-    """Those of the start, and of states at all times (along the first axis)."""
-    faults = Faults.none() if start is None else start
-    if later is None:
-        return faults
-    return faults + Faults(jnp.any(later.present, axis=0), later.messages)
 
 
 @functools.singledispatch

@@ -16,15 +16,7 @@ from entropax.equilibrium import (
     over_temperature,
     per_beta,
 )
-from entropax.ledger.base import (
-    Verdict,
-    at_any_time,
-    in_words,
-    judge,
-    measure,
-    reference,
-    settle,
-)
+from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
 from entropax.linalg import Logarithm, Spectrum, matfn, modes
 from entropax.method.frequencies import alike
 from entropax.method.states import SystemState
@@ -237,7 +229,7 @@ def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Ver
     good = jnp.ones_like(sound)
     # a solver that gives up leaves infinities
     reached = ~(jnp.any(jnp.isinf(found.energy), axis=1) | jnp.isinf(found.work))
-    faults = at_any_time(reference.faults, found.faults)
+    faults = Faults.at_any_time(reference.faults, found.faults)
     return Verdict(reached, sound, physical, closed, good, good, faults)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Inexact
 
+from entropax._checks import Faults
 from entropax.entropy import (
     ObservationalTerms,
     marginal,
@@ -19,15 +20,7 @@ from entropax.entropy import (
     von_neumann,
 )
 from entropax.equilibrium import Canonical, match_canonical, over_temperature
-from entropax.ledger.base import (
-    Verdict,
-    at_any_time,
-    in_words,
-    judge,
-    measure,
-    reference,
-    settle,
-)
+from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
 from entropax.method.states import Observed, WindowState
 from entropax.model import OpenSystem, Product
 
@@ -210,7 +203,7 @@ def _judge(reference: WindowReference, state: WindowState, ledger: WindowLedger)
     several = [i for i, bath in enumerate(reference.model.baths) if bath.windows > 1]
     determined = jnp.all(ledger.determined[:, several], axis=-1) if several else good
     reached = ~jnp.any(jnp.isinf(state.energy), axis=1)  # a solver that gives up leaves infinities
-    faults = at_any_time(reference.start.faults, state.faults)
+    faults = Faults.at_any_time(reference.start.faults, state.faults)
     return Verdict(reached, sound, physical, closed, good, determined, faults)
 
 

@@ -70,10 +70,8 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
             log_ratio = jnp.where(cold, 0.0, bath.beta) * (given - bath.mu * channel.particles)
             log_ratio = jnp.asarray(jnp.where(cold, jnp.nan, log_ratio))
             rate = strength**2 * rate
-            number_given = channel.particles
-            found.append(
-                Transitions(number, operator, given, rate, shift, number_given, log_ratio, faults)
-            )
+            jump = channel.particles, log_ratio, faults
+            found.append(Transitions(number, operator, given, rate, shift, *jump))
     return found
 
 
