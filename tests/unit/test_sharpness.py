@@ -156,6 +156,21 @@ def test_what_lies_beyond_a_held_protocol_is_not_looked_at(end: Callable[[Any], 
     assert np.sum(np.abs(marks - 3.0) < 1e-2) > 8
 
 
+class Known(Users):
+    """One that names marks of its own."""
+
+    @property
+    def marks(self) -> jax.Array:
+        return jnp.array([1.25])
+
+
+def test_marks_of_its_own_are_kept() -> None:
+    for protocol in (Known(jnp.array(1e-2)), ex.Held(Known(jnp.array(1e-2)), 0.0, 0.0, 5.0)):
+        found = np.asarray(with_marks(protocol, 10.0).marks)
+        assert 1.25 in found
+        assert np.sum(np.abs(found - 3.0) < 1e-2) > 8
+
+
 def test_a_jump_that_a_protocol_names_is_no_second_one() -> None:
     held = ex.Held(lambda t: jnp.sin(t), 0.0, 2.0, 5.0)
     found = with_marks(held, 10.0)

@@ -2,8 +2,8 @@ r"""$e^{t\mathcal L}y$ and its time integral at many times: no steps, and no tol
 
 Times are counted in units $h = 2^{-62}\,t_{max}$; the binary digits of a count choose among the
 powers $E(2^k h)$, each the square of the one before. Of populations E is a matrix of probabilities:
-its square is a sum of what is not negative, and its diagonal is what the columns lack to 1, so that
-nothing is lost however slow it is beside the fastest rate. Of density matrices the change alone is
+its square is a sum of what is not negative, so that what leaves a state keeps all its digits
+however slow it is beside the fastest rate. Of density matrices the change alone is
 squared, without the phases U of a Hamiltonian, so that damping is not lost beside these:
 
 $$ Z(t) = U(-t)\,E(t) - 1, \qquad Z(2t) = Z' + Z + Z'Z, \quad Z' = U(-t)\,Z(t)\,U(t). $$
@@ -121,16 +121,12 @@ def _change(
 
 
 def _stochastic(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
-    """Probabilities whose columns add up to 1: near 1 by what is not on the diagonal."""
-    own = jnp.diagonal(matrix)
-    away = matrix - jnp.diag(own)
-    rest = 1.0 - jnp.sum(away, axis=0)
-    whole = away + jnp.diag(jnp.asarray(jnp.where(own > 0.5, rest, own)))
-    return whole / jnp.sum(whole, axis=0)
+    """Probabilities, whose columns add up to 1: else what rounding adds would double each time."""
+    return matrix / jnp.sum(matrix, axis=0)
 
 
 def _traceless(matrix: Float[Array, "n n"], trace: Float[Array, " n"]) -> Float[Array, "n n"]:
-    """A change that keeps the trace: else what rounding adds to it would double each time."""
+    """A change that keeps the trace, as columns of probabilities keep their sum."""
     excess = trace @ matrix
     spread = jnp.where(trace > 0, 0.0, excess) / jnp.sum(trace)
     return matrix - jnp.diag(trace * excess) - trace[:, None] * spread[None, :]

@@ -162,6 +162,7 @@ def test_fast_damping_that_slows_what_turns(time: float) -> None:
         assert bool(jnp.all(jnp.isinf(found)))
     else:
         np.testing.assert_allclose(found[0], expected, rtol=0, atol=2e-9)
+        np.testing.assert_allclose(found @ trace, 1.0, rtol=0, atol=1e-14)
 
 
 SX, NUMBER = np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([0.0, 1.0])

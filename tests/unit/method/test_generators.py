@@ -102,6 +102,19 @@ def test_populations_follow_paulis_equation() -> None:
     np.testing.assert_array_equal(generator.coherent(jnp.ones(4)), np.zeros(4))
 
 
+def test_populations_alone_are_those_among_pairs() -> None:
+    """Pauli's rates, and those at which states are left, are the diagonal of the whole map."""
+    known = ideal.case("random")
+    parts, spectrum = ideal.channels(known)
+    parts = [part._replace(particles=1) for part in parts]
+    generator = sector(known.model(), parts, spectrum, tuple((k, k) for k in range(4)))
+    rates = [np.asarray(part.rate * jnp.abs(part.operator) ** 2) for part in parts]
+    for part, bath, gain in zip(parts, range(2), rates, strict=True):
+        for one, other in zip(generator._pauli(part), generator._with_pairs(part), strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(generator.loss[bath], gain.sum(axis=0), rtol=1e-13)
+
+
 def test_a_sector_of_a_degenerate_level_is_closed() -> None:
     """Populations and the coherence within the level, against the twin's whole Liouvillian."""
     known = ideal.case("level")
