@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import equinox as eqx
 import jax
@@ -88,8 +88,8 @@ def optimise(
 ) -> Optimised[P]:
     r"""The parameters at which a function of them is least, as far as so many steps lead.
 
-    A loop around `optax` with one compiled program; the same loss and optimiser, called again, use
-    the same program.
+    A loop around one compiled program that holds the loss and its gradient; the same loss and
+    optimiser, called again, use the same program.
 
     **Arguments:**
 
@@ -97,7 +97,9 @@ def optimise(
     - `params`: where to begin, any pytree (a protocol, an array of couplings, a model); or what
       `optimise` returned, to go on from there with the same loss, optimiser and bounds; with other
       `args` the best of before is forgotten.
-    - `optimiser`: any of optax; None for `optax.lbfgs()`, which suits losses without noise.
+    - `optimiser`: any of optax; None for L-BFGS with a line search (Nocedal, Wright 2006, sections
+      3.5 and 7.2), which suits losses without noise. `optax.lbfgs()` is the same with the line
+      search inside the program, which then holds the loss and its gradient three times.
     - `steps`: how many at most.
     - `args`: what else the loss depends on, not optimised; its numbers and arrays may change
       without a new compilation (but integers, which may be sizes).
@@ -119,11 +121,7 @@ def optimise(
     steps = require_count("steps", steps)
     if not callable(loss):
         raise ValueError(f"`loss` must be a function of the parameters, but is {loss!r}.")
-    optimiser = _DEFAULT if optimiser is None else optimiser
-    if not isinstance(optimiser, optax.GradientTransformation):
-        raise ValueError(
-            f"`optimiser` must be one of optax, such as optax.adam(1e-2), but is {optimiser!r}."
-        )
+    descent = _descent(optimiser)
     if not isinstance(args, tuple):
         raise ValueError(f"`args` must be a tuple, such as (x,), but is {args!r}.")
     args = _as_arrays(args)
@@ -140,10 +138,10 @@ def optimise(
     if before is None:
         _require_inside(moving, limits)
         x = _out_of_bounds(moving, limits)
-        state = _strong(optimiser.init(x))
+        state = descent.init(x)
     else:
         x, state = before.x, _forgetting(before.state)
-        _require_going_on(before, moving, limits, optimiser)
+        _require_going_on(before, moving, limits, descent)
     history = [] if before is None else list(np.asarray(before.history))
     best: tuple[float, Any] = (np.inf, x)
     if before is not None:
@@ -165,8 +163,9 @@ def optimise(
         for index in range(steps):
             number = len(history)
             try:
-                found = _step(loss, optimiser, x, state, rest, limits, args)
-                value, steepest = float(found[2]), float(found[3])
+                there, later, value, steepest = descent.step(
+                    _Problem(loss, rest, limits, args), x, state
+                )
                 is_finite = np.isfinite(value) and np.isfinite(steepest)
                 if not is_finite:  # outside of a program a loss says what is wrong
                     loss(eqx.combine(_into_bounds(x, limits), rest), *args)
@@ -187,7 +186,7 @@ def optimise(
             if tolerance is not None and steepest <= tolerance:
                 converged = True
                 break
-            x, state = found[:2]
+            x, state = there, later
             show(index + 1, f"{best[0]:.6g}")
     if failure is not None:
         x, state = sound
@@ -206,23 +205,16 @@ def _sentence(error: Exception) -> str:
     return " ".join(line for line in told if line) or type(error).__name__
 
 
-_DEFAULT = optax.lbfgs()
+class _Problem(eqx.Module):
+    """A loss as a function of the x that are optimised."""
 
+    loss: Callable[..., Any]
+    rest: PyTree
+    limits: PyTree
+    args: tuple[Any, ...]
 
-@eqx.filter_jit
-def _step(
-    loss: Callable[..., Any],
-    optimiser: optax.GradientTransformation,
-    x: PyTree[Array],
-    state: PyTree[Array],
-    rest: PyTree,
-    limits: PyTree,
-    args: tuple[Any, ...],
-) -> tuple[PyTree[Array], PyTree[Array], Array, Array]:
-    """x and the state after a step, the loss before it, and its steepest slope."""
-
-    def objective(x: PyTree[Array]) -> Array:
-        found = loss(eqx.combine(_into_bounds(x, limits), rest), *args)
+    def __call__(self, x: PyTree[Array]) -> Array:
+        found = self.loss(eqx.combine(_into_bounds(x, self.limits), self.rest), *self.args)
         try:
             value = jnp.asarray(found)
             kind = f"of shape {value.shape} and kind {value.dtype}"
@@ -233,18 +225,179 @@ def _step(
             raise ValueError(f"`loss` must return a real number, but what it returns is {kind}.")
         return value
 
+
+class _Descent(Protocol):
+    """A way to take steps."""
+
+    def init(self, x: PyTree[Array]) -> PyTree[Array]:
+        """The state before the first step."""
+        ...
+
+    def step(
+        self, problem: _Problem, x: PyTree[Array], state: Any
+    ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
+        """x and the state after a step, the loss before it, and its steepest slope."""
+        ...
+
+
+def _descent(optimiser: optax.GradientTransformation | None) -> _Descent:
+    if optimiser is None:
+        return _LineSearch()
+    if not isinstance(optimiser, optax.GradientTransformation):
+        raise ValueError(
+            f"`optimiser` must be one of optax, such as optax.adam(1e-2), but is {optimiser!r}."
+        )
+    return _Optax(optimiser)
+
+
+class _Optax(NamedTuple):
+    """Any optimiser, each step one program."""
+
+    optimiser: optax.GradientTransformation
+
+    def init(self, x: PyTree[Array]) -> PyTree[Array]:
+        return _strong(self.optimiser.init(x))
+
+    def step(
+        self, problem: _Problem, x: PyTree[Array], state: PyTree[Array]
+    ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
+        moved, state, value, steepest = _step(problem, self.optimiser, x, state)
+        return moved, state, float(value), float(steepest)
+
+
+@eqx.filter_jit
+def _step(
+    problem: _Problem,
+    optimiser: optax.GradientTransformation,
+    x: PyTree[Array],
+    state: PyTree[Array],
+) -> tuple[PyTree[Array], PyTree[Array], Array, Array]:
     known = [optax.tree_utils.tree_get(state, name) for name in ("value", "grad")]
     if any(k is None for k in known):
-        value, gradient = jax.value_and_grad(objective)(x)
+        value, gradient = jax.value_and_grad(problem)(x)
     else:  # a line search has them from the step before
-        value, gradient = optax.value_and_grad_from_state(objective)(x, state=state)
+        value, gradient = optax.value_and_grad_from_state(problem)(x, state=state)
     # JAX's gradient of a complex argument points along the conjugate
     gradient = jax.tree.map(jnp.conj, gradient)
     rule = optax.with_extra_args_support(optimiser)
-    change, state = rule.update(gradient, state, x, value=value, grad=gradient, value_fn=objective)
-    sizes = [jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(gradient)]
+    change, state = rule.update(gradient, state, x, value=value, grad=gradient, value_fn=problem)
     moved = optax.apply_updates(x, change)
-    return moved, _strong(state), jnp.asarray(value), jnp.max(jnp.stack(sizes))
+    return moved, _strong(state), jnp.asarray(value), _steepest(gradient)
+
+
+class _Point(NamedTuple):
+    """The loss at a point on a line, its gradient there, and the slope along the line."""
+
+    x: PyTree[Array]
+    value: Array
+    gradient: PyTree[Array]
+    slope: Array
+
+
+class _Searched(NamedTuple):
+    """Memory of L-BFGS, and the loss and its gradient at x: infinite where not known."""
+
+    memory: PyTree[Array]
+    value: Array
+    gradient: PyTree[Array]
+
+
+_MEMORY = optax.scale_by_lbfgs()
+
+_TRIALS = 20
+"""Of one line search."""
+
+
+class _LineSearch:
+    """L-BFGS, its line search outside of programs: the one that is compiled holds the loss once."""
+
+    def init(self, x: PyTree[Array]) -> _Searched:
+        memory = _strong(_MEMORY.init(x))
+        return _Searched(memory, jnp.array(jnp.inf), jax.tree.map(jnp.zeros_like, x))
+
+    def step(
+        self, problem: _Problem, x: PyTree[Array], state: _Searched
+    ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
+        value, gradient = state.value, state.gradient
+        if not np.isfinite(value):
+            still = jax.tree.map(jnp.zeros_like, x)
+            _, value, gradient, _ = _along(problem, x, still, jnp.zeros(()))
+        before, steepest = float(value), float(_steepest(gradient))
+        if not (np.isfinite(before) and np.isfinite(steepest)) or steepest == 0.0:
+            return x, _Searched(state.memory, value, gradient), before, steepest
+        direction, slope, memory = _direction(gradient, state.memory, x)
+        there = _lower(
+            lambda length: _along(problem, x, direction, jnp.asarray(length, float)),
+            before,
+            float(slope),
+        )
+        if there is None:  # from here along the gradient, without a memory
+            return x, _Searched(self.init(x).memory, value, gradient), before, steepest
+        return there.x, _Searched(memory, there.value, there.gradient), before, steepest
+
+
+@eqx.filter_jit
+def _along(
+    problem: _Problem, x: PyTree[Array], direction: PyTree[Array], length: Float[Array, ""]
+) -> _Point:
+    """What the loss is at a point on a line, and how it changes there."""
+    there = jax.tree.map(lambda x, d: x + length * d, x, direction)
+    value, gradient = jax.value_and_grad(problem)(there)
+    gradient = jax.tree.map(jnp.conj, gradient)  # as in `_step`
+    return _Point(there, value, gradient, _inner(gradient, direction))
+
+
+@eqx.filter_jit
+def _direction(
+    gradient: PyTree[Array], memory: PyTree[Array], x: PyTree[Array]
+) -> tuple[PyTree[Array], Array, PyTree[Array]]:
+    """Where L-BFGS leads, the slope of the loss that way, and the memory afterwards."""
+    uphill, memory = _MEMORY.update(gradient, memory, x)
+    direction = jax.tree.map(jnp.negative, uphill)
+    return direction, _inner(gradient, direction), _strong(memory)
+
+
+def _lower(at: Callable[[float], _Point], value: float, slope: float) -> _Point | None:
+    """A point on a line that obeys the strong Wolfe conditions, or else is the lowest tried; None
+    where none is lower than the start. What is not finite counts as infinitely high.
+    """
+    from scipy.optimize import line_search  # takes most of a second, and is seldom asked for
+
+    tried: dict[float, _Point] = {}
+
+    def point(length: np.ndarray) -> _Point:
+        own = float(length[0])
+        if own not in tried:
+            tried[own] = at(own)
+        return tried[own]
+
+    def height(length: np.ndarray) -> float:
+        found = float(point(length).value)
+        return found if np.isfinite(found) else np.inf
+
+    def rise(length: np.ndarray) -> np.ndarray:
+        return np.array([float(point(length).slope)])
+
+    with warnings.catch_warnings():  # of failure, which is dealt with below
+        warnings.simplefilter("ignore", RuntimeWarning)
+        given = np.zeros(1), np.ones(1), np.array([slope]), value
+        length = line_search(height, rise, *given, maxiter=_TRIALS)[0]
+    if length is not None:
+        return point(np.array([length]))
+    lowest = min(tried, key=lambda length: height(np.array([length])), default=None)
+    return tried[lowest] if lowest is not None and height(np.array([lowest])) < value else None
+
+
+def _inner(first: PyTree[Array], second: PyTree[Array]) -> Array:
+    """Real part of the inner product."""
+    products = jax.tree.map(lambda a, b: jnp.sum(a.conj() * b).real, first, second)
+    return sum(jax.tree.leaves(products), jnp.zeros(()))
+
+
+@eqx.filter_jit
+def _steepest(gradient: PyTree[Array]) -> Array:
+    sizes = [jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(gradient)]
+    return jnp.max(jnp.stack(sizes))
 
 
 def _as_arrays(tree: Any) -> Any:
@@ -255,13 +408,11 @@ def _as_arrays(tree: Any) -> Any:
     )
 
 
-def _require_going_on(
-    before: Optimised[Any], moving: Any, limits: Any, optimiser: optax.GradientTransformation
-) -> None:
+def _require_going_on(before: Optimised[Any], moving: Any, limits: Any, descent: _Descent) -> None:
     """What an optimisation goes on with must be what it began with."""
     if jax.tree.structure(before.x) != jax.tree.structure(moving):
         raise ValueError("`free` must be what the result was found with; or begin at its `value`.")
-    state = eqx.filter_eval_shape(optimiser.init, before.x)
+    state = eqx.filter_eval_shape(descent.init, before.x)
     if jax.tree.structure(state) != jax.tree.structure(before.state):
         raise ValueError(
             "`optimiser` must be the one that the result was found with; for another one begin at "
@@ -448,7 +599,6 @@ def optimise_with_constraint(
         strength, history = jnp.asarray(float(weight)), []
     before, worst = np.inf, np.inf
     own, off = jnp.zeros(()), multipliers
-    optimiser = _DEFAULT if optimiser is None else optimiser
     for _ in range(rounds):
         found = optimise(
             lagrangian,
