@@ -46,20 +46,18 @@ def finite_memory(
     """
     started = reduced_time > 0
     x = jnp.where(started, 0.5 * reduced_time, 1.0)
-    real: Array = jnp.zeros_like(offset)
-    imaginary: Array = jnp.zeros_like(offset)
-    for shift, weight in ((0.0, 1.0), (1.0, -0.5), (-1.0, -0.5)):
-        a = 2.0 * (offset + shift)
-        away = jnp.abs(a) > 1e-12
-        safe = jnp.where(away, a, 1.0)
-        sine, cosine = sici(jnp.abs(safe) * x)
-        sine = jnp.sign(safe) * sine
-        even = safe * sine - 2.0 * jnp.sin(0.5 * safe * x) ** 2 / x
-        odd = safe * (cosine - jnp.log(jnp.abs(safe))) - jnp.sin(safe * x) / x
-        real = real - weight * even * away
-        # at a = 0 the value is 0, and this its slope
-        linear = a * (np.euler_gamma + jnp.log(x) - 1.0)
-        imaginary = imaginary + weight * (odd * away + linear * ~away)
+    a = 2.0 * jnp.stack([offset, offset + 1.0, offset - 1.0])
+    weights = jnp.array([1.0, -0.5, -0.5])
+    away = jnp.abs(a) > 1e-12
+    safe = jnp.where(away, a, 1.0)
+    sine, cosine = sici(jnp.abs(safe) * x)
+    sine = jnp.sign(safe) * sine
+    even = safe * sine - 2.0 * jnp.sin(0.5 * safe * x) ** 2 / x
+    odd = safe * (cosine - jnp.log(jnp.abs(safe))) - jnp.sin(safe * x) / x
+    # at a = 0 the values are 0, and this the slope of the odd one
+    linear = a * (np.euler_gamma + jnp.log(x) - 1.0)
+    real = -jnp.tensordot(weights, even * away, axes=1)
+    imaginary = jnp.tensordot(weights, jnp.asarray(jnp.where(away, odd, linear)), axes=1)
     return jnp.where(started, jax.lax.complex(real, imaginary) / (2.0 * jnp.pi), 0.0)
 
 

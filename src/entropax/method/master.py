@@ -247,12 +247,13 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             pairs = jnp.ones((model.levels,) * 4)
             if self.secular:
                 pairs = same_frequency(model.spectrum()[0]).astype(float)
+            numbers = {part.bath for part in parts}
+            memory = {number: self._memory(model, number, time) for number in numbers}
             for part in parts:
-                memory = self._memory(model, part.bath, time)
                 if self.coherences:
-                    gain, loss = state_kernel(part, memory, pairs)
+                    gain, loss = state_kernel(part, memory[part.bath], pairs)
                 else:
-                    gain, loss = population_kernel(part, memory)
+                    gain, loss = population_kernel(part, memory[part.bath])
                 loss = self.loss(model, part.bath, loss)
                 loss = along(loss, axes, part.bath, len(model.baths))
                 energy_gain = self.energy_gain(model, part.bath, gain)
