@@ -16,6 +16,7 @@ from entropax.linalg import (
     BinaryEntropy,
     Logarithm,
     ShannonTerm,
+    Spectrum,
     matfn,
     modes,
     trace_fn,
@@ -51,9 +52,11 @@ def shannon(probabilities: Float[Array, "*shape"]) -> Float[Array, ""]:
     return jnp.sum(ShannonTerm()(probabilities))
 
 
-def von_neumann(state: Inexact[Array, "d d"]) -> Float[Array, ""]:
-    """S(rho) = -tr rho ln rho of a density matrix."""
-    return trace_fn(ShannonTerm(), state)
+def von_neumann(
+    state: Inexact[Array, "d d"], *, spectrum: Spectrum | None = None
+) -> Float[Array, ""]:
+    """S(rho) = -tr rho ln rho of a density matrix; `spectrum`: its `linalg.eigh`, where known."""
+    return trace_fn(ShannonTerm(), state, spectrum=spectrum)
 
 
 def relative_entropy(
@@ -95,9 +98,9 @@ def binary_relative_entropy(
     x = +inf is an empty reference mode, -inf a filled one; D is +inf where n has weight (above
     1e-14) that such a reference lacks. Occupations outside [0, 1] count as 0 or 1.
     """
-    filled = _times_softplus(occupation, log_odds)
-    empty = _times_softplus(1.0 - occupation, -log_odds)
-    return filled + empty - binary_entropy(occupation)
+    shares = jnp.stack([occupation, 1.0 - occupation])
+    both = _times_softplus(shares, jnp.stack([log_odds, -log_odds]))
+    return jnp.sum(both, axis=0) - binary_entropy(occupation)
 
 
 def _times_softplus(n: Array, x: Array) -> Array:

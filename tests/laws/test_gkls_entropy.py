@@ -35,7 +35,8 @@ def random_machines() -> Flows:
         )
         # what `solve` has at time 0, without the program that integrates
         method = ex.Davies()
-        generator, start = method.generator(model), method._begin(model)[0]
+        generator = method.generator_with_populations(model)
+        start = method._begin(model)[0]
         state = method._state(model, generator, start, reference_of(generator))
         return flows(state, *model.temperatures)
 

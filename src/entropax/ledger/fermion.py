@@ -168,15 +168,16 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
             given = list(zip(model.beta, model.mu, strict=True))
     own = initial.bath_energies(energies)
     given_n = list(map(_with_energy, initial.occupations, energies, own))
-    equilibria = tuple(
-        match_occupations(e, n) if thermal_start is None else thermal(e, *thermal_start)
-        for e, n, thermal_start in zip(energies, given_n, given, strict=True)
-    )
-    baths = [
-        _of_a_bath(n, given, energy, now, now.log_odds)
-        for n, given, energy, now in zip(initial.occupations, given_n, own, equilibria, strict=True)
-    ]
-    start = _measure(initial, baths)
+
+    def bath(
+        energies: Array, n: Array, same: Array, energy: Array, given: tuple[Array, Array] | None
+    ) -> tuple[Equilibrium, dict[str, Array]]:
+        now = match_occupations(energies, same) if given is None else thermal(energies, *given)
+        return now, _of_a_bath(n, same, energy, now, now.log_odds)
+
+    found = each(bath, energies, initial.occupations, given_n, own, given)
+    equilibria = tuple(now for now, _ in found)
+    start = _measure(initial, [measured for _, measured in found])
     return Reference(energies, equilibria, start, initial.joint_entropy(), jnp.asarray(size))
 
 

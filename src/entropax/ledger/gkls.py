@@ -10,14 +10,12 @@ from jaxtyping import Array, Float, Inexact
 from entropax._checks import Faults
 from entropax.entropy import von_neumann
 from entropax.equilibrium import (
-    ergotropy,
     expectation,
-    free_energy,
     over_temperature,
     per_beta,
 )
 from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
-from entropax.linalg import Logarithm, Spectrum, matfn, modes
+from entropax.linalg import Logarithm, matfn, modes
 from entropax.method.frequencies import alike
 from entropax.method.states import SystemState
 from entropax.model import OpenSystem
@@ -148,9 +146,10 @@ def _measure(reference: GKLSReference, state: SystemState) -> Measured:
 def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " baths"]) -> Flows:
     """The ledger of one moment."""
     rho = at.state
-    log = matfn(Logarithm(), rho)
+    own, levels = modes(rho), modes(at.hamiltonian)
+    log = matfn(Logarithm(), rho, spectrum=own)
     heat = at.energy_current - mu * at.particle_current
-    width = jnp.ptp(modes(at.hamiltonian)[0])
+    width = jnp.ptp(levels[0])
     carried = over_temperature(beta, heat, _STILL * width * at.speed)
     entropy_rates = -jax.vmap(lambda d: expectation(log, d))(at.dissipated)
     rates = entropy_rates - carried
@@ -163,17 +162,23 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
         housekeeping = total - nonadiabatic
     population = coherence = None
     if at.secular:
-        spectrum = modes(at.hamiltonian)
-        change = _dephased(jnp.sum(at.dissipated, axis=0), spectrum)
-        diagonal = -expectation(matfn(Logarithm(), _dephased(rho, spectrum)), change)
+        vectors, kept = levels[1], alike(levels[0])
+
+        def dephased(matrix: Array) -> Array:
+            """Between eigenstates."""
+            return jnp.where(kept, vectors.conj().T @ matrix @ vectors, 0.0)
+
+        change = dephased(jnp.sum(at.dissipated, axis=0))
+        diagonal = -expectation(matfn(Logarithm(), dephased(rho)), change)
         population = diagonal - jnp.sum(carried)
         coherence = jnp.sum(entropy_rates) - diagonal
     energy = expectation(at.hamiltonian, rho)
+    entropy = von_neumann(rho, spectrum=own)
     return Flows(
         state=rho,
         energy=energy,
-        system_entropy=von_neumann(rho),
-        lowest_population=jnp.min(modes(rho)[0]),
+        system_entropy=entropy,
+        lowest_population=jnp.min(own[0]),
         heat_currents=heat,
         particle_currents=at.particle_current,
         power=at.power,
@@ -185,15 +190,9 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
         housekeeping_rate=housekeeping,
         population_rate=population,
         coherence_rate=coherence,
-        free_energy=jax.vmap(lambda b: free_energy(rho, at.hamiltonian, b))(beta),
-        ergotropy=ergotropy(rho, at.hamiltonian),
+        free_energy=energy - per_beta(entropy, beta),
+        ergotropy=energy - own[0][::-1] @ levels[0],
     )
-
-
-def _dephased(state: Inexact[Array, "d d"], spectrum: Spectrum) -> Inexact[Array, "d d"]:
-    r"""$\sum_\epsilon P_\epsilon \rho P_\epsilon$, between eigenstates."""
-    energies, vectors = spectrum
-    return jnp.where(alike(energies), vectors.conj().T @ state @ vectors, 0.0)
 
 
 @settle.register

@@ -22,8 +22,8 @@ _MOST, _MOST_WITH_PHASES = 2.0**50, 1e7
 """Rates times the latest time, at most: so that short times need a few terms of a series; and
 beside phases, where rounding grows with it, for 1e-9."""
 
-_GAUSS = ((0.5 - 3**0.5 / 6, 0.5), (0.5 + 3**0.5 / 6, 0.5))
-"""Nodes and weights on [0, 1]."""
+_NODES, _WEIGHTS = (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6), (0.5, 0.5)
+"""Of Gauss, on [0, 1]."""
 
 Phases = Callable[[Float[Array, " n"], Float[Array, ""]], Float[Array, " n"]]
 """U(t) y: orthogonal, and U(-t) is its transpose."""
@@ -90,17 +90,25 @@ def evolve(
         return (doubled(power, length), states, integrals), None
 
     def briefly(y: Array, length: Array) -> tuple[Array, Array]:
-        def later(share: float) -> Array:
-            return turned(y + _change(rates, y, share * length, turned), share * length)
+        """Z y and the integral of E y, of a short time."""
 
-        return later(1.0), length * sum(weight * later(node) for node, weight in _GAUSS)
+        def at(share: Array) -> tuple[Array, Array]:
+            change = _change(rates, y, share * length, turned)
+            return change, turned(y + change, share * length)
 
-    change = jax.vmap(lambda y: _change(rates, y, unit, turned), out_axes=1)(unit_matrix)
-    change = _stochastic(unit_matrix + change) if is_stochastic else _traceless(change, trace)
-    integral = jax.vmap(lambda y: briefly(y, unit)[1], out_axes=1)(unit_matrix)
+        changes, states = jax.vmap(at)(jnp.array([1.0, *_NODES]))
+        return changes[0], length * (jnp.array(_WEIGHTS) @ states[1:])
+
     # what is left of a time is below its rounding; derivatives by it go through this
-    states, integrals = jax.vmap(briefly, in_axes=(None, 0))(start, ts - counts * unit)
-    carry = _Power(change, integral), states, integrals
+    rest = ts - counts * unit
+    n = start.shape[0]
+    many = jnp.concatenate([unit_matrix, jnp.broadcast_to(start, (ts.shape[0], n))])
+    lengths_of_all = jnp.concatenate([jnp.broadcast_to(unit, n), rest])
+    changes, integrals = jax.vmap(briefly)(many, lengths_of_all)
+    change, integral = changes[:n].T, integrals[:n].T
+    change = _stochastic(unit_matrix + change) if is_stochastic else _traceless(change, trace)
+    states = jax.vmap(turned)(start + changes[n:], rest)
+    carry = _Power(change, integral), states, integrals[n:]
     (_, states, integrals), _ = jax.lax.scan(step, carry, (lengths, digits))
     fastest = jax.lax.stop_gradient(jnp.max(jnp.abs(rates), initial=0.0))
     most = _MOST if is_stochastic else _MOST_WITH_PHASES

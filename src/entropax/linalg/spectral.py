@@ -78,14 +78,17 @@ def matfn_times(
 
 
 def trace_fn(
-    fn: SpectralFunction | Callable[[Array], Array], matrix: Inexact[Array, "n n"]
+    fn: SpectralFunction | Callable[[Array], Array],
+    matrix: Inexact[Array, "n n"],
+    *,
+    spectrum: Spectrum | None = None,
 ) -> Inexact[Array, ""]:
     r"""$\mathrm{tr} f(A) = \sum_i f(\lambda_i)$ of a Hermitian matrix, for real f.
 
     The derivative is $\mathrm{Re}\,\mathrm{tr}[f'(A)\, dA]$, which needs eigenvectors only where
-    a derivative is asked for; second derivatives follow from `matfn`.
+    a derivative is asked for; second derivatives follow from `matfn`. `spectrum`: as for `matfn`.
     """
-    return _trace_fn(_as_spectral(fn), matrix)
+    return _trace_fn(_as_spectral(fn), matrix, spectrum)
 
 
 def _as_spectral(fn: SpectralFunction | Callable[[Array], Array]) -> SpectralFunction:
@@ -274,15 +277,15 @@ def _second_derivative_jvp(primals, tangents):
 
 
 @eqx.filter_custom_jvp
-def _trace_fn(fn: SpectralFunction, matrix: Array) -> Array:
-    return jnp.sum(fn(eigenvalues(matrix)))
+def _trace_fn(fn: SpectralFunction, matrix: Array, spectrum: Spectrum | None) -> Array:
+    return jnp.sum(fn(eigenvalues(matrix) if spectrum is None else spectrum[0]))
 
 
 @_trace_fn.def_jvp
 def _trace_fn_jvp(primals, tangents):
-    fn, matrix = primals
-    dfn, dmatrix = tangents
-    spectrum = held_spectrum(matrix)
+    fn, matrix, spectrum = primals
+    dfn, dmatrix, _ = tangents
+    spectrum = held_spectrum(matrix) if spectrum is None else spectrum
     out = jnp.sum(fn(spectrum[0]))
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:
@@ -290,7 +293,7 @@ def _trace_fn_jvp(primals, tangents):
         hermitian = 0.5 * (dmatrix + dmatrix.conj().T)
         tangent = tangent + jnp.sum(slope.T * hermitian)
     for slope, change in _parameter_slopes(fn, dfn):
-        tangent = tangent + change * _trace_fn(slope, matrix)
+        tangent = tangent + change * _trace_fn(slope, matrix, spectrum)
     return out, _like(out, tangent)
 
 

@@ -108,14 +108,23 @@ class Davies(AbstractGKLS):
 
     @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
+        return self._generator(model, with_populations=False)
+
+    @eqx.filter_jit
+    def generator_with_populations(self, model: OpenSystem) -> AbstractGenerator:
+        return self._generator(model, with_populations=True)
+
+    def _generator(self, model: OpenSystem, *, with_populations: bool) -> AbstractGenerator:
         spectrum = total_spectrum(model)
-        parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
-        populations = populations_of(model, spectrum, parts)
-        if self.pairs is not None:
-            energies, faults = _require_closed(parts, spectrum[0], self.pairs)
-            closed = energies, spectrum[1]
-            return SectorGenerator(parts, closed, self.pairs, populations, faults)
         energies, vectors = spectrum
+        parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
+        populations = populations_of(model, spectrum, parts) if with_populations else None
+        if self.pairs is not None:
+            energies, faults = _require_closed(parts, energies, self.pairs)
+            closed = energies, vectors
+            return SectorGenerator(
+                parts, closed, self.pairs, populations, faults, baths=len(model.baths)
+            )
         total = model.total_hamiltonian()
         shifted = total
         if self.lamb_shift:

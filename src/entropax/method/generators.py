@@ -180,17 +180,18 @@ class SectorGenerator(AbstractGenerator):
         parts: Sequence[Transitions],
         spectrum: Spectrum,
         pairs: tuple[tuple[int, int], ...],
-        populations: Populations,
+        populations: Populations | None,
         faults: Faults,
+        *,
+        baths: int,
     ):
         self.energies, self.vectors = spectrum
         self.faults = faults_among(parts) + faults
-        baths = populations.beta.shape[0]
-        alone = all(i == j for i, j in pairs)
-        # with the pairs given, there is nothing else
-        certain = dataclasses.replace(populations, is_apart=jnp.array(True))
-        self.populations = certain if alone else None
         self.pairs, self.baths = pairs, baths
+        self.populations = None
+        if populations is not None and self.has_no_coherences:
+            # with the pairs given, there is nothing else
+            self.populations = dataclasses.replace(populations, is_apart=jnp.array(True))
         i, j = self._indices()
         size = i.size
         total = [jnp.zeros((size, size)) for _ in range(baths)]
@@ -207,6 +208,11 @@ class SectorGenerator(AbstractGenerator):
         if any(part.shift is not None for part in parts) and np.any(i != j):
             shift = lamb_shift(parts, self.energies)
             self.shift = self._real(-1j * self._anticommutator(shift, sign=-1.0))
+
+    @property
+    def has_no_coherences(self) -> bool:
+        """Whether there is nothing but populations."""
+        return all(i == j for i, j in self.pairs)
 
     @property
     def _is_plain(self) -> bool:

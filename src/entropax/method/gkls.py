@@ -13,7 +13,15 @@ from jaxtyping import Array, Float, Inexact, PyTree
 
 from entropax._checks import Faults, refuse
 from entropax.equilibrium import expectation
-from entropax.linalg import Logarithm, Stationary, matfn, modes, stationary, stationary_by_action
+from entropax.linalg import (
+    Logarithm,
+    Stationary,
+    held_spectrum,
+    matfn,
+    modes,
+    stationary,
+    stationary_by_action,
+)
 from entropax.linalg.functions import ROUNDING
 from entropax.method.base import open_system
 from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
@@ -32,7 +40,7 @@ from entropax.method.picture import (
     flow_of,
     linear_field,
 )
-from entropax.method.populations import Populations
+from entropax.method.populations import Populations, SteadyPopulations
 from entropax.method.rates import require_rates, require_shift
 from entropax.method.relaxation import is_exponential, relaxed
 from entropax.method.states import SystemState
@@ -82,6 +90,12 @@ class AbstractGKLS(AbstractIntegratedMethod):
         traced once however often a method asks for it.
         """
 
+    def generator_with_populations(self, model: OpenSystem) -> AbstractGenerator:
+        """The same with its rate equation, where populations may evolve apart from coherences:
+        what steady states are found by, and solvers need not carry along.
+        """
+        return self.generator(model)
+
     def prepare_steady(self, model: OpenSystem) -> Self:
         """The method with what it decides beforehand where the steady state is asked for."""
         del model
@@ -125,18 +139,17 @@ class AbstractGKLS(AbstractIntegratedMethod):
     def stationary(self, model: OpenSystem) -> tuple[SystemState, Stationary]:
         """The steady state of an undriven model, and whether it is unique and was found."""
         generator = self.steady_generator(model)
-        found = steady_of(generator, conserves_nothing=self.conserves_nothing)
+        found, links = steady_of(generator, conserves_nothing=self.conserves_nothing)
         zeros = jnp.zeros(len(model.baths))
         y = Flow(found.x, zeros, zeros, jnp.zeros(()))
-        state = self._state(model, generator, y, log_of(generator, found))
-        known = generator.populations
-        if known is None:
+        state = self._state(model, generator, y, log_of(generator, found, links))
+        if generator.populations is None or links is None:
             return state, found
-        return _link_by_link(state, known), found
+        return _link_by_link(state, generator.populations, links), found
 
     def steady_generator(self, model: OpenSystem) -> AbstractGenerator:
         """The generator in the form in which its steady state is looked for."""
-        return self.generator(model)
+        return self.generator_with_populations(model)
 
     def _begin(self, model: OpenSystem) -> tuple[Flow, Faults]:
         """The start, and what must not be there."""
@@ -190,15 +203,18 @@ class AbstractGKLS(AbstractIntegratedMethod):
         asked = model.levels <= SMALL if asked is None else asked
         steady = None
         if asked and not model.is_driven:
-            steady = reference_of(follow(stretch[0]))
+            steady = reference_of(
+                self.generator_with_populations(model.within(stretch[0], stretch))
+            )
 
         def slope(time: Array) -> Inexact[Array, "d d"] | None:
             return model.hamiltonian_slope(time, stretch) if moving else None
 
         def seen(time: Array, y: Flow) -> PyTree[Array]:
-            now, generator = model.within(time, stretch), follow(time)
-            found = reference_of(generator) if asked and steady is None else steady
-            return reduce(self._state(now, generator, y, found, slope(time)))
+            now, found = model.within(time, stretch), steady
+            if asked and steady is None:
+                found = reference_of(self.generator_with_populations(now))
+            return reduce(self._state(now, follow(time), y, found, slope(time)))
 
         first = follow(stretch[0])
         if self.solver is None and model.is_piecewise_constant and is_exponential(first):
@@ -313,18 +329,22 @@ class AbstractGKLS(AbstractIntegratedMethod):
         )
 
 
-def steady_of(generator: AbstractGenerator, *, conserves_nothing: bool = False) -> Stationary:
-    """The steady state's form; `conserves_nothing`: that is known."""
+def steady_of(
+    generator: AbstractGenerator, *, conserves_nothing: bool = False
+) -> tuple[Stationary, SteadyPopulations | None]:
+    """The steady state's form, and where populations may evolve apart, theirs; `conserves_nothing`:
+    that is known.
+    """
     known = generator.populations
     if known is None:
-        return _steady_of_all(generator, conserves_nothing=conserves_nothing)
-    found = known.steady()
-    alone = generator.pack(known.state(found.populations))
-    own = Stationary(alone, found.is_unique, jnp.ones_like(found.is_unique))
+        return _steady_of_all(generator, conserves_nothing=conserves_nothing), None
+    links = known.steady()
+    alone = generator.pack(known.state(links.populations))
+    own = Stationary(alone, links.is_unique, jnp.ones_like(links.is_unique))
     if isinstance(generator, SectorGenerator):  # there is nothing but populations
-        return own
+        return own, links
     whole = _steady_of_all(generator, conserves_nothing=conserves_nothing)
-    return jax.tree.map(lambda x, y: jnp.where(known.is_apart, x, y), own, whole)
+    return jax.tree.map(lambda x, y: jnp.where(known.is_apart, x, y), own, whole), links
 
 
 def _steady_of_all(generator: AbstractGenerator, *, conserves_nothing: bool) -> Stationary:
@@ -339,28 +359,30 @@ def _steady_of_all(generator: AbstractGenerator, *, conserves_nothing: bool) -> 
     return stationary_by_action(generator, generator.preconditioner(), trace, certainly=full)
 
 
-def log_of(generator: AbstractGenerator, found: Stationary) -> Inexact[Array, "d d"]:
+def log_of(
+    generator: AbstractGenerator, found: Stationary, links: SteadyPopulations | None
+) -> Inexact[Array, "d d"]:
     r"""$\ln\pi$ of a steady state; NaN where that is no state, as of Redfield equations."""
     state = generator.unpack(found.x)
-    lowest = jax.lax.stop_gradient(jnp.min(modes(state)[0]))
-    log = jnp.where(lowest > -_NEGLIGIBLE, matfn(Logarithm(), state), jnp.nan)
+    spectrum = held_spectrum(state)
+    log = matfn(Logarithm(), state, spectrum=spectrum)
+    log = jnp.where(jnp.min(spectrum[0]) > -_NEGLIGIBLE, log, jnp.nan)
     known = generator.populations
-    if known is None:
+    if known is None or links is None:
         return log
-    p = known.steady().populations
+    p = links.populations
     alone = known.state(jnp.log(jnp.where(p > 0, p, ROUNDING)))
     return jnp.where(known.is_apart, alone, log)
 
 
 def reference_of(generator: AbstractGenerator) -> Inexact[Array, "d d"]:
     r"""$\ln\pi$ of the steady state of the moment; NaN where it is not unique."""
-    found = steady_of(generator)
-    return jnp.where(found.unique, log_of(generator, found), jnp.nan)
+    found, links = steady_of(generator)
+    return jnp.where(found.unique, log_of(generator, found, links), jnp.nan)
 
 
-def _link_by_link(state: SystemState, known: Populations) -> SystemState:
+def _link_by_link(state: SystemState, known: Populations, found: SteadyPopulations) -> SystemState:
     """A steady state with the flows of its populations, where these are all there is."""
-    found = known.steady()
     apart = known.is_apart
     dissipated = jax.vmap(known.state)(found.changes)
     return dataclasses.replace(

@@ -89,7 +89,7 @@ class AbstractLocal(AbstractGKLS):
         return Structure(blocks_of(hamiltonian, jumps), not conserved(hamiltonian, jumps))
 
     def steady_generator(self, model: OpenSystem) -> AbstractGenerator:
-        whole = self.generator(model)
+        whole = self.generator_with_populations(model)
         if self.structure is None or self.structure.blocks is None:
             return whole
         assert isinstance(whole, MatrixGenerator)
@@ -225,6 +225,13 @@ class Local(AbstractLocal):
 
     @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
+        return self._generator(model, with_populations=False)
+
+    @eqx.filter_jit
+    def generator_with_populations(self, model: OpenSystem) -> AbstractGenerator:
+        return self._generator(model, with_populations=True)
+
+    def _generator(self, model: OpenSystem, *, with_populations: bool) -> AbstractGenerator:
         spectrum = bare_spectrum(model)
         energies, vectors = spectrum
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
@@ -237,7 +244,7 @@ class Local(AbstractLocal):
         if self.lamb_shift:
             shift = vectors @ lamb_shift(parts, energies) @ vectors.conj().T
         populations = None
-        if model.interaction is None and model.frame is None:
+        if with_populations and model.interaction is None and model.frame is None:
             populations = populations_of(model, spectrum, parts)
         return self._assemble(model, own, shift, populations, faults_among(parts))
 
@@ -260,6 +267,10 @@ class Lindblad(AbstractLocal):
 
     @eqx.filter_jit
     def generator(self, model: OpenSystem) -> AbstractGenerator:
+        return self._assemble(model, [], None, None, Faults.none())
+
+    @eqx.filter_jit
+    def generator_with_populations(self, model: OpenSystem) -> AbstractGenerator:
         populations = None
         if model.frame is None:
             populations = populations_of(model, total_spectrum(model), [])

@@ -49,6 +49,7 @@ class Transitions(NamedTuple):
 def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> list[Transitions]:
     """Every channel of every coupling of an undriven model, between the states of `spectrum`."""
     energies, vectors = spectrum
+    given = transition_energies(energies)
     found = []
     for index, (coupling, number) in enumerate(
         zip(model.couplings, model.bath_of_coupling, strict=True)
@@ -60,7 +61,6 @@ def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> l
         assert not isinstance(strength, AbstractProtocol), "the strength of one time, by `within`"
         for channel in bath.channels(coupling.operator):
             operator = vectors.conj().T @ channel.operator @ vectors
-            given = transition_energies(energies)
             rate, faults = _checked(index, bath, channel, operator, given)
             shift = None
             if lamb_shift:

@@ -39,7 +39,8 @@ def relaxed(
         forms = jax.vmap(lambda z: generator.pack(picture.to_given(z.reshape(shape))))(states)
     else:
         rates, flows = rate_matrices(generator, slope)
-        rest = None if generator.populations is not None else _no_phases
+        assert isinstance(generator, SectorGenerator)
+        rest = None if generator.has_no_coherences else _no_phases
         forms, passed = evolve(rates, begin.y, ts, trace=generator.trace(), phases=rest)
     baths = begin.energy.shape[0]
     # beyond what can be resolved all is infinite, as of a solver that gives up

@@ -105,7 +105,7 @@ def product_state(junction: Junction) -> ProductState:
     """The start of an undriven junction."""
     return ProductState(
         system=junction.occupation[None, None],
-        occupations=tuple(lead.initial_occupations for lead in junction.leads),
+        occupations=tuple(junction.lead_occupations),
         system_energy=junction.fixed_level * junction.occupation,
         interaction_energy=jnp.zeros(()),
         work=jnp.zeros(()),

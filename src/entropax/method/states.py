@@ -70,7 +70,7 @@ class ProductState(AbstractFermionState):
     rounding: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()), kw_only=True)
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(jnp.sum(binary_entropy(n)) for n in self.occupations)
+        return tuple(each(lambda n: jnp.sum(binary_entropy(n)), self.occupations))
 
     def environment_entropy(self) -> Float[Array, ""]:
         return jnp.sum(jnp.stack(self.bath_entropies()))

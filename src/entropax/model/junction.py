@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from entropax._batching import each
 from entropax._checks import Numbers, finite_array, occupation_array
 from entropax.model.driven import AbstractControlled
 from entropax.model.lead import Lead
@@ -89,9 +90,14 @@ class Junction(AbstractControlled):
         return jnp.concatenate([lead.couplings for lead in self.leads])
 
     @property
+    def lead_occupations(self) -> list[Float[Array, " modes"]]:
+        """Initial occupations of the modes of each lead."""
+        return each(lambda lead: lead.initial_occupations, self.leads)
+
+    @property
     def mode_occupations(self) -> Float[Array, " modes"]:
         """Initial occupations of all modes, lead after lead."""
-        return jnp.concatenate([lead.initial_occupations for lead in self.leads])
+        return jnp.concatenate(self.lead_occupations)
 
     @property
     def initial_occupations(self) -> Float[Array, " sites"]:

@@ -83,7 +83,12 @@ def sector(
     model: ex.OpenSystem, parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]
 ) -> SectorGenerator:
     return SectorGenerator(
-        parts, spectrum, pairs, populations_of(model, spectrum, parts), Faults.none()
+        parts,
+        spectrum,
+        pairs,
+        populations_of(model, spectrum, parts),
+        Faults.none(),
+        baths=len(model.baths),
     )
 
 
