@@ -17,8 +17,8 @@ from benchmarks import models
 from benchmarks.harness import SMALL, median_seconds
 from entropax.equilibrium import match_occupations
 from entropax.linalg import displaced_entropy, eigenvalues
-from entropax.method.phases import from_eigenbasis
-from entropax.method.star import star_states
+from entropax.method.fermions.junction_exact import star_states
+from entropax.method.windows.observables import from_eigenbasis
 
 REPEAT = 1 if SMALL else 5
 

@@ -15,7 +15,7 @@ import scipy.integrate
 import entropax as ex
 from benchmarks import models
 from benchmarks.harness import SMALL, agreement, measured, median_seconds, report, timed
-from entropax.studies.esposito2010 import fig1
+from entropax.figures.esposito2010 import fig1
 
 FAMILY = "Window baths"
 REPEAT = 1 if SMALL else 5

@@ -12,7 +12,6 @@ from entropax import (
     linalg as linalg,
     objectives as objectives,
 )
-from entropax.audit import Finding as Finding, audit as audit
 from entropax.control import (
     OptimisationError as OptimisationError,
     Constrained as Constrained,
@@ -20,6 +19,7 @@ from entropax.control import (
     optimise as optimise,
     optimise_with_constraint as optimise_with_constraint,
 )
+from entropax.diagnosis import Finding as Finding, audit as audit, identities as identities
 from entropax.ensemble import (
     Ensemble as Ensemble,
     Scan as Scan,
@@ -36,7 +36,6 @@ from entropax.ledger import (
     ObservationLedger as ObservationLedger,
     WindowLedger as WindowLedger,
     global_equilibrium as global_equilibrium,
-    identities as identities,
 )
 from entropax.method import (
     EMME as EMME,
@@ -77,10 +76,10 @@ from entropax.model import (
     TabulatedSpectrum as TabulatedSpectrum,
     ThermalBath as ThermalBath,
     WindowBath as WindowBath,
-    machines as machines,
     pure_start as pure_start,
     with_occupations as with_occupations,
 )
+from entropax.model.ideal import machines as machines
 from entropax.protocol import (
     AbstractProtocol as AbstractProtocol,
     Bounded as Bounded,

@@ -24,12 +24,12 @@ _console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 @app.command(name="list")
-def list_studies() -> None:
+def list_figures() -> None:
     """List the published figures that `reproduce` knows."""
-    from entropax import studies
+    from entropax import figures
 
     table = Table("study", "what it shows")
-    for study in studies.ALL.values():
+    for study in figures.ALL.values():
         table.add_row(study.name, study.title)
     _console.print(table)
 
@@ -58,14 +58,14 @@ def reproduce(
     quick
         A small version, for a first look.
     """
-    from entropax import studies
+    from entropax import figures
 
     try:
-        chosen = studies.find(names)
+        chosen = figures.find(names)
     except ValueError as error:
         _console.print(f"[red]{error}")
         return 2
-    size = studies.QUICK if quick else studies.Options()
+    size = figures.QUICK if quick else figures.Options()
     size = dataclasses.replace(
         size,
         modes=size.modes if modes is None else modes,
@@ -175,7 +175,7 @@ def run(
     processes: int | None = None,
     process: int | None = None,
 ) -> int:
-    """Run the ensemble or the scan of a TOML file (docs/studies.md); called again, it goes on.
+    """Run the ensemble or the scan of a TOML file (docs/runfiles.md); called again, it goes on.
 
     Under `srun` or `mpirun` each process takes its share of the draws, without communication.
 
@@ -200,8 +200,8 @@ def run(
     process
         With --distributed: the number of this one.
     """
-    from entropax.config import load
-    from entropax.ensemble import hosts
+    from entropax.ensemble import processes as hosts
+    from entropax.runfile import load
 
     if cpu_devices is not None:
         hosts.use_cpu_devices(cpu_devices)

@@ -185,7 +185,7 @@ def solve(
       `Junction`) or `Magnus` (a `FermionNetwork`) must be given; an `OpenSystem`:
       `Schrodinger`, `EMME` or `BornMarkovSecular` with window baths, `Davies`, `Local`,
       `Redfield` or `Lindblad` with ideal ones.
-    - `save`: a function of the state at one time (see `entropax.method`), whose results are
+    - `save`: a function of the state at one time (see `entropax.state`), whose results are
       stacked in `Solution.saved`. States themselves are not kept: each is reduced to its ledger
       at once.
     - `progress`: True for a bar, or any diffrax progress meter.

@@ -15,18 +15,18 @@ from jaxtyping import Array
 
 from entropax.entropy import gaussian_entropy, observational, von_neumann
 from entropax.equilibrium import match_canonical
+from entropax.figures.base import Options
+from entropax.figures.base import Row as Row
+from entropax.figures.esposito2010 import fig1
+from entropax.figures.machines import cited as machines
+from entropax.figures.optimal import cited as optimal
+from entropax.figures.strasberg2020 import identities
 from entropax.ledger import FermionLedger
 from entropax.linalg import eigenvalues
 from entropax.method import EMME, BornMarkovSecular, Schrodinger
-from entropax.method.kernels import finite_memory, long_memory
+from entropax.method.windows.memory_kernels import finite_memory, long_memory
 from entropax.model import Coupling, Junction, Lead, OpenSystem, Product, RandomBands, WindowBath
 from entropax.solve import solve
-from entropax.studies.base import Options
-from entropax.studies.base import Row as Row
-from entropax.studies.esposito2010 import fig1
-from entropax.studies.machines import cited as machines
-from entropax.studies.optimal import cited as optimal
-from entropax.studies.strasberg2020 import identities
 
 
 def _biased(modes: int, width: float) -> Junction:

@@ -9,7 +9,7 @@ from rounding import eigenvalue_rounding, entropy_rounding
 from twins import textbook
 
 from entropax.linalg import BinaryEntropy, Exponential, SpectralFunction, compressed_trace
-from entropax.linalg.functions import Elementwise
+from entropax.linalg.spectral_functions import Elementwise
 
 Array = np.ndarray
 SIZE = 6

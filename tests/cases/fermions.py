@@ -17,7 +17,7 @@ from twins.closed_forms import Rabi, Ring, ring
 
 import entropax as ex
 from cases.matrices import seeded_correlation, seeded_hermitian
-from entropax.method import StarState
+from entropax.state import StarState
 
 Array = np.ndarray
 

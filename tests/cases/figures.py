@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entropax import cli, studies
+from entropax import cli, figures
 
 PAPERS = ("usui2024", "riera2021", "esposito2010", "strasberg2020", "machines")
 OPTIMAL = ("optimal-dot", "erasure", "trap", "finite-bath-dot", "coupling-design", "finite-engine")
@@ -26,10 +26,10 @@ def check_figures(
         cli.main(["reproduce", *names, *size, "--out", str(folder)])
     assert not stop.value.code
     assert "Not the published size" in capsys.readouterr().out
-    figures = [study.name for study in studies.find(names)]
-    assert {path.stem for path in folder.glob("*.json")} == set(figures)
+    known = [figure.name for figure in figures.find(names)]
+    assert {path.stem for path in folder.glob("*.json")} == set(known)
     records = []
-    for name in figures:
+    for name in known:
         assert (folder / f"{name}.png").stat().st_size > 10_000
         record = json.loads((folder / f"{name}.json").read_text())
         assert record["study"] == name

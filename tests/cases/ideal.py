@@ -13,10 +13,10 @@ import entropax as ex
 from cases.matrices import random_hermitian
 from entropax._checks import Faults
 from entropax.method import AbstractGKLS
-from entropax.method.dissipators import JumpDissipator
-from entropax.method.generators import MatrixGenerator
-from entropax.method.rates import Transitions
-from entropax.method.states import SystemState
+from entropax.method.ideal.dissipators import JumpDissipator
+from entropax.method.ideal.generators import MatrixGenerator
+from entropax.method.ideal.rates import Transitions
+from entropax.state import SystemState
 
 Array = np.ndarray
 

@@ -15,7 +15,8 @@ from twins import riera
 
 import entropax as ex
 from cases.matrices import random_hermitian
-from entropax.model.matrices import Explicit
+from entropax.method.sampling import Samples, samples
+from entropax.model.windows.coupling_matrices import Explicit
 
 Array = np.ndarray
 
@@ -315,3 +316,9 @@ def assert_same(led: ex.WindowLedger, states: Array, tolerance: float) -> None:
     np.testing.assert_allclose(led.joint, joint, rtol=0, atol=tolerance)
     system = states.sum(axis=tuple(range(3, states.ndim)))
     np.testing.assert_allclose(led.system_state, system, rtol=0, atol=tolerance)
+
+
+def known_samples(model: ex.OpenSystem, ts: list[float]) -> Samples:
+    found = samples(model, jnp.array(ts))
+    assert found is not None
+    return found

@@ -10,8 +10,8 @@ from derivatives import check_derivative, forward_and_reverse
 
 import entropax as ex
 from entropax.linalg import Displaced, displaced_entropy
-from entropax.linalg.displacement import log_determinant
-from entropax.method.star import star_states
+from entropax.linalg.low_displacement_rank import log_determinant
+from entropax.method.fermions.junction_exact import star_states
 
 by_elimination = jax.jit(functools.partial(displaced_entropy, dense=0))
 written_out = jax.jit(Displaced.matrix)

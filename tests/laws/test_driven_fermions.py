@@ -16,9 +16,9 @@ from cases.matrices import random_hermitian
 from twins import textbook
 
 import entropax as ex
-from entropax.method.magnus import Exponentials
-from entropax.method.march import Steps, march
-from entropax.method.splitstep import Rotations
+from entropax.method.fermions.magnus import Exponentials
+from entropax.method.fermions.splitstep import Rotations
+from entropax.method.stepping import Steps, march
 
 Array = np.ndarray
 

@@ -9,8 +9,8 @@ from cases.matrices import random_hermitian
 
 import entropax as ex
 from entropax.ledger import flows
-from entropax.ledger.gkls import Flows
-from entropax.method.gkls import reference_of
+from entropax.ledger.ideal import Flows
+from entropax.method.ideal.equation import reference_of
 
 
 @pytest.fixture(scope="module")

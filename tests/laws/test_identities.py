@@ -8,7 +8,7 @@ import pytest
 from cases.windows import CANONICAL, KEY, WINDOW, driven, strong_spin, two_baths
 
 import entropax as ex
-from entropax.ledger import NAMES, Identity, identities
+from entropax.diagnosis import NAMES, Identity, identities
 
 Array = np.ndarray
 

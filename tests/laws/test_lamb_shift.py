@@ -12,7 +12,7 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method.rates import transitions
+from entropax.method.ideal.rates import transitions
 
 
 @pytest.mark.parametrize("kind", ["random", "level"])

@@ -12,7 +12,7 @@ from cases.windows import COHERENT, KEY, SX, WINDOW, dense, driven, spin, strong
 from twins import second_law
 
 import entropax as ex
-from entropax.studies.esposito2010 import fig1
+from entropax.figures.esposito2010 import fig1
 
 Array = np.ndarray
 

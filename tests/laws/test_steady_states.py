@@ -10,9 +10,9 @@ from twins import lindblad as twin
 
 import entropax as ex
 from entropax.method import AbstractGKLS
-from entropax.method.blocks import BlockGenerator
-from entropax.method.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
-from entropax.method.symmetry import blocks_of, conserved
+from entropax.method.ideal.block_generator import BlockGenerator
+from entropax.method.ideal.conservation import blocks_of, conserved
+from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
 
 LEADS = ((1.0, 0.4, 0.9), (2.5, 0.2, 0.1))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import entropax
-from entropax import studies
+from entropax import figures
 
 PROGRAM = Path(sys.executable).with_name("entropax")
 
@@ -24,7 +24,7 @@ def test_list_is_readable_in_a_pipe(tmp_path: Path) -> None:
     """Lines of 120 characters, without colours."""
     listed = entropax_says("list", cwd=tmp_path)
     assert listed.returncode == 0
-    assert all(name in listed.stdout for name in studies.ALL)
+    assert all(name in listed.stdout for name in figures.ALL)
     assert "\x1b" not in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 120
     assert not listed.stderr

@@ -131,7 +131,7 @@ DEVICES = """
 # One, two and eight devices: equal draws, and programs in which devices exchange nothing.
 import sys
 import jax, numpy as np
-from entropax.config import load
+from entropax.runfile import load
 from entropax.ensemble import ensemble, hosts, run
 
 class Program(run.Program):
@@ -182,7 +182,7 @@ IDEAL = """
 # Batches beside ideal baths, on one device and two: each method at its defaults, implicit steps.
 import diffrax, jax, numpy as np
 import entropax as ex
-from entropax.ensemble import hosts
+from entropax.ensemble import processes
 
 hosts.use_cpu_devices(2)
 X, LOWER = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 0.0]])

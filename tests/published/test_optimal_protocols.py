@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from cases.figures import check_figures
 
-from entropax.studies.optimal.cited import WORK
-from entropax.studies.optimal.erasure import CITED
+from entropax.figures.optimal.cited import WORK
+from entropax.figures.optimal.erasure import CITED
 
 
 def test_optimal_drive(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases.figures import TIMES, check_figures
 
-from entropax import studies
+from entropax import figures
 
 
 def test_figures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -18,6 +18,6 @@ def test_figures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
 
 def test_claims_can_fail() -> None:
     """The same figure of a junction that cannot thermalise: claims come out false."""
-    study = studies.ALL["usui2024-fig4"]
-    data = study.run(studies.Options(modes=4, times=12))
+    study = figures.ALL["usui2024-fig4"]
+    data = study.run(figures.Options(modes=4, times=12))
     assert not all(claim.holds for claim in study.claims(data))

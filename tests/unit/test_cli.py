@@ -3,7 +3,7 @@
 import pytest
 
 import entropax as ex
-from entropax import cli, studies, validate
+from entropax import cli, figures, validate
 
 
 def run(*arguments: object) -> int:
@@ -15,8 +15,8 @@ def run(*arguments: object) -> int:
 def test_list_names_every_study(capsys: pytest.CaptureFixture) -> None:
     assert run("list") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in studies.ALL)
-    assert len(studies.ALL) == 33
+    assert all(name in out for name in figures.ALL)
+    assert len(figures.ALL) == 33
 
 
 def test_about_names_versions(capsys: pytest.CaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """What the package holds, and which floor may stand on which."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,32 +18,17 @@ def test_everything_named_in_the_table_of_contents_is_there() -> None:
     assert entropax.__version__
 
 
-# From the ground up; a module imports only from lower floors or from its own.
-FLOORS = (
-    ("_precision", "_versions", "_device", "_batching", "_functions"),
-    ("_checks",),
-    ("linalg",),
-    ("entropy",),
-    ("equilibrium",),
-    ("protocol",),
-    ("model",),
-    ("method",),
-    ("ledger",),
-    ("progress", "sharpness"),
-    ("solve",),
-    ("steady",),
-    ("audit",),
-    ("qutip",),
-    ("objectives",),
-    ("control",),
-    ("ensemble",),
-    ("plot",),
-    ("studies",),
-    ("config",),
-    ("validate",),
-    ("cli",),
-    ("__main__",),
-)
+ARCHITECTURE = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+
+
+def floors() -> list[tuple[str, ...]]:
+    """From the ground up, as `docs/architecture.md` has them."""
+    table = ARCHITECTURE.split("## Floors")[1].split("## Families")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return [tuple(re.findall(r"`(\w+)`", row)) for row in rows]
+
+
+FLOORS = floors()
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names}
 PUBLIC = len(FLOORS)
 
@@ -84,7 +70,7 @@ MODULES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name != "entropax"])
 def test_no_import_runs_up_the_floors(module: str) -> None:
-    roof = FLOOR["studies"]
+    roof = FLOOR["figures"]
     for name in imports(MODULES[module]):
         if name.split(".")[0] != "entropax":
             continue
@@ -94,12 +80,26 @@ def test_no_import_runs_up_the_floors(module: str) -> None:
         assert floor_of(name) <= floor_of(module), f"{module} imports {name}"
 
 
+FAMILIES = {"fermions", "windows", "ideal"}
+
+
+def family_of(module: str) -> str | None:
+    """The room of `entropax.method.windows.emme`; None of what families share."""
+    return next((part for part in module.split(".")[1:] if part in FAMILIES), None)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if family_of(name)])
+def test_no_family_imports_another(module: str) -> None:
+    for name in imports(MODULES[module]):
+        assert family_of(name) in (None, family_of(module)), f"{module} imports {name}"
+
+
 def test_the_floors_are_seen(tmp_path: Path) -> None:
     assert len(MODULES) > 20
     wrong = tmp_path / "wrong.py"
     wrong.write_text(
-        "def f():\n    from entropax import solve\n    import entropax.ledger.fermion\n"
+        "def f():\n    from entropax import solve\n    import entropax.ledger.fermions\n"
     )
-    assert list(imports(wrong)) == ["entropax.solve", "entropax.ledger.fermion"]
-    assert floor_of("entropax.ledger.fermion") > floor_of("entropax.model.lead")
+    assert list(imports(wrong)) == ["entropax.solve", "entropax.ledger.fermions"]
+    assert floor_of("entropax.ledger.fermions") > floor_of("entropax.model.fermions.lead")
     assert floor_of("entropax.linalg.secular") < floor_of("entropax.entropy")

@@ -19,13 +19,13 @@ def mirror_of(module: Path) -> Path:
 
 
 def modules() -> list[Path]:
-    """The package's modules; those of the studies are tested as figures, in `published`."""
+    """The package's modules; those of the figures are tested in `published`."""
     every = (path.relative_to(SOURCE) for path in sorted(SOURCE.rglob("*.py")))
     return [
         path
         for path in every
         if path.name not in ("__init__.py", "__main__.py")
-        and (path.parts[0] != "studies" or path == Path("studies", "base.py"))
+        and (path.parts[0] != "figures" or path == Path("figures", "base.py"))
     ]
 
 

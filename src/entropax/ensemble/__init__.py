@@ -1,6 +1,6 @@
 """Many draws, many models: chunks, devices, hosts, and a store that survives."""
 
-from entropax.ensemble.hosts import Share as Share
+from entropax.ensemble.processes import Share as Share
 from entropax.ensemble.result import Ensemble as Ensemble, Scan as Scan
 from entropax.ensemble.run import (
     ensemble as ensemble,

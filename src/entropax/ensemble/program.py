@@ -20,8 +20,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from threadpoolctl import threadpool_limits
 
 from entropax._device import Device, cores, memory
-from entropax.ensemble.naming import by_name
 from entropax.ensemble.store import FAILED, Draws
+from entropax.ensemble.tree_paths import by_name
 from entropax.method import AbstractMethod
 from entropax.sharpness import with_marks
 from entropax.solve import ledger_type, solve_prepared

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from entropax.ensemble.collect import Collected
-from entropax.ensemble.naming import axes, rebuilt, whole
+from entropax.ensemble.accumulate import Collected
 from entropax.ensemble.store import Draws, Manifest
+from entropax.ensemble.tree_paths import axes, rebuilt, whole
 from entropax.ledger import FermionLedger, GKLSLedger, WindowLedger
 
 if TYPE_CHECKING:

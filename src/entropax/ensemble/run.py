@@ -18,9 +18,9 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 from entropax._checks import Numbers, finite_array, require_count, require_key
 from entropax._device import Device
 from entropax._versions import versions
-from entropax.ensemble.collect import Collected, Read
-from entropax.ensemble.hosts import Share
-from entropax.ensemble.naming import axis_names, below, record, whole
+from entropax.ensemble.accumulate import Collected, Read
+from entropax.ensemble.fingerprint import Question, describe
+from entropax.ensemble.processes import Share
 from entropax.ensemble.program import (
     AbstractDraws,
     Listed,
@@ -32,9 +32,9 @@ from entropax.ensemble.program import (
     take,
     with_key,
 )
-from entropax.ensemble.question import Question, describe
 from entropax.ensemble.result import Ensemble, Scan, ledger_of
 from entropax.ensemble.store import FAILED, Draws, Manifest, Store, StoreError
+from entropax.ensemble.tree_paths import axis_names, below, record, whole
 from entropax.method import AbstractMethod, Exact
 from entropax.progress import bar
 from entropax.sharpness import latest, with_marks, with_marks_of_each

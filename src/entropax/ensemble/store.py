@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 
-from entropax.ensemble.question import Question, differences, fingerprint
+from entropax.ensemble.fingerprint import Question, differences, fingerprint
 
 FORMAT = 2
 """Of the layout; a store of a newer one is refused."""

@@ -14,7 +14,7 @@ from entropax.equilibrium.grand import (
     match_occupations as match_occupations,
     thermal as thermal,
 )
-from entropax.equilibrium.energies import (
+from entropax.equilibrium.free_energies import (
     expectation as expectation,
     equilibrium_free_energy as equilibrium_free_energy,
     ergotropy as ergotropy,

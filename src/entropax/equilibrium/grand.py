@@ -6,8 +6,8 @@ $$ \Phi(\beta,\alpha) = \sum_k \ln(1 + e^{\alpha-\beta\epsilon_k}) + \beta E - \
 
 whose minimum is the entropy of the matching grand canonical state (Usui Eqs. 5 and 6).
 
-It is minimised as seen from the filled Fermi sea (`entropax.equilibrium.dual`), where the modes are
-(`entropax.equilibrium.sea`).
+It is minimised (`entropax.equilibrium.grand_dual`) as seen from the filled Fermi sea, where the
+modes are (`entropax.equilibrium.fermi_sea`).
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ from jaxtyping import Array, Bool, Float, Real
 from entropax._precision import EPS, TINY
 from entropax.entropy import binary_entropy
 from entropax.equilibrium.distribution import fermi, log_odds
-from entropax.equilibrium.dual import minimise, moments, newton_step
-from entropax.equilibrium.sea import Sea, from_nearer_end, ranks, sides
+from entropax.equilibrium.fermi_sea import Sea, from_nearer_end, ranks, sides
+from entropax.equilibrium.grand_dual import minimise, moments, newton_step
 from entropax.linalg import careful_sum
 
 

@@ -8,22 +8,17 @@ from entropax.ledger.base import (
     reference as reference,
     settle as settle,
 )
-from entropax.ledger.fermion import (
+from entropax.ledger.fermions import (
     EntropyTerms as EntropyTerms,
     FermionLedger as FermionLedger,
     FermionModel as FermionModel,
     global_equilibrium as global_equilibrium,
 )
-from entropax.ledger.gkls import (
+from entropax.ledger.ideal import (
     AbstractFlows as AbstractFlows,
     GKLSLedger as GKLSLedger,
     flows as flows,
     is_state as is_state,
-)
-from entropax.ledger.identities import (
-    NAMES as NAMES,
-    Identity as Identity,
-    identities as identities,
 )
 from entropax.ledger.windows import (
     ObservationLedger as ObservationLedger,

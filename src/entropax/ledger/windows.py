@@ -21,8 +21,8 @@ from entropax.entropy import (
 )
 from entropax.equilibrium import Canonical, match_canonical, over_temperature
 from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
-from entropax.method.states import Observed, WindowState
 from entropax.model import OpenSystem, Product
+from entropax.state import Observed, WindowState
 
 _NEGLIGIBLE = 1e-6
 """Probabilities below minus this, or whose sum is off by it, are none; so is such a first law."""

@@ -8,12 +8,12 @@ from entropax.linalg.arrowhead import (
     level_response as level_response,
 )
 from entropax.linalg.compression import compressed_trace as compressed_trace
-from entropax.linalg.displacement import (
+from entropax.linalg.low_displacement_rank import (
     Displaced as Displaced,
     displaced_entropy as displaced_entropy,
 )
 from entropax.linalg.eigenvalues import eigenvalues as eigenvalues
-from entropax.linalg.functions import (
+from entropax.linalg.spectral_functions import (
     BinaryEntropy as BinaryEntropy,
     Elementwise as Elementwise,
     Exponential as Exponential,
@@ -23,7 +23,7 @@ from entropax.linalg.functions import (
     SpectralFunction as SpectralFunction,
 )
 from entropax.linalg.guards import with_slope_of as with_slope_of
-from entropax.linalg.hermitian import from_real as from_real, to_real as to_real
+from entropax.linalg.real_packing import from_real as from_real, to_real as to_real
 from entropax.linalg.masked import masked_inverse as masked_inverse
 from entropax.linalg.products import product as product
 from entropax.linalg.rate_equation import (
@@ -31,7 +31,7 @@ from entropax.linalg.rate_equation import (
     RateSteady as RateSteady,
     steady_rates as steady_rates,
 )
-from entropax.linalg.spectral import (
+from entropax.linalg.matrix_functions import (
     Spectrum as Spectrum,
     eigh as eigh,
     held_spectrum as held_spectrum,
@@ -40,7 +40,7 @@ from entropax.linalg.spectral import (
     modes as modes,
     trace_fn as trace_fn,
 )
-from entropax.linalg.stationary import (
+from entropax.linalg.null_vectors import (
     Stationary as Stationary,
     stationary as stationary,
     stationary_by_action as stationary_by_action,

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from entropax._precision import EPS
-from entropax.linalg.functions import SpectralFunction, is_perturbed
 from entropax.linalg.guards import forbid_derivative
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.secular import Poles, Roots, merge_poles, secular_roots
+from entropax.linalg.spectral_functions import SpectralFunction, is_perturbed
 
 
 def compressed_trace(

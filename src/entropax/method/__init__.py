@@ -1,25 +1,18 @@
-"""How a model is solved: one small frozen object each."""
+"""How a model is solved: one small frozen object each, in a room for each family of models."""
 
 from entropax.method.base import AbstractMethod as AbstractMethod
-from entropax.method.davies import Davies as Davies
-from entropax.method.emme import (
-    EMME as EMME,
-    microcanonical_master_equation as microcanonical_master_equation,
+from entropax.method.fermions import Exact as Exact, Magnus as Magnus, SplitStep as SplitStep
+from entropax.method.ideal import (
+    AbstractGKLS as AbstractGKLS,
+    Davies as Davies,
+    Lindblad as Lindblad,
+    Local as Local,
+    Redfield as Redfield,
 )
-from entropax.method.exact import Exact as Exact
-from entropax.method.frozen import BornMarkovSecular as BornMarkovSecular
-from entropax.method.gkls import AbstractGKLS as AbstractGKLS
-from entropax.method.local import Lindblad as Lindblad, Local as Local
-from entropax.method.magnus import Magnus as Magnus
-from entropax.method.master import AbstractMasterEquation as AbstractMasterEquation
-from entropax.method.redfield import Redfield as Redfield
-from entropax.method.schrodinger import Schrodinger as Schrodinger
-from entropax.method.splitstep import SplitStep as SplitStep
-from entropax.method.states import (
-    AbstractFermionState as AbstractFermionState,
-    DenseState as DenseState,
-    ProductState as ProductState,
-    StarState as StarState,
-    SystemState as SystemState,
-    WindowState as WindowState,
+from entropax.method.windows import (
+    EMME as EMME,
+    AbstractMasterEquation as AbstractMasterEquation,
+    BornMarkovSecular as BornMarkovSecular,
+    Schrodinger as Schrodinger,
+    microcanonical_master_equation as microcanonical_master_equation,
 )

@@ -9,9 +9,9 @@ import equinox as eqx
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, square_matrix
-from entropax.model.matrices import AbstractCouplingMatrix, Explicit
-from entropax.model.thermal import ThermalBath
-from entropax.model.windows import WindowBath
+from entropax.model.ideal.bath import ThermalBath
+from entropax.model.windows.bath import WindowBath
+from entropax.model.windows.coupling_matrices import AbstractCouplingMatrix, Explicit
 from entropax.protocol import AbstractProtocol, as_protocol
 
 Bath = WindowBath | ThermalBath

@@ -14,9 +14,9 @@ from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_
 from entropax.linalg import modes
 from entropax.model.coupling import Bath, Coupling, Drive, Jump
 from entropax.model.driven import AbstractDriven, slope_within, value_within
+from entropax.model.ideal.bath import ThermalBath
 from entropax.model.starts import AbstractJointStart, AbstractStart, AbstractSystemStart
-from entropax.model.thermal import ThermalBath
-from entropax.model.windows import WindowBath
+from entropax.model.windows.bath import WindowBath
 from entropax.protocol import AbstractProtocol, Interval, Time, as_protocol
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Inexact
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced, known
 from entropax.equilibrium import gibbs_state
 from entropax.linalg import modes
-from entropax.model.windows import WindowBath
+from entropax.model.windows.bath import WindowBath
 
 _ONE = "`windows` or `beta` must be given, exactly one of them, an entry per bath."
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from entropax.ensemble.collect import Collected
+from entropax.ensemble.accumulate import Collected
 from entropax.ensemble.store import Manifest
 
 HEAT = np.arange(24.0).reshape(4, 3, 2)

@@ -12,7 +12,7 @@ from cases.windows import CANONICAL, QUENCH, WINDOW, driven, model
 import entropax as ex
 from entropax.ledger import Verdict, in_words, judge, reference, settle
 from entropax.ledger.windows import WindowReference
-from entropax.method.states import WindowState
+from entropax.state import WindowState
 
 Array = np.ndarray
 

@@ -9,7 +9,7 @@ import pytest
 from cases.windows import SX, bath, coupling
 
 import entropax as ex
-from entropax.model.matrices import Explicit
+from entropax.model.windows.coupling_matrices import Explicit
 from entropax.protocol import AbstractProtocol
 
 FERMIONS = ex.ThermalBath(beta=1.0, mu=0.2, spectrum=ex.FlatSpectrum(1.0), statistics="fermi")

@@ -1,0 +1,8 @@
+"""Judges: of solutions (`identities`) and of models (`audit`)."""
+
+from entropax.diagnosis.audit import Finding as Finding, audit as audit
+from entropax.diagnosis.identities import (
+    NAMES as NAMES,
+    Identity as Identity,
+    identities as identities,
+)

@@ -1,0 +1,70 @@
+"""Exact dynamics of any network of free fermions, by dense matrices."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from entropax.linalg import Exponential, held_spectrum, matfn, modes
+from entropax.model import FermionNetwork
+from entropax.state import DenseState
+
+
+class DenseView(eqx.Module):
+    """What a correlation matrix is to the ledger; `vectors`: eigenmodes of each bath."""
+
+    vectors: tuple[Inexact[Array, "_ _"], ...]
+
+    def __init__(self, network: FermionNetwork):
+        blocks = [_block(network.hamiltonian, bath) for bath in network.baths]
+        self.vectors = tuple(modes(block)[1] for block in blocks)
+
+    def state(
+        self,
+        network: FermionNetwork,
+        correlation: Inexact[Array, "sites sites"],
+        work: Float[Array, ""],
+    ) -> DenseState:
+        """`network`: undriven, that of the moment."""
+        # <c_i^dag c_j> h_ij, so energies are sums of elementwise products
+        flow = (network.hamiltonian * correlation).real
+        own = [jnp.sum(_block(flow, part)) for part in (network.system, *network.baths)]
+        # mode k of a bath: sum_ij v_ik^* C*_ij v_jk, as C is the transpose of <c_j^dag c_i>
+        occupations = tuple(
+            jnp.sum(v * (_block(correlation, bath) @ v.conj()), axis=0).real
+            for bath, v in zip(network.baths, self.vectors, strict=True)
+        )
+        return DenseState(
+            system=_block(correlation, network.system),
+            occupations=occupations,
+            system_energy=own[0],
+            interaction_energy=jnp.sum(flow) - sum(own),
+            work=work,
+            correlation=correlation,
+            traces=tuple(own[1:]),
+            baths=network.baths,
+        )
+
+
+def _block(matrix: Inexact[Array, "sites sites"], sites: tuple[int, ...]) -> Array:
+    index = jnp.array(sites)
+    return matrix[index[:, None], index[None, :]]
+
+
+def dense_states(
+    network: FermionNetwork,
+) -> tuple[DenseState, Callable[[Float[Array, ""]], DenseState]]:
+    r"""The initial state, and the state at any time: $C(t) = U^* C(0)\, U^T$, $U = e^{-iht}$.
+
+    Cost: one eigenproblem of h, then O(sites^3) a time. Differentiable twice in h, the start and
+    time, at degenerate spectra too.
+    """
+    h, initial, view = network.hamiltonian, network.initial_correlation, DenseView(network)
+    spectrum, zero = held_spectrum(h), jnp.zeros(())
+
+    def at(time: Float[Array, ""]) -> DenseState:
+        u = matfn(Exponential(-1j * time), h, spectrum=spectrum)
+        return view.state(network, u.conj() @ initial @ u.T, zero)
+
+    return view.state(network, initial, zero), at

@@ -1,0 +1,102 @@
+r"""Smoothly driven energies: $U = \prod_j e^{-ia_jhH_0}\, e^{-ib_jh\,\delta\epsilon(t_j)}$.
+
+$H_0$ is the Hamiltonian at energies in the middle, $\delta\epsilon$ what the energies are away from
+them; time runs with the resting part. Unitary at any step, and exact where nothing is driven.
+"""
+
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from entropax.linalg import Spectrum
+from entropax.method.compositions import SPLITTINGS
+from entropax.method.stepping import AbstractPropagator, Steps
+from entropax.method.windows.propagation import Stretch
+from entropax.model import OpenSystem
+from entropax.model.driven import AbstractControlled
+from entropax.protocol import AbstractProtocol
+
+Amplitudes = tuple[Array, ...]
+
+
+def middle_energies(model: OpenSystem, ts: Float[Array, " times"]) -> Float[Array, " d"]:
+    """Of half the time."""
+    middle = 0.5 * jnp.max(ts)
+    return model.within(middle, (middle, middle)).spectrum()[0]
+
+
+class DrivenEnergies(AbstractControlled):
+    """A model whose energies are its controls."""
+
+    model: OpenSystem
+
+    @property
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        return self.model.protocols
+
+    @property
+    def given_controls(self) -> tuple[Float[Array, ""] | AbstractProtocol, ...]:
+        energies = self.model.energies
+        assert energies is not None, "a Hamiltonian is not driven"
+        return tuple(energies)
+
+    def with_controls(self, controls: Float[Array, " controls"]) -> Self:
+        return type(self)(eqx.tree_at(lambda m: m.energies, self.model, controls))
+
+
+class Splitting(AbstractPropagator):
+    """Amplitudes of a driven model; `resting`: what it is split into, and its `spectra`."""
+
+    driven: DrivenEnergies
+    resting: Stretch
+    spectra: list[Spectrum]
+    order: int = eqx.field(static=True)
+
+    def __init__(self, driven: DrivenEnergies, resting: Stretch, order: int):
+        self.driven, self.resting, self.order = driven, resting, order
+        self.spectra = resting.spectra()
+
+    @property
+    def block(self) -> int:
+        return 1
+
+    def begin(self) -> Amplitudes:
+        return tuple(x + 0j for x in self.resting.amplitudes)
+
+    def forces(self, x: Amplitudes) -> Float[Array, " d"]:
+        return self.resting.populations(x)
+
+    def coefficients(self, steps: Steps) -> tuple[Array, Array]:
+        """Lengths, and energies less those that rest, at the nodes."""
+        outer, inner = SPLITTINGS[self.order]
+        nodes = np.cumsum(outer[: len(inner)]).tolist()
+        return steps.length, steps.controls(self.driven, nodes) - self.resting.energies
+
+    def advance(
+        self, x: Amplitudes, coefficients: tuple[Array, Array]
+    ) -> tuple[Amplitudes, Float[Array, "steps d"]]:
+        def one(x: Amplitudes, step: tuple[Array, Array]) -> tuple[Amplitudes, Array]:
+            x = self._step(x, *step)
+            return x, self.forces(x)
+
+        return jax.lax.scan(one, x, coefficients)
+
+    def _step(
+        self, x: Amplitudes, h: Float[Array, ""], away: Float[Array, "stages d"]
+    ) -> Amplitudes:
+        outer, inner = SPLITTINGS[self.order]
+        for stage, a in enumerate(outer):
+            x = self.resting.evolved(a * h, x, self.spectra)
+            if stage < len(inner):
+                turned = jnp.exp(-1j * inner[stage] * h * away[stage])
+                both = zip(self.resting.setting.sectors, x, strict=True)
+                x = tuple(turned[sector.level][:, None] * own for sector, own in both)
+        return x
+
+    def state(self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]) -> Stretch:
+        energies = self.driven.controls(time, (time, time))
+        return Stretch(self.resting.setting, energies, x, time, work)

@@ -1,5 +1,0 @@
-"""Figures of Riera-Campeny, Sanpera, Strasberg (2021)."""
-
-from entropax.studies.riera2021 import fig2, fig3, fig4, fig5, fig6, fig7, fig8, fig9
-
-STUDIES = tuple(module.STUDY for module in (fig2, fig3, fig4, fig5, fig6, fig7, fig8, fig9))
