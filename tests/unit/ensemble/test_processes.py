@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from entropax.ensemble import processes
+
 
 def test_shares_are_whole_chunks_and_all() -> None:
     for samples, chunk, size in ((20, 8, 2), (1000, 16, 7), (5, 4, 8), (16, 16, 3)):
-        shares = [hosts.Share(i, size).of(samples, chunk) for i in range(size)]
+        shares = [processes.Share(i, size).of(samples, chunk) for i in range(size)]
         assert shares[0][0] == 0
         assert shares[-1][1] == samples
         assert [a for a, _ in shares[1:]] == [b for _, b in shares[:-1]]
@@ -17,22 +19,22 @@ def test_shares_are_whole_chunks_and_all() -> None:
 
 
 def without_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for names in hosts._LAUNCHERS:
+    for names in processes._LAUNCHERS:
         for name in names:
             monkeypatch.delenv(name, raising=False)
 
 
 def test_share_is_what_the_launcher_says(monkeypatch: pytest.MonkeyPatch) -> None:
     without_launcher(monkeypatch)
-    assert hosts.found() == (0, 1)
+    assert processes.found() == (0, 1)
     monkeypatch.setenv("SLURM_PROCID", "0")  # of a batch script, which is no step
     monkeypatch.setenv("SLURM_NTASKS", "8")
-    assert hosts.found() == (0, 1)
+    assert processes.found() == (0, 1)
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
-    assert hosts.found() == (0, 8)
+    assert processes.found() == (0, 8)
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "2")
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
-    assert hosts.found() == (2, 4)
+    assert processes.found() == (2, 4)
 
 
 @pytest.mark.parametrize("half", [("0", ""), ("", "4"), (" ", " "), ("0", None), (None, "4")])
@@ -44,10 +46,10 @@ def test_half_a_launcher_is_none(
     for name, value in zip(("PMI_RANK", "PMI_SIZE"), half, strict=True):
         if value is not None:
             monkeypatch.setenv(name, value)
-    assert hosts.found() == (0, 1)
+    assert processes.found() == (0, 1)
     monkeypatch.setenv("SLURM_PROCID", "3")
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", " 8\n")
-    assert hosts.found() == (3, 8)
+    assert processes.found() == (3, 8)
 
 
 @pytest.mark.parametrize(
@@ -62,4 +64,4 @@ def test_a_launcher_that_makes_no_sense_is_named(
     monkeypatch.setenv("PMI_SIZE", size)
     found = re.escape(f"but are {rank!r} and {size!r}")
     with pytest.raises(ValueError, match=f"`PMI_RANK` and `PMI_SIZE` in the environment.*{found}"):
-        hosts.found()
+        processes.found()
