@@ -18,7 +18,7 @@ from benchmarks.harness import SMALL, median_seconds
 from entropax.equilibrium import match_occupations
 from entropax.linalg import displaced_entropy, eigenvalues
 from entropax.method.fermions.junction_exact import star_states
-from entropax.method.windows.observables import from_eigenbasis
+from entropax.method.windows.observables import observables_at
 
 REPEAT = 1 if SMALL else 5
 
@@ -82,7 +82,7 @@ def window() -> None:
     spectra = start.spectra()
     show("whole ledger", lambda ts: ex.solve(model, ts, method).ledger, ts)
     show("eigenproblem", jnp.linalg.eigh, start.hamiltonians[0])
-    show("observables", lambda s, ts: from_eigenbasis(start, s, ts), spectra, ts)
+    show("observables", lambda s, ts: observables_at(start, s, ts), spectra, ts)
 
 
 def master_equations() -> None:
@@ -109,7 +109,7 @@ def draws() -> None:
 
     def values(key: jax.Array):
         start = begin(key)
-        return from_eigenbasis(start, start.spectra(), ts)
+        return observables_at(start, start.spectra(), ts)
 
     def ledger(key: jax.Array):
         return ex.solve(model, ts, dataclasses.replace(prepared, key=key)).ledger

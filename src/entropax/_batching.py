@@ -10,7 +10,7 @@ from jaxtyping import PyTree
 T = TypeVar("T", bound=PyTree)
 
 
-def each(function: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
+def vmap_by_shape(function: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
     """`function` of the first of all arguments, of the second, ...; those of one shape by `vmap`.
 
     A program with two baths then compiles as fast as one with one. Arguments are copied side by

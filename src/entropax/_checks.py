@@ -27,10 +27,11 @@ def is_traced(value: object) -> bool:
     return isinstance(value, Tracer)
 
 
-def known(value: Any) -> Any:
-    """The bare value of what a derivative outside of `jit` traces; anything else as it is.
+def concrete(value: Any) -> Any:
+    """The value without the tracer of a derivative, so that Python can look at it; what `jit` and
+    `vmap` trace comes back as it is.
 
-    For what looks at values, but depends on none: what is decided must hold near by, too.
+    For decisions that stay the same in a neighbourhood of the value.
     """
     return jax.lax.stop_gradient(value) if is_traced(value) else value
 
@@ -61,7 +62,7 @@ def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any],
     `xp` is NumPy for a known value, so that building a model compiles nothing, and jax.numpy for a
     traced one. What is differentiated outside of `jit` is known.
     """
-    if not is_traced(bare := known(value)):
+    if not is_traced(bare := concrete(value)):
         array = np.asarray(bare)
         good = np.asarray(holds(np, array))
         if not good.all():
@@ -79,7 +80,7 @@ def check_against(
     if is_traced(good):
         return jnp.where(good, value, jnp.nan)
     if not good:
-        raise ValueError(f"`{name}` must be {rule}, but is {known(value)}.")
+        raise ValueError(f"`{name}` must be {rule}, but is {concrete(value)}.")
     return value
 
 

@@ -6,9 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax._checks import check, is_traced, known
+from entropax._checks import check, concrete, is_traced
 from entropax.equilibrium import equilibrium_free_energy
-from entropax.ledger import AbstractFlows
+from entropax.ledger import AbstractMomentLedger
 from entropax.linalg import modes
 from entropax.model import Junction, OpenSystem
 from entropax.model.driven import AbstractDriven
@@ -57,7 +57,7 @@ def efficiency(solution: Solution, hot: tuple[int, ...] = (0,)) -> Float[Array, 
     taken = _last(ts, jnp.sum(ledger.heat[:, jnp.array(hot)], axis=-1))
     stored = _last(ts, _stored(ledger))
     is_open = jnp.abs(stored) > _CLOSED * (jnp.abs(drawn) + jnp.abs(taken))
-    bare = known(is_open)
+    bare = concrete(is_open)
     if not is_traced(bare) and bare:
         raise eqx.EquinoxRuntimeError(
             "`solution` must end with a closed cycle for an efficiency: between its last two times "
@@ -69,7 +69,7 @@ def efficiency(solution: Solution, hot: tuple[int, ...] = (0,)) -> Float[Array, 
 
 def _stored(ledger: Any) -> Float[Array, " times"]:
     """The energy of the system, and of what couples it where that is known."""
-    if isinstance(ledger, AbstractFlows):
+    if isinstance(ledger, AbstractMomentLedger):
         return ledger.energy
     between = ledger.interaction_energy
     return ledger.system_energy if between is None else ledger.system_energy + between

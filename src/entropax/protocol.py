@@ -16,9 +16,9 @@ from entropax._checks import (
     Numbers,
     check,
     check_against,
+    concrete,
     finite_array,
     is_traced,
-    known,
     require_count,
 )
 from entropax._functions import as_pytree
@@ -277,7 +277,7 @@ class Fourier(AbstractProtocol):
 
     @property
     def time_scale(self) -> float | None:
-        period, terms = known(self.period), self.cosines.shape[0]
+        period, terms = concrete(self.period), self.cosines.shape[0]
         return None if is_traced(period) else float(period) / max(terms, 1)
 
 

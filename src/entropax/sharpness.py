@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from entropax._checks import is_traced, known
+from entropax._checks import concrete, is_traced
 from entropax.protocol import AbstractProtocol, Interval, Time, before_end
 
 ModelT = TypeVar("ModelT")
@@ -84,7 +84,7 @@ def with_marks(model: ModelT, ts: Any) -> ModelT:
 
     What is found depends on values, but no derivative goes through it.
     """
-    ts = known(ts)
+    ts = concrete(ts)
     whole = None if is_traced(ts) else latest(ts)
     if whole is not None and not whole > 0:
         return model
@@ -142,8 +142,8 @@ def _traced_looks(time_scale: float | None, last: float | None) -> int:
 @eqx.filter_jit
 def _traced_marks(protocol: AbstractProtocol, last: Any, looks: int) -> Float[Array, " marks"]:
     """Marks of a pulse, or of pulses, wider than a cell; after the end where nothing is sharp."""
-    protocol = jax.tree.map(known, protocol)
-    times = known(last) * (jnp.arange(looks + 1) / looks)
+    protocol = jax.tree.map(concrete, protocol)
+    times = concrete(last) * (jnp.arange(looks + 1) / looks)
     change = jnp.abs(jnp.diff(jax.lax.map(protocol, times, batch_size=_TRACED_LOOKS)))
     # where it breaks, steps end anyway
     broken = jnp.searchsorted(times, protocol.breaks, side="left") - 1

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from entropax._checks import Faults, Numbers, faults_of, finite_array, is_traced, known
+from entropax._checks import Faults, Numbers, concrete, faults_of, finite_array, is_traced
 from entropax._functions import as_pytree
 from entropax.ledger import (
     FermionLedger,
@@ -25,7 +25,7 @@ from entropax.ledger import (
     settle,
 )
 from entropax.method import (
-    AbstractGKLS,
+    AbstractIdealBathEquation,
     AbstractMasterEquation,
     AbstractMethod,
     Exact,
@@ -134,7 +134,7 @@ def solve(
 def solve(
     model: OpenSystem,
     ts: Numbers,
-    method: AbstractGKLS,
+    method: AbstractIdealBathEquation,
     *,
     save: Callable[[Any], PyTree[Array]] | None = None,
     progress: bool | diffrax.AbstractProgressMeter = False,
@@ -233,7 +233,7 @@ def ledger_type(model: FermionModel | OpenSystem, method: AbstractMethod) -> typ
     """The class of ledger that `solve` returns, as its overloads say."""
     if not isinstance(model, OpenSystem):
         return FermionLedger
-    return GKLSLedger if isinstance(method, AbstractGKLS) else WindowLedger
+    return GKLSLedger if isinstance(method, AbstractIdealBathEquation) else WindowLedger
 
 
 @eqx.filter_jit
@@ -277,7 +277,7 @@ def raise_failures(solution: Any, throw: bool | None = None) -> Any:
     if throw is False:
         return solution
     # a fault of what was given explains all others
-    kinds = known(_failures(solution.result, solution.faults.present))
+    kinds = concrete(_failures(solution.result, solution.faults.present))
     messages = solution.faults.messages
     told = [*messages, *(RESULTS[kind] for kind in FAILURES)]
     if is_traced(kinds):

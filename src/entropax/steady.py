@@ -5,14 +5,14 @@ import jax.numpy as jnp
 
 from entropax._checks import Faults, faults_of
 from entropax._precision import require_float64
-from entropax.ledger import AbstractFlows, flows, is_state
-from entropax.method import AbstractGKLS
+from entropax.ledger import AbstractMomentLedger, is_state, moment_ledger
+from entropax.method import AbstractIdealBathEquation
 from entropax.method.base import open_system
 from entropax.model import OpenSystem
 from entropax.solve import FAILURES, RESULTS, raise_failures
 
 
-class SteadyState(AbstractFlows):
+class SteadyState(AbstractMomentLedger):
     """What `steady_state` returns: the ledger of one moment, `result`, one `RESULTS`, and the
     `faults` of what it was given.
     """
@@ -27,7 +27,7 @@ class SteadyState(AbstractFlows):
 
 
 def steady_state(
-    model: OpenSystem, method: AbstractGKLS, *, throw: bool | None = None
+    model: OpenSystem, method: AbstractIdealBathEquation, *, throw: bool | None = None
 ) -> SteadyState:
     r"""The steady state, $\mathcal{L}(\pi) = 0$ with $\mathrm{tr}\pi = 1$, and what flows in it.
 
@@ -47,7 +47,7 @@ def steady_state(
 
     Raises `ValueError` for a driven model or one that `method` does not know.
     """
-    if not isinstance(method, AbstractGKLS):
+    if not isinstance(method, AbstractIdealBathEquation):
         raise ValueError(
             f"`method` must be Davies(), Local(), Redfield() or Lindblad(), but is {method!r}."
         )
@@ -62,9 +62,9 @@ def steady_state(
 
 
 @eqx.filter_jit
-def _steady_state(model: OpenSystem, method: AbstractGKLS) -> SteadyState:
+def _steady_state(model: OpenSystem, method: AbstractIdealBathEquation) -> SteadyState:
     state, found = method.stationary(model)
-    moment = flows(state, *model.temperatures)
+    moment = moment_ledger(state, *model.temperatures)
     result = RESULTS.where(is_state(moment), RESULTS.successful, RESULTS.unphysical)
     result = RESULTS.where(found.unique, result, RESULTS.not_unique)
     result = RESULTS.where(found.converged, result, RESULTS.not_converged)

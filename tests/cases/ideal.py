@@ -12,7 +12,7 @@ from twins import lindblad as twin
 import entropax as ex
 from cases.matrices import random_hermitian
 from entropax._checks import Faults
-from entropax.method import AbstractGKLS
+from entropax.method import AbstractIdealBathEquation
 from entropax.method.ideal.dissipators import JumpDissipator
 from entropax.method.ideal.generators import MatrixGenerator
 from entropax.method.ideal.rates import Transitions
@@ -173,7 +173,7 @@ def channels(known: Case) -> tuple[list[Transitions], tuple[jax.Array, jax.Array
 
 
 @eqx.filter_jit
-def liouvillian(method: AbstractGKLS, model: ex.OpenSystem) -> jax.Array:
+def liouvillian(method: AbstractIdealBathEquation, model: ex.OpenSystem) -> jax.Array:
     """A method's generator as a matrix, compiled once for all models of one size."""
     return method.generator(model).matrix()
 

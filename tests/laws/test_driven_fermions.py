@@ -18,7 +18,7 @@ from twins import textbook
 import entropax as ex
 from entropax.method.fermions.magnus import Exponentials
 from entropax.method.fermions.splitstep import Rotations
-from entropax.method.stepping import Steps, march
+from entropax.method.stepping import Steps, step_through
 
 Array = np.ndarray
 
@@ -149,8 +149,8 @@ def test_order_of_convergence(kind: str, order: int) -> None:
         del time
         return jnp.append(own.advance(x, own.coefficients(NO_STEP))[1][0], work)
 
-    many = jax.jit(lambda ts: march(model, own, ts, 2, show, SILENT)[-1])
-    one = jax.jit(lambda ts: march(model, own, ts, 400, show, SILENT)[0])
+    many = jax.jit(lambda ts: step_through(model, own, ts, 2, show, SILENT)[-1])
+    one = jax.jit(lambda ts: step_through(model, own, ts, 400, show, SILENT)[0])
 
     def at_the_end(steps: int) -> Array:
         legs = steps // 2
@@ -167,7 +167,7 @@ def test_unitary_after_ten_thousand_steps() -> None:
     model, ts = driven_junction(), jnp.array([3.0])
     for order in (2, 4):
         own = Rotations(model, order)
-        run = jax.jit(lambda: march(model, own, ts, 10_000, lambda x, time, work: x, SILENT))  # noqa: B023
+        run = jax.jit(lambda: step_through(model, own, ts, 10_000, lambda x, time, work: x, SILENT))  # noqa: B023
         x = jax.tree.map(lambda leaf: np.asarray(leaf)[0], run())
         both = np.concatenate([x.level[None], x.modes])
         size = model.sites

@@ -11,11 +11,15 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method import AbstractGKLS
+from entropax.method import AbstractIdealBathEquation
 
 
 def solve(
-    model: ex.OpenSystem, method: AbstractGKLS, ts: Any = ideal.TIMES, *, throw: bool = True
+    model: ex.OpenSystem,
+    method: AbstractIdealBathEquation,
+    ts: Any = ideal.TIMES,
+    *,
+    throw: bool = True,
 ) -> ex.Solution:
     """At as many times and saving the same, so that tests share programs."""
     return ex.solve(model, ts, method, save=ideal.energy_given, throw=throw)

@@ -8,13 +8,13 @@ from cases import ideal
 from cases.matrices import random_hermitian
 
 import entropax as ex
-from entropax.ledger import flows
-from entropax.ledger.ideal import Flows
+from entropax.ledger import moment_ledger
+from entropax.ledger.ideal import MomentLedger
 from entropax.method.ideal.equation import reference_of
 
 
 @pytest.fixture(scope="module")
-def random_machines() -> Flows:
+def random_machines() -> MomentLedger:
     """200 random four-level systems between two random baths, in random states."""
 
     def one(key):
@@ -38,12 +38,12 @@ def random_machines() -> Flows:
         generator = method.generator_with_populations(model)
         start = method._begin(model)[0]
         state = method._state(model, generator, start, reference_of(generator))
-        return flows(state, *model.temperatures)
+        return moment_ledger(state, *model.temperatures)
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(5), 200))
 
 
-def test_spohn(random_machines: Flows) -> None:
+def test_spohn(random_machines: MomentLedger) -> None:
     found = random_machines
     assert float(jnp.min(found.entropy_production_rate)) >= -1e-10
     assert float(jnp.min(found.entropy_production_rates)) >= -1e-10
@@ -55,7 +55,7 @@ def test_spohn(random_machines: Flows) -> None:
     assert float(jnp.min(found.entropy_rate + balance)) < -0.1
 
 
-def test_parts_add_up_and_are_not_negative(random_machines: Flows) -> None:
+def test_parts_add_up_and_are_not_negative(random_machines: MomentLedger) -> None:
     found = random_machines
     total = found.entropy_production_rate
     both = found.population_rate + found.coherence_rate

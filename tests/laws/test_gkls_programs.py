@@ -11,7 +11,7 @@ from cases import ideal
 
 import entropax as ex
 from entropax.equilibrium import gibbs_state
-from entropax.method import AbstractGKLS
+from entropax.method import AbstractIdealBathEquation
 
 
 def heated(beta: Any) -> ex.OpenSystem:
@@ -24,10 +24,10 @@ def heated(beta: Any) -> ex.OpenSystem:
 @pytest.mark.parametrize(
     "method", [ex.Davies(), ex.Davies(coherences=False), ex.Local(), ex.Redfield()]
 )
-def test_a_hamiltonian_known_inside_a_traced_program(method: AbstractGKLS) -> None:
+def test_a_hamiltonian_known_inside_a_traced_program(method: AbstractIdealBathEquation) -> None:
     """Frequencies and blocks are found beforehand, also where only a temperature is traced."""
 
-    def decided(beta: Any) -> tuple[AbstractGKLS, AbstractGKLS]:
+    def decided(beta: Any) -> tuple[AbstractIdealBathEquation, AbstractIdealBathEquation]:
         model = heated(beta)
         return method.prepare(model, jnp.ones(1)), method.prepare_steady(model)
 
@@ -38,7 +38,7 @@ def test_a_hamiltonian_known_inside_a_traced_program(method: AbstractGKLS) -> No
 
 
 @pytest.mark.parametrize("method", [ex.Davies(), ex.Local()])
-def test_a_traced_temperature_changes_nothing(method: AbstractGKLS) -> None:
+def test_a_traced_temperature_changes_nothing(method: AbstractIdealBathEquation) -> None:
     """Of the methods that decide something beforehand."""
 
     def heat(beta: Any) -> jax.Array:

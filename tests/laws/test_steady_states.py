@@ -9,16 +9,16 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method import AbstractGKLS
+from entropax.method import AbstractIdealBathEquation
 from entropax.method.ideal.block_generator import BlockGenerator
 from entropax.method.ideal.conservation import blocks_of, conserved
-from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
+from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SecularGenerator
 
 LEADS = ((1.0, 0.4, 0.9), (2.5, 0.2, 0.1))
 
 
 @eqx.filter_jit
-def generator_of(method: AbstractGKLS, model: ex.OpenSystem) -> AbstractGenerator:
+def generator_of(method: AbstractIdealBathEquation, model: ex.OpenSystem) -> AbstractGenerator:
     return method.generator(model)
 
 
@@ -36,7 +36,7 @@ def test_forms_of_generators_agree() -> None:
     chain = ex.machines.spin_chain(3)
     sector = generator_of(ex.Davies().prepare_steady(chain), chain)
     whole = generator_of(ex.Davies(coherences=True), chain)
-    assert isinstance(sector, SectorGenerator)
+    assert isinstance(sector, SecularGenerator)
     assert isinstance(whole, MatrixGenerator)
     jumps = generator_of(ex.Local().prepare_steady(chain), chain)
     tensors = generator_of(ex.Local(), chain)

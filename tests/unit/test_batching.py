@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from entropax._batching import each
+from entropax._batching import vmap_by_shape
 
 
 def test_each_is_a_loop_in_order() -> None:
@@ -19,13 +19,13 @@ def test_each_is_a_loop_in_order() -> None:
     expected = [np.sum(x**2) * np.cos(pair["a"]) for x, pair in zip(xs, pairs, strict=True)]
 
     def stacked(xs: list) -> jax.Array:
-        return jnp.stack(each(function, xs, pairs))
+        return jnp.stack(vmap_by_shape(function, xs, pairs))
 
     np.testing.assert_allclose(jax.jit(stacked)(xs), expected, rtol=1e-15)
     slopes = jax.jit(jax.grad(lambda xs: jnp.sum(stacked(xs))))(xs)
     for slope, x, pair in zip(slopes, xs, pairs, strict=True):
         np.testing.assert_allclose(slope, 2.0 * x * np.cos(pair["a"]), rtol=1e-14)
-    assert each(function, [], []) == []
+    assert vmap_by_shape(function, [], []) == []
 
 
 def test_alike_members_share_one_copy_in_the_program() -> None:
@@ -37,10 +37,10 @@ def test_alike_members_share_one_copy_in_the_program() -> None:
         return {"sum": jnp.sum(x) + y, "first": x[0]}
 
     xs = [jnp.arange(n, dtype=float) + 1.0 for n in (2, 3, 2, 3)]
-    found = each(function, xs, [10.0, 20.0, 30.0, 40.0])
+    found = vmap_by_shape(function, xs, [10.0, 20.0, 30.0, 40.0])
     assert traced == [(2,), (3,)]
     assert [float(x["sum"]) for x in found] == [13.0, 26.0, 33.0, 46.0]
     # of the same shape but another kind: integers are not made real
-    kinds = each(lambda x: 2 * x, [jnp.array(1), jnp.array(1.5), jnp.array(2)])
+    kinds = vmap_by_shape(lambda x: 2 * x, [jnp.array(1), jnp.array(1.5), jnp.array(2)])
     assert [x.dtype.kind for x in kinds] == ["i", "f", "i"]
     assert [float(x) for x in kinds] == [2.0, 3.0, 4.0]

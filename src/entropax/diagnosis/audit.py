@@ -10,7 +10,7 @@ import numpy as np
 
 from entropax._checks import is_traced
 from entropax.linalg import from_real, to_real
-from entropax.method import AbstractGKLS, Davies, Local, Redfield
+from entropax.method import AbstractIdealBathEquation, Davies, Local, Redfield
 from entropax.method.base import open_system
 from entropax.method.ideal.conservation import conserved
 from entropax.method.ideal.rates import transitions
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
         return f"{self.name}: {self.found} Remedy: {self.remedy}"
 
 
-def audit(model: OpenSystem, method: AbstractGKLS) -> tuple[Finding, ...]:
+def audit(model: OpenSystem, method: AbstractIdealBathEquation) -> tuple[Finding, ...]:
     """Known traps of a master equation, those that `model` falls into; empty where there is none.
 
     - "not unique": operators commute with $H_S$ and all jumps, so that the steady state depends on
@@ -62,7 +62,9 @@ def audit(model: OpenSystem, method: AbstractGKLS) -> tuple[Finding, ...]:
     return tuple(_findings(known, method, steady))
 
 
-def _findings(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> Iterator[Finding]:
+def _findings(
+    model: OpenSystem, method: AbstractIdealBathEquation, steady: SteadyState
+) -> Iterator[Finding]:
     unique = not bool(steady.result == RESULTS.not_unique)
     yield from _conserved(model, method, unique)
     yield from _idle(model)
@@ -76,7 +78,9 @@ def _findings(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> I
         yield from _positivity(model, method, steady if unique else None)
 
 
-def _conserved(model: OpenSystem, method: AbstractGKLS, unique: bool) -> Iterator[Finding]:
+def _conserved(
+    model: OpenSystem, method: AbstractIdealBathEquation, unique: bool
+) -> Iterator[Finding]:
     found = conserved(_commuting(model), list(_acting(model, isinstance(method, Local))))
     if found:
         several = f"{len(found)} independent operators commute"
@@ -130,7 +134,9 @@ def _idle(model: OpenSystem) -> Iterator[Finding]:
             )
 
 
-def _local(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> Iterator[Finding]:
+def _local(
+    model: OpenSystem, method: AbstractIdealBathEquation, steady: SteadyState
+) -> Iterator[Finding]:
     if not isinstance(method, Local) or model.interaction is None or model.frame is not None:
         return
     ours = np.asarray(steady.heat_currents)
@@ -150,7 +156,9 @@ def _local(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> Iter
     )
 
 
-def _second_law(model: OpenSystem, method: AbstractGKLS, steady: SteadyState) -> Iterator[Finding]:
+def _second_law(
+    model: OpenSystem, method: AbstractIdealBathEquation, steady: SteadyState
+) -> Iterator[Finding]:
     rate = float(steady.entropy_production_rate)
     flows = float(np.sum(np.abs(np.asarray(steady.entropy_production_rates))))
     speed = float(method.prepare_steady(model).generator(model).speed())

@@ -21,7 +21,7 @@ class Share(NamedTuple):
     size: int
 
     def of(self, samples: int, chunk: int) -> tuple[int, int]:
-        """The range of draws: whole chunks, as many as the others have to one."""
+        """The draws [first, last) of this process: whole chunks, shares alike to one of them."""
         chunks = -(-samples // chunk)
         first, last = (chunks * i // self.size for i in (self.rank, self.rank + 1))
         return min(first * chunk, samples), min(last * chunk, samples)

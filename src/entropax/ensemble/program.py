@@ -42,7 +42,7 @@ class AbstractDraws(eqx.Module):
         """The model and the prepared method of one draw."""
 
 
-class Repeated(AbstractDraws):
+class DrawsOfMethod(AbstractDraws):
     """One model; what is drawn is in the method."""
 
     model: eqx.Module
@@ -53,7 +53,7 @@ class Repeated(AbstractDraws):
         return self.model, with_key(self.method, jax.random.fold_in(self.key, index))
 
 
-class Made(AbstractDraws):
+class DrawsFromFunction(AbstractDraws):
     """Models that a function makes of a key; a method that draws has a key of its own."""
 
     make: Callable[..., Any]
@@ -72,7 +72,7 @@ class Made(AbstractDraws):
         return model, with_key(self.method, for_method).prepare(model, self.ts)
 
 
-class Listed(AbstractDraws):
+class DrawsFromList(AbstractDraws):
     """A batch of models, and of methods prepared for them; or one method for all."""
 
     models: Any

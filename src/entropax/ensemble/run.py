@@ -23,10 +23,10 @@ from entropax.ensemble.fingerprint import Question, describe
 from entropax.ensemble.processes import Share
 from entropax.ensemble.program import (
     AbstractDraws,
-    Listed,
-    Made,
+    DrawsFromFunction,
+    DrawsFromList,
+    DrawsOfMethod,
     Program,
-    Repeated,
     Task,
     draws_key,
     take,
@@ -104,11 +104,11 @@ def ensemble(
     _require_levels(quantiles)
     draws: AbstractDraws
     if callable(model):
-        draws = Made(model, method, key, times, latest(times))
+        draws = DrawsFromFunction(model, method, key, times, latest(times))
     else:
         times = method.require_times(model, times)
         marked = with_marks(model, latest(times))
-        draws = Repeated(marked, with_key(method, key).prepare(marked, times), key)
+        draws = DrawsOfMethod(marked, with_key(method, key).prepare(marked, times), key)
     question = describe(model, "model") | describe(method, "method") | describe(key, "key")
     job = _job(
         "ensemble", Task(draws, times, save), question, samples, chunk, batch, store, devices
@@ -255,7 +255,7 @@ def _work(
                 width = min(job.manifest.chunk, job.manifest.samples)
                 program = program or Program(job.task, width, job.devices, job.batch)
                 draws = program.run(start, stop)
-                if draws[FAILED].any() and isinstance(job.task.draws, Made):
+                if draws[FAILED].any() and isinstance(job.task.draws, DrawsFromFunction):
                     # a model that must not be says so where it is made alone
                     with warnings.catch_warnings(action="ignore"):
                         job.task.draws.at(start + int(np.argmax(draws[FAILED])))
@@ -390,7 +390,7 @@ def _batched(models: Any) -> tuple[Any, int]:
 
 def _listed(
     models: Any, samples: int, method: AbstractMethod, key: PRNGKeyArray | None, ts: Array
-) -> Listed:
+) -> DrawsFromList:
     """What `prepare` decides is used where it is the same for all models."""
     keyed = method if key is None else with_key(method, key)
     models = with_marks_of_each(models, latest(ts))
@@ -399,6 +399,6 @@ def _listed(
     arrays, rest = zip(*(eqx.partition(one, eqx.is_array) for one in prepared), strict=True)
     alike = all(eqx.tree_equal(one, rest[0]) for one in rest)
     if not alike:
-        return Listed(models, keyed, key, ts, is_prepared=False)
+        return DrawsFromList(models, keyed, key, ts, is_prepared=False)
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *arrays)
-    return Listed(models, eqx.combine(stacked, rest[0]), key, ts, is_prepared=True)
+    return DrawsFromList(models, eqx.combine(stacked, rest[0]), key, ts, is_prepared=True)

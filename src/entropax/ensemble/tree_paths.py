@@ -22,7 +22,9 @@ def by_name(prefix: str, tree: PyTree) -> dict[str, Any]:
 
 
 def below(prefix: str, named: dict[str, T]) -> dict[str, T]:
-    """What is under a name, by the rest of its name; by an empty one what has just this name."""
+    """Entries under `prefix`, with the prefix removed from their names; the entry that is named
+    `prefix` itself has the empty name.
+    """
     return {
         name[len(prefix) + 1 :]: value
         for name, value in named.items()

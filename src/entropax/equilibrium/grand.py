@@ -24,7 +24,7 @@ from entropax.entropy import binary_entropy
 from entropax.equilibrium.distribution import fermi, log_odds
 from entropax.equilibrium.fermi_sea import Sea, from_nearer_end, ranks, sides
 from entropax.equilibrium.grand_dual import minimise, moments, newton_step
-from entropax.linalg import careful_sum
+from entropax.linalg import blocked_sum
 
 
 class Equilibrium(eqx.Module):
@@ -85,7 +85,7 @@ def _match(energies: Array, energy: Array, number: Array) -> "_Matched":
 
     def seen(sign: Array) -> tuple[Sea, Array]:
         sea = Sea.seen(energies, sign, sides(rank, sign, filled), offset)
-        in_sea = careful_sum(jnp.where(sea.side < 0, energies, 0.0))
+        in_sea = blocked_sum(jnp.where(sea.side < 0, energies, 0.0))
         return sea, sign * (energy - in_sea - sea.level * offset) / sea.scale
 
     sea, excess = from_nearer_end(seen)
@@ -128,15 +128,15 @@ def match_occupations(energies: Real[Array, " k"], occupations: Real[Array, " k"
 @jax.custom_jvp
 def _match_occupations(energies: Array, n: Array) -> "_Matched":
     rank = ranks(energies)
-    total = careful_sum(n)
+    total = blocked_sum(n)
     filled = jnp.round(total)
 
     def seen(sign: Array) -> tuple[Sea, Array, Array, Array]:
         side = sides(rank, sign, filled)
         share = jnp.where(side > 0, n, 1.0 - n)
-        offset = careful_sum(side * share)
+        offset = blocked_sum(side * share)
         sea = Sea.seen(energies, sign, side, offset)
-        return sea, careful_sum(share * side * sea.e), offset, share
+        return sea, blocked_sum(share * side * sea.e), offset, share
 
     sea, excess, offset, share = from_nearer_end(seen)
     noticed = jnp.where(share > 16 * EPS, share, 0.0)
@@ -190,7 +190,7 @@ def _matched(sea: Sea, excess: Array, offset: Array, edge: _Edge, summed: Array)
     share = jnp.where(reached, limit, fermi(side * x))
     odds = side * jnp.where(limit > 0, jnp.log1p(-limit) - jnp.log(limit), jnp.inf)
     # the dual, as the state's entropy plus a small correction for what rounding left unmatched
-    had_energy, had_number = careful_sum(share * side * jnp.stack([e, jnp.ones_like(e)]))
+    had_energy, had_number = blocked_sum(share * side * jnp.stack([e, jnp.ones_like(e)]))
     miss_energy, miss_number = excess - had_energy, offset - had_number
     unmatched = jnp.asarray(jnp.where(reached, 0.0, b * miss_energy - a * miss_number))
 

@@ -21,7 +21,7 @@ from jaxtyping import Array
 
 from entropax._precision import EPS, TINY
 from entropax.equilibrium.distribution import fermi
-from entropax.linalg import careful_sum
+from entropax.linalg import blocked_sum
 
 _MAX_STEPS = 300
 
@@ -63,7 +63,7 @@ def minimise(
         b, a = here.b + here.length * here.db, here.a + here.length * here.da
         x = side * (b * e - a)
         n = fermi(x)
-        energy, number = careful_sum(n * side * jnp.stack([e, jnp.ones_like(e)]))
+        energy, number = blocked_sum(n * side * jnp.stack([e, jnp.ones_like(e)]))
         down_b, down_a = excess - energy, number - offset
         tilt_b, tilt_a = b * excess, a * offset
         height = jnp.sum(jnp.logaddexp(0.0, -x)) + tilt_b - tilt_a

@@ -15,9 +15,9 @@ from entropax.ledger.fermions import (
     global_equilibrium as global_equilibrium,
 )
 from entropax.ledger.ideal import (
-    AbstractFlows as AbstractFlows,
+    AbstractMomentLedger as AbstractMomentLedger,
     GKLSLedger as GKLSLedger,
-    flows as flows,
+    moment_ledger as moment_ledger,
     is_state as is_state,
 )
 from entropax.ledger.windows import (

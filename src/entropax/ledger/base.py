@@ -13,9 +13,11 @@ from entropax._checks import Faults
 
 
 class Verdict(NamedTuple):
-    """One entry a time: reached by the integrator; finite numbers; probabilities that are some; a
-    first law that closes; states that were looked for found; temperatures unique. `faults`: of all
-    that the states are made with.
+    """What holds, one entry a time, and the `faults` of what the states are made with.
+
+    `reached`: the integrator came there; `sound`: all numbers are finite; `physical`: populations
+    are not negative and add up to 1; `closed`: the first law holds; `converged`: effective
+    equilibria were found; `determined`: temperatures are finite and unique.
     """
 
     reached: Bool[Array, " times"]

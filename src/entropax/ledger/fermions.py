@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from entropax._batching import each
+from entropax._batching import vmap_by_shape
 from entropax._checks import Faults
 from entropax._precision import EPS
 from entropax.entropy import binary_entropy, binary_relative_entropy
 from entropax.equilibrium import Equilibrium, match, match_occupations, thermal
 from entropax.ledger.base import Verdict, in_words, judge, measure, reference, settle
-from entropax.linalg import arrowhead_eigenvalues, careful_sum, masked_inverse, modes
+from entropax.linalg import arrowhead_eigenvalues, blocked_sum, masked_inverse, modes
 from entropax.model import FermionNetwork, Junction
 from entropax.state import AbstractFermionState
 
@@ -175,7 +175,7 @@ def _reference(initial: AbstractFermionState, model: FermionModel) -> Reference:
         now = match_occupations(energies, same) if given is None else thermal(energies, *given)
         return now, _of_a_bath(n, same, energy, now, now.log_odds)
 
-    found = each(bath, energies, initial.occupations, given_n, own, given)
+    found = vmap_by_shape(bath, energies, initial.occupations, given_n, own, given)
     equilibria = tuple(now for now, _ in found)
     start = _measure(initial, [measured for _, measured in found])
     return Reference(energies, equilibria, start, initial.joint_entropy(), jnp.asarray(size))
@@ -190,7 +190,7 @@ def _measure_state(reference: Reference, state: AbstractFermionState) -> Measure
 
     before = [equilibrium.log_odds for equilibrium in reference.equilibria]
     own = state.bath_energies(reference.energies)
-    return _measure(state, each(bath, reference.energies, state.occupations, own, before))
+    return _measure(state, vmap_by_shape(bath, reference.energies, state.occupations, own, before))
 
 
 def _with_energy(
@@ -229,7 +229,7 @@ def _of_a_bath(
     return {
         "mode_entropy": jnp.sum(binary_entropy(n)),
         "energy": energy,
-        "particles": careful_sum(n),
+        "particles": blocked_sum(n),
         "beta": now.beta,
         "mu": now.mu,
         "thermal_entropy": now.entropy,
@@ -349,8 +349,8 @@ def global_equilibrium(model: FermionModel) -> Equilibrium:
         spectrum = arrowhead_eigenvalues(model.fixed_level, e, model.mode_couplings)
         return match(
             spectrum,
-            model.fixed_level * model.occupation + careful_sum(e * n),
-            model.occupation + careful_sum(n),
+            model.fixed_level * model.occupation + blocked_sum(e * n),
+            model.occupation + blocked_sum(n),
         )
     h, c = model.hamiltonian, model.initial_correlation
     return match(modes(h)[0], jnp.sum((h * c).real), jnp.trace(c).real)

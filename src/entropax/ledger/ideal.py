@@ -21,14 +21,15 @@ from entropax.model.transition_frequencies import alike
 from entropax.state import SystemState
 
 _NEGLIGIBLE = 1e-6
-"""Populations below minus this, or whose sum is off by it, are none; so is such a first law."""
+"""Tolerance of the verdicts: a state is unphysical where a population is below minus this, or the
+trace off by more; the first law fails where it is off by more than this of the energies."""
 
 _STILL, _UNMOVED = 1e-12, 1e-9
 """Current (of decay times energies) and heat (of energies) of a bath at zero temperature below
 which there is none."""
 
 
-class AbstractFlows(eqx.Module):
+class AbstractMomentLedger(eqx.Module):
     r"""What a state is worth at a moment; baths along the last axis of what belongs to one.
 
     Signs and units: `docs/conventions.md`. What an equation does not part is None, and NaN stands
@@ -73,11 +74,11 @@ class AbstractFlows(eqx.Module):
     """The most work that unitaries can draw from the state."""
 
 
-class Flows(AbstractFlows):
+class MomentLedger(AbstractMomentLedger):
     """The ledger of one moment."""
 
 
-class GKLSLedger(AbstractFlows):
+class GKLSLedger(AbstractMomentLedger):
     """One entry a time, and what has flowed since the start."""
 
     entropy_production: Float[Array, " times"]
@@ -119,7 +120,7 @@ class GKLSReference(eqx.Module):
 class Measured(eqx.Module):
     """The flows of one moment, and what has flowed."""
 
-    flows: Flows
+    flows: MomentLedger
     energy: Float[Array, "*times baths"]
     particles: Float[Array, "*times baths"]
     work: Float[Array, "*times"]
@@ -139,11 +140,13 @@ def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
 
 @measure.register
 def _measure(reference: GKLSReference, state: SystemState) -> Measured:
-    moment = flows(state, reference.beta, reference.mu)
+    moment = moment_ledger(state, reference.beta, reference.mu)
     return Measured(moment, state.energy, state.particles, state.work, state.faults)
 
 
-def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " baths"]) -> Flows:
+def moment_ledger(
+    at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " baths"]
+) -> MomentLedger:
     """The ledger of one moment."""
     rho = at.state
     own, levels = modes(rho), modes(at.hamiltonian)
@@ -174,7 +177,7 @@ def flows(at: SystemState, beta: Float[Array, " baths"], mu: Float[Array, " bath
         coherence = jnp.sum(entropy_rates) - diagonal
     energy = expectation(at.hamiltonian, rho)
     entropy = von_neumann(rho, spectrum=own)
-    return Flows(
+    return MomentLedger(
         state=rho,
         energy=energy,
         system_entropy=entropy,
@@ -233,7 +236,7 @@ def _judge(reference: GKLSReference, found: Measured, ledger: GKLSLedger) -> Ver
 
 
 @in_words.register
-def _in_words(ledger: AbstractFlows, index: int) -> str:
+def _in_words(ledger: AbstractMomentLedger, index: int) -> str:
     lowest, trace = ledger.lowest_population, jnp.trace(ledger.state, axis1=-2, axis2=-1).real
     if lowest.ndim:
         lowest, trace = lowest[index], trace[index]
@@ -245,7 +248,7 @@ def _in_words(ledger: AbstractFlows, index: int) -> str:
     return f"{text}."
 
 
-def is_state(flows: AbstractFlows) -> Array:
+def is_state(flows: AbstractMomentLedger) -> Array:
     """Whether populations are non-negative and add up to 1, to 1e-6."""
     total = jnp.trace(flows.state, axis1=-2, axis2=-1).real
     return (flows.lowest_population > -_NEGLIGIBLE) & (jnp.abs(total - 1.0) < _NEGLIGIBLE)

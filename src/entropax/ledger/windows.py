@@ -25,7 +25,8 @@ from entropax.model import OpenSystem, Product
 from entropax.state import Observed, WindowState
 
 _NEGLIGIBLE = 1e-6
-"""Probabilities below minus this, or whose sum is off by it, are none; so is such a first law."""
+"""Tolerance of the verdicts: a state is unphysical where a probability is below minus this, or the
+sum of all off by more; the first law fails where it is off by more than this of the energies."""
 
 
 _STILL = 1e-9

@@ -25,7 +25,7 @@ from entropax.linalg.spectral_functions import (
 from entropax.linalg.guards import with_slope_of as with_slope_of
 from entropax.linalg.real_packing import from_real as from_real, to_real as to_real
 from entropax.linalg.masked import masked_inverse as masked_inverse
-from entropax.linalg.products import product as product
+from entropax.linalg.products import complex_matmul as complex_matmul
 from entropax.linalg.rate_equation import (
     RateEquation as RateEquation,
     RateSteady as RateSteady,
@@ -45,4 +45,10 @@ from entropax.linalg.null_vectors import (
     stationary as stationary,
     stationary_by_action as stationary_by_action,
 )
-from entropax.linalg.sums import careful_sum as careful_sum, sum_over_rows as sum_over_rows
+from entropax.linalg.sums import (
+    blocked_sum as blocked_sum,
+    sum_over_rows as sum_over_rows,
+)
+
+# names of before 0.3
+product, careful_sum = complex_matmul, blocked_sum

@@ -105,7 +105,8 @@ def _by_elimination_jvp(primals, tangents):
 def log_determinant(c: Displaced, shift: Float[Array, ""]) -> Float[Array, ""]:
     r"""$\ln\det[(x + C)/y]$, $y = x + 1/2$, of C with eigenvalues in [0, 1], by elimination.
 
-    Half of what is left is eliminated, then what has been is left out, and so on.
+    Half of the remaining rows is eliminated and dropped from the arrays, again and again: later
+    steps touch shorter arrays.
     """
     y = shift + 0.5
     generators = jnp.concatenate([c.generators.real, c.generators.imag]) / jnp.sqrt(y)

@@ -12,7 +12,7 @@ _ROWS = 8
 
 
 @jax.custom_jvp
-def careful_sum(x: Inexact[Array, "*shape n"]) -> Inexact[Array, "*shape"]:
+def blocked_sum(x: Inexact[Array, "*shape n"]) -> Inexact[Array, "*shape"]:
     """The sum over the last axis by rows of sqrt(n): rounding grows like sqrt(n), not like n.
 
     Energies of a thousand modes enter entropies multiplied by beta, so their last digits count.
@@ -25,10 +25,10 @@ def careful_sum(x: Inexact[Array, "*shape n"]) -> Inexact[Array, "*shape"]:
     return jnp.sum(jnp.asarray(jax.lax.optimization_barrier(partial)), axis=-1)
 
 
-@careful_sum.defjvp
+@blocked_sum.defjvp
 def _careful_sum_jvp(primals, tangents):
     # of each tangent few digits are asked for, and its transpose is one broadcast
-    return careful_sum(*primals), jnp.sum(*tangents, axis=-1)
+    return blocked_sum(*primals), jnp.sum(*tangents, axis=-1)
 
 
 def sum_over_rows(terms: Callable[..., Any], *rows: Array) -> Any:

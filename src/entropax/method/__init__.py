@@ -3,7 +3,7 @@
 from entropax.method.base import AbstractMethod as AbstractMethod
 from entropax.method.fermions import Exact as Exact, Magnus as Magnus, SplitStep as SplitStep
 from entropax.method.ideal import (
-    AbstractGKLS as AbstractGKLS,
+    AbstractIdealBathEquation as AbstractIdealBathEquation,
     Davies as Davies,
     Lindblad as Lindblad,
     Local as Local,

@@ -56,7 +56,7 @@ class AbstractIntegratedMethod(AbstractMethod):
             whole = jnp.zeros(()), jnp.max(ts, initial=0.0)
             found = self._stretch(model, begin, whole, ts, reduce, meter)[1]
         else:
-            found = self._driven(model.apart(), begin, ts, reduce, meter)
+            found = self._driven(model.with_separated_breaks(), begin, ts, reduce, meter)
         return jax.tree.map(lambda x: x[back], found)
 
     @abc.abstractmethod

@@ -71,8 +71,8 @@ class AbstractPropagator(eqx.Module):
         """What the ledger asks for."""
 
 
-class _Here(NamedTuple):
-    """Where a march has come to. `controls`: their limits from the left."""
+class _Position(NamedTuple):
+    """How far the steps have come. `controls`: their limits from the left."""
 
     x: PyTree[Array]
     work: Float[Array, ""]
@@ -95,7 +95,7 @@ class _Pair(NamedTuple):
         return cls(half, controls, jax.vmap(lambda t: model.control_slopes(t, stretch))(times))
 
 
-def march(
+def step_through(
     model: AbstractControlled,
     propagator: AbstractPropagator,
     ts: Float[Array, " times"],
@@ -120,7 +120,7 @@ def march(
     groups = math.ceil(math.sqrt(count / block))
     shape = (groups, math.ceil(count / (block * groups)), block)
 
-    def advance(here: _Here, given: tuple[_Pair, PyTree[Array]]) -> _Here:
+    def advance(here: _Position, given: tuple[_Pair, PyTree[Array]]) -> _Position:
         along, coefficients = given
         x, forces = propagator.advance(here.x, coefficients)
         after = forces.reshape(block, 2, -1)
@@ -130,9 +130,9 @@ def march(
         nodes = jnp.concatenate([before[:, None], after], axis=1)
         power = jnp.einsum("snc,snc,n->s", along.slopes, nodes, jnp.array([1.0, 4.0, 1.0]))
         work = here.work + jumps + along.half @ power / 3.0
-        return _Here(x, work, along.controls[-1, 1], after[-1, 1])
+        return _Position(x, work, along.controls[-1, 1], after[-1, 1])
 
-    def advance_where_needed(here: _Here, given: tuple[Array, Any]) -> tuple[_Here, None]:
+    def advance_where_needed(here: _Position, given: tuple[Array, Any]) -> tuple[_Position, None]:
         is_needed, block = given
         if not cuts.shape[0]:
             return advance(here, block), None
@@ -152,14 +152,14 @@ def march(
         many = leaf.shape[0] // (shape[0] * shape[1])
         return leaf.reshape(*shape[:2], many, *leaf.shape[1:])
 
-    def group(here: _Here, given: tuple[Array, tuple[_Pair, PyTree[Array]]]) -> _Here:
+    def group(here: _Position, given: tuple[Array, tuple[_Pair, PyTree[Array]]]) -> _Position:
         return jax.lax.scan(advance_where_needed, here, given)[0]
 
-    def leg(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
+    def interval(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
         index, start, stop = indexed
         grid = start + (stop - start) * (jnp.arange(pairs + 1) / pairs)
-        # where a break meets the grid it comes first: what is between them lies after it
-        # a break at the end of a leg is that leg's, and no longer the next one's
+        # a break on a grid point is sorted before it: the empty step between counts as after it
+        # a break at `stop` belongs to this interval, one at `start` to the one before
         own = jnp.where(cuts <= start, start, jnp.where(cuts > stop, stop, cuts))
         nodes = jnp.sort(jnp.concatenate([own, grid]))
         rest = math.prod(shape) - count
@@ -184,9 +184,9 @@ def march(
         return (here, progress), show(here.x, stop, work)
 
     x, zero = propagator.begin(), jnp.zeros(())
-    first = _Here(x, zero, model.controls(zero, before_start()), propagator.forces(x))
+    first = _Position(x, zero, model.controls(zero, before_start()), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    carry, found = in_turn(leg, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
+    carry, found = in_turn(interval, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])
     return jax.tree.map(lambda leaf: leaf[back], found)
 
@@ -225,10 +225,10 @@ class AbstractSteppedMethod(AbstractMethod):
         if ts.shape[0] == 0:
             nothing = self.initial(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)
-        known = known.apart()
+        known = known.with_separated_breaks()
         propagator = self.propagator(known)
 
         def show(x: PyTree[Array], time: Array, work: Array) -> PyTree[Array]:
             return reduce(propagator.state(x, time, work))
 
-        return march(known, propagator, ts, self.steps, show, meter)
+        return step_through(known, propagator, ts, self.steps, show, meter)

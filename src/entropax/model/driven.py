@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from entropax._checks import check, check_against, is_traced, known
+from entropax._checks import check, check_against, concrete, is_traced
 from entropax.protocol import AbstractProtocol, Early, Interval, Time, covers
 
 
@@ -59,12 +59,12 @@ class AbstractDriven(eqx.Module):
             jnp.concatenate([jnp.zeros(0), *(p.marks for p in self.protocols.values())])
         )
 
-    def apart(self) -> Self:
-        """The same model, whose protocols break one shortly before the other.
+    def with_separated_breaks(self) -> Self:
+        """The same model, in which no two protocols break at one time.
 
-        Number k does everything earlier by k 1e-13 of the time. Where two break at once, the
-        derivatives by the time of either could not be told apart; and a time that rounding has put
-        before a break, when it should be the break's, then lies after it.
+        The breaks of protocol k are moved earlier by k 1e-13 of their time: derivatives by the time
+        of either of two breaks at once would be undefined, and a saved time that rounding has put
+        just before a break now counts as after it.
         """
         number = itertools.count(1)
 
@@ -85,13 +85,13 @@ class AbstractDriven(eqx.Module):
             return ts
         ts = check("ts", ts, "non-negative where a model is driven", lambda xp, t: t >= 0)
         for name, given in self.protocols.items():
-            first, last = domain = tuple(map(known, given.domain))
+            first, last = domain = tuple(map(concrete, given.domain))
             inside = f"where `{name}` is defined, which it must be from time 0 on"
             if not is_traced(first) and not is_traced(last):
                 inside = f"{inside} ({float(first):g} to {float(last):g})"
             ts = check_against("ts", ts, inside, partial(covers, domain, ts))
             with jax.ensure_compile_time_eval():
-                values = known(jax.vmap(given)(jnp.append(ts, 0.0)))
+                values = concrete(jax.vmap(given)(jnp.append(ts, 0.0)))
             if not is_traced(values):  # what is traced is judged when the program has run
                 check(name, values, "finite at 0 and at all of `ts`", lambda xp, x: xp.isfinite(x))
         return ts

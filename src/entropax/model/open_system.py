@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced, known
+from entropax._checks import Numbers, check, concrete, finite_array, hermitian_matrix, is_traced
 from entropax.linalg import modes
 from entropax.model.coupling import Bath, Coupling, Drive, Jump
 from entropax.model.driven import AbstractDriven, slope_within, value_within
@@ -193,7 +193,7 @@ class OpenSystem(AbstractDriven):
         for index, coupling in enumerate(self.couplings):
             if isinstance(coupling, Jump) and isinstance(coupling.rate, AbstractProtocol):
                 with jax.ensure_compile_time_eval():
-                    rates = known(jax.vmap(coupling.rate)(jnp.append(ts, 0.0)))
+                    rates = concrete(jax.vmap(coupling.rate)(jnp.append(ts, 0.0)))
                 rule = "non-negative at 0 and at all of `ts`"
                 if not is_traced(rates):
                     check(f"couplings[{index}].rate", rates, rule, lambda xp, g: g >= 0)
@@ -210,10 +210,10 @@ class OpenSystem(AbstractDriven):
         total = jnp.diag(self.slopes(time, stretch))
         for drive in self.drives:
             total = total + drive.protocol.slope(time, stretch) * drive.operator
-        turning = self.within(time, stretch).turning()
+        turning = self.within(time, stretch).frame_slope()
         return total if turning is None else total + turning
 
-    def turning(self) -> Inexact[Array, "d d"] | None:
+    def frame_slope(self) -> Inexact[Array, "d d"] | None:
         """$-i[G, V]$ of an undriven model, the slope of an interaction that rotates."""
         if self.frame is None or self.interaction is None:
             return None

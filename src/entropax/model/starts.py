@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from entropax._checks import Numbers, check, finite_array, hermitian_matrix, is_traced, known
+from entropax._checks import Numbers, check, concrete, finite_array, hermitian_matrix, is_traced
 from entropax.equilibrium import gibbs_state
 from entropax.linalg import modes
 from entropax.model.windows.bath import WindowBath
@@ -296,7 +296,7 @@ def _system_state(system: Numbers) -> Inexact[Array, "..."]:
             )
         return distribution("system", system, 1)
     rho = hermitian_matrix("system", system)
-    if not is_traced(bare := known(rho)):
+    if not is_traced(bare := concrete(rho)):
         trace, lowest = np.trace(bare).real, np.min(np.linalg.eigvalsh(bare), initial=0.0)
         if abs(trace - 1) >= 1e-9:
             raise ValueError(f"`system` must be of unit trace, but has trace {trace}.")

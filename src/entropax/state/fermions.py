@@ -6,12 +6,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from entropax._batching import each
+from entropax._batching import vmap_by_shape
 from entropax.entropy import binary_entropy, gaussian_entropy
 from entropax.linalg import (
     BinaryEntropy,
     Displaced,
-    careful_sum,
+    blocked_sum,
     compressed_trace,
     displaced_entropy,
     with_slope_of,
@@ -51,7 +51,7 @@ class AbstractFermionState(eqx.Module):
     ) -> tuple[Float[Array, ""], ...]:
         """Mean energy of each bath, `energies` those of its modes."""
         both = zip(energies, self.occupations, strict=True)
-        return tuple(careful_sum(e * n) for e, n in both)
+        return tuple(blocked_sum(e * n) for e, n in both)
 
     def system_entropy(self) -> Float[Array, ""]:
         """Von Neumann entropy of the system."""
@@ -69,7 +69,7 @@ class ProductState(AbstractFermionState):
     rounding: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()), kw_only=True)
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(each(lambda n: jnp.sum(binary_entropy(n)), self.occupations))
+        return tuple(vmap_by_shape(lambda n: jnp.sum(binary_entropy(n)), self.occupations))
 
     def environment_entropy(self) -> Float[Array, ""]:
         return jnp.sum(jnp.stack(self.bath_entropies()))
@@ -104,7 +104,7 @@ class StarState(AbstractFermionState):
         return tuple(x.matrix() if isinstance(x, Displaced) else x for x in self.leads)
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(each(_lead_entropy, self.leads))
+        return tuple(vmap_by_shape(_lead_entropy, self.leads))
 
     def environment_entropy(self) -> Float[Array, ""]:
         return compressed_trace(BinaryEntropy(), self.start, self.amplitudes)
@@ -143,7 +143,7 @@ class DenseState(AbstractFermionState):
         return tuple(with_slope_of(x, t) for x, t in zip(sums, self.traces, strict=True))
 
     def bath_entropies(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(each(gaussian_entropy, [self._block(bath) for bath in self.baths]))
+        return tuple(vmap_by_shape(gaussian_entropy, [self._block(bath) for bath in self.baths]))
 
     def environment_entropy(self) -> Float[Array, ""]:
         return gaussian_entropy(self._block(sum(self.baths, ())))

@@ -58,9 +58,11 @@ def test_draw_i_has_the_key_folded_with_i() -> None:
         return np.asarray(jax.random.key_data(key))
 
     folded = jax.random.fold_in(KEY, 3)
-    method = program.Repeated(spin(), ex.Schrodinger(), KEY).at(jnp.asarray(3))[1]
+    method = program.DrawsOfMethod(spin(), ex.Schrodinger(), KEY).at(jnp.asarray(3))[1]
     np.testing.assert_array_equal(data(method.key), data(folded))
-    model, _ = program.Made(PURE, ex.Exact(), KEY, jnp.asarray(TS), 1.0).at(jnp.asarray(3))
+    model, _ = program.DrawsFromFunction(PURE, ex.Exact(), KEY, jnp.asarray(TS), 1.0).at(
+        jnp.asarray(3)
+    )
     expected = ex.pure_start(junction(), folded)
     np.testing.assert_array_equal(model.initial_occupations, expected.initial_occupations)
     seen: list[Any] = []
@@ -69,7 +71,9 @@ def test_draw_i_has_the_key_folded_with_i() -> None:
         seen.append(key)
         return spin()
 
-    _, method = program.Made(make, ex.Schrodinger(), KEY, jnp.asarray(TS), 1.0).at(jnp.asarray(3))
+    _, method = program.DrawsFromFunction(make, ex.Schrodinger(), KEY, jnp.asarray(TS), 1.0).at(
+        jnp.asarray(3)
+    )
     halves = jax.random.split(folded)
     np.testing.assert_array_equal(data(seen[0]), data(halves[0]))
     np.testing.assert_array_equal(data(method.key), data(halves[1]))

@@ -12,14 +12,21 @@ from twins import lindblad as twin
 
 from entropax._checks import Faults
 from entropax.ledger.base import in_words, judge, settle
-from entropax.ledger.ideal import Flows, GKLSReference, Measured, _Beginning, flows, is_state
+from entropax.ledger.ideal import (
+    GKLSReference,
+    Measured,
+    MomentLedger,
+    _Beginning,
+    is_state,
+    moment_ledger,
+)
 from entropax.state import SystemState
 
 pytestmark = pytest.mark.kernels
 
 BETA, MU = np.array([0.7, 1.9]), np.array([0.0, -0.4])
 
-flowing = eqx.filter_jit(flows)
+flowing = eqx.filter_jit(moment_ledger)
 settling = eqx.filter_jit(settle)
 
 
@@ -132,7 +139,7 @@ def settled(rng: np.random.Generator, work: float) -> tuple[Any, ...]:
     moment = Moment(rng)
     start = _Beginning(jnp.array(0.2), jnp.array(0.1), jnp.array(1.0))
     reference = GKLSReference(jnp.asarray(BETA), jnp.asarray(MU), start, Faults.none())
-    one = Flows(**{k: None if x is None else x[None] for k, x in vars(moment.flows).items()})
+    one = MomentLedger(**{k: None if x is None else x[None] for k, x in vars(moment.flows).items()})
     both = moment.state.energy[None], moment.state.particles[None]
     measured = Measured(one, *both, jnp.array([work]), Faults(jnp.zeros((1, 0), bool), ()))
     ledger = settling(reference, measured)

@@ -12,7 +12,7 @@ import pytest
 from cases.fermions import driven_junction
 
 import entropax as ex
-from entropax.method.stepping import AbstractPropagator, Steps, march
+from entropax.method.stepping import AbstractPropagator, Steps, step_through
 from entropax.model.driven import AbstractControlled
 from entropax.protocol import AbstractProtocol
 
@@ -86,7 +86,7 @@ def _walk(model: Rod, ts: Any, steps: int, pairs: int) -> Any:
     def show(x: Walked, time: Any, work: Any) -> dict[str, Any]:
         return x._asdict() | {"shown": time, "work": work}
 
-    return march(model, Clock(model, pairs), ts, steps, show, SILENT)
+    return step_through(model, Clock(model, pairs), ts, steps, show, SILENT)
 
 
 def energy(until: Any) -> Any:

@@ -72,15 +72,15 @@ def test_a_number_has_its_value_and_no_slope() -> None:
 
 def test_apart_separates_breaks_by_a_hair() -> None:
     model = driven(JUMP, JUMP)
-    first, second = model.apart().breaks
+    first, second = model.with_separated_breaks().breaks
     assert 0.0 < float(second - first) < 1e-12
     assert float(second) < 0.5
     assert 0.5 - float(first) < 1e-12
     # a time that rounding has put before the break lies after it
     early = jnp.array(np.nextafter(0.5, 0.0))
-    values = model.apart().controls(early, (early, early))
+    values = model.with_separated_breaks().controls(early, (early, early))
     np.testing.assert_array_equal(values, [-1.0, -1.0])
-    assert junction().apart().breaks.shape == (0,)
+    assert junction().with_separated_breaks().breaks.shape == (0,)
 
 
 @pytest.mark.parametrize(

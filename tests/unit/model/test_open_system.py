@@ -96,7 +96,9 @@ def test_a_rotating_frame_turns_the_interaction() -> None:
     frame, v = np.diag([0.0, 2.0]), SX
     link = ex.Coupling(SX, ex.ThermalBath(1.0, ex.FlatSpectrum(1.0)))
     built = ex.OpenSystem((0.0, 1.0), [link], ex.Product(0), interaction=v, frame=frame)
-    np.testing.assert_allclose(built.turning(), -1j * (frame @ v - v @ frame), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        built.frame_slope(), -1j * (frame @ v - v @ frame), rtol=0, atol=1e-15
+    )
 
 
 def test_a_system_alone_turns_by_its_hamiltonian(rng: np.random.Generator) -> None:

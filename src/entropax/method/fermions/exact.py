@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from entropax._checks import is_traced, known
+from entropax._checks import concrete, is_traced
 from entropax.method.base import AbstractMethod, scan_times
 from entropax.method.fermions.junction_exact import is_crowded, star_states
 from entropax.method.fermions.network_exact import dense_states
@@ -46,7 +46,7 @@ class Exact(AbstractMethod):
         if not isinstance(model, Junction):
             return self
         crowded = is_crowded(model)
-        traced = any(is_traced(known(lead.couplings)) for lead in model.leads)
+        traced = any(is_traced(concrete(lead.couplings)) for lead in model.leads)
         if not isinstance(crowded, bool):
             return dataclasses.replace(self, tells_rounding=traced)
         return dataclasses.replace(self, crowded=crowded, tells_rounding=traced)

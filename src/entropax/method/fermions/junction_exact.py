@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from entropax._checks import is_traced, known
+from entropax._checks import concrete, is_traced
 from entropax._precision import EPS
 from entropax.linalg import (
     Displaced,
@@ -139,8 +139,8 @@ def is_crowded(junction: Junction) -> bool | Bool[Array, ""]:
     equal; or closer than couplings allow (`_amplified`), where these are known. A bool where the
     energies are known before the program runs.
     """
-    leads = [known(lead.energies) for lead in junction.leads]
-    couplings = [known(lead.couplings) for lead in junction.leads]
+    leads = [concrete(lead.energies) for lead in junction.leads]
+    couplings = [concrete(lead.couplings) for lead in junction.leads]
     xp = jnp if any(map(is_traced, leads)) else np
     leads = [xp.asarray(own) for own in leads]
     energies = xp.concatenate(leads)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax._checks import Faults
 from entropax.linalg import from_real, to_real
-from entropax.method.ideal.conservation import Blocks
+from entropax.method.ideal.conservation import BlockStructure
 from entropax.method.ideal.dissipators import JumpDissipator
 from entropax.method.ideal.generators import (
     AbstractGenerator,
@@ -38,7 +38,7 @@ class BlockGenerator(AbstractGenerator):
     members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     baths: int = eqx.field(static=True)
 
-    def __init__(self, whole: MatrixGenerator, blocks: Blocks):
+    def __init__(self, whole: MatrixGenerator, blocks: BlockStructure):
         self.whole, self.members, self.baths = whole, blocks.members, whole.baths
         self.populations, self.faults = whole.populations, whole.faults
         index = [np.ix_(block, block) for block in self.members]

@@ -8,7 +8,7 @@ import numpy as np
 _ZERO = 1e-9
 
 
-class Blocks(NamedTuple):
+class BlockStructure(NamedTuple):
     """Basis states of each block, and for each jump the block that it takes each block to, -1 where
     it annihilates it.
     """
@@ -55,7 +55,7 @@ def conserved(hamiltonian: np.ndarray, operators: Sequence[np.ndarray]) -> list[
     return [vectors @ part @ vectors.conj().T for part in kept]
 
 
-def blocks_of(hamiltonian: np.ndarray, jumps: Sequence[np.ndarray]) -> Blocks | None:
+def blocks_of(hamiltonian: np.ndarray, jumps: Sequence[np.ndarray]) -> BlockStructure | None:
     """Blocks of basis states that H keeps apart and each jump takes whole to another; None for one.
 
     A state without coherences between blocks then stays so, and a unique steady state has none.
@@ -72,7 +72,7 @@ def blocks_of(hamiltonian: np.ndarray, jumps: Sequence[np.ndarray]) -> Blocks | 
         place = np.where(np.any(reaches, axis=0), np.argmax(reaches, axis=0), -1)
         targets.append(tuple(map(int, place)))
     members = tuple(tuple(map(int, np.flatnonzero(row))) for row in member)
-    return Blocks(members, tuple(targets))
+    return BlockStructure(members, tuple(targets))
 
 
 def _components(linked: np.ndarray) -> np.ndarray:

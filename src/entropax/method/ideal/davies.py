@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from entropax._checks import Faults, is_traced, refuse
 from entropax.method.ideal.dissipators import given_jumps, lamb_shift, secular_dissipators
-from entropax.method.ideal.equation import LARGEST, AbstractGKLS, require_global
-from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
+from entropax.method.ideal.equation import LARGEST, AbstractIdealBathEquation, require_global
+from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SecularGenerator
 from entropax.method.ideal.populations import populations_of
 from entropax.method.ideal.rates import Transitions, faults_among, transitions
 from entropax.method.sampling import certainly_apart, samples
@@ -21,7 +21,7 @@ from entropax.model.transition_frequencies import alike, total_spectrum
 Pairs = tuple[tuple[int, int], ...]
 
 
-class Davies(AbstractGKLS):
+class Davies(AbstractIdealBathEquation):
     r"""The Davies (global, secular) master equation (Textbook; Davies 1974).
 
     $$ D_\alpha(\rho) = \sum_\omega \gamma_\alpha(\omega) \big(A_\omega \rho A_\omega^\dagger
@@ -122,7 +122,7 @@ class Davies(AbstractGKLS):
         if self.pairs is not None:
             energies, faults = _require_closed(parts, energies, self.pairs)
             closed = energies, vectors
-            return SectorGenerator(
+            return SecularGenerator(
                 parts, closed, self.pairs, populations, faults, baths=len(model.baths)
             )
         total = model.total_hamiltonian()

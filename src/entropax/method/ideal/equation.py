@@ -24,7 +24,7 @@ from entropax.linalg import (
 )
 from entropax.linalg.spectral_functions import ROUNDING
 from entropax.method.base import open_system
-from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
+from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SecularGenerator
 from entropax.method.ideal.interaction_picture import (
     LINEAR,
     Field,
@@ -65,7 +65,7 @@ SMALL = 16
 """Up to this many levels the steady state of the moment is found at every time unasked."""
 
 
-class AbstractGKLS(AbstractIntegratedMethod):
+class AbstractIdealBathEquation(AbstractIntegratedMethod):
     """Integration, steady states, and the flows of energy and particles."""
 
     lamb_shift: bool = eqx.field(default=False, static=True)
@@ -284,19 +284,21 @@ class AbstractGKLS(AbstractIntegratedMethod):
             picture = Picture.of(first.hamiltonian)
             if not small:
                 return picture, None
-            return picture, linear_field(picture, [(first, now.turning())], (), stretch)
+            return picture, linear_field(picture, [(first, now.frame_slope())], (), stretch)
         picture = Picture(None)
         if self.moves(model) or not small:
             return picture, None
 
         def beside(operator: Array | None) -> tuple[MatrixGenerator, Array | None]:
-            """With what is not driven, and one operator more."""
+            """The undriven generator with `operator` added to its Hamiltonian, and the slope of its
+            rotating frame.
+            """
             fixed = model.interaction
             both = operator if fixed is None else fixed if operator is None else fixed + operator
             changed = eqx.tree_at(lambda m: m.interaction, now, both, is_leaf=lambda x: x is None)
             generator = self.generator(changed)
             assert isinstance(generator, MatrixGenerator)
-            return generator, changed.turning()
+            return generator, changed.frame_slope()
 
         generators = [beside(None), *(beside(drive.operator) for drive in model.drives)]
         return picture, linear_field(picture, generators, model.drives, stretch)
@@ -310,7 +312,7 @@ class AbstractGKLS(AbstractIntegratedMethod):
         slope: Inexact[Array, "d d"] | None = None,
     ) -> SystemState:
         """`model`: undriven, that of the moment."""
-        now = flow_of(generator, y.y, model.turning() if slope is None else slope)
+        now = flow_of(generator, y.y, model.frame_slope() if slope is None else slope)
         return SystemState(
             state=generator.unpack(y.y),
             hamiltonian=model.total_hamiltonian(),
@@ -341,7 +343,7 @@ def steady_of(
     links = known.steady()
     alone = generator.pack(known.state(links.populations))
     own = Stationary(alone, links.is_unique, jnp.ones_like(links.is_unique))
-    if isinstance(generator, SectorGenerator):  # there is nothing but populations
+    if isinstance(generator, SecularGenerator):  # there is nothing but populations
         return own, links
     whole = _steady_of_all(generator, conserves_nothing=conserves_nothing)
     return jax.tree.map(lambda x, y: jnp.where(known.is_apart, x, y), own, whole), links
@@ -394,7 +396,7 @@ def _link_by_link(state: SystemState, known: Populations, found: SteadyPopulatio
     )
 
 
-def require_global(method: AbstractGKLS, model: OpenSystem) -> None:
+def require_global(method: AbstractIdealBathEquation, model: OpenSystem) -> None:
     """`ValueError` where jumps between the eigenstates of all of H_S have no rates."""
     if model.frame is not None:
         raise ValueError(

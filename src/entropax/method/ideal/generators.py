@@ -158,7 +158,7 @@ class MatrixGenerator(AbstractGenerator):
         return total
 
 
-class SectorGenerator(AbstractGenerator):
+class SecularGenerator(AbstractGenerator):
     r"""A secular generator on what commutes with H: populations, and coherences within levels.
 
     `pairs`: index pairs (i, j) of eigenstates of one energy, each with (j, i); what is between

@@ -62,7 +62,9 @@ class Picture(eqx.Module):
         return cls(held_spectrum(hamiltonian))
 
     def turned(self, z: Float[Array, "d d"], since: Float[Array, ""]) -> Float[Array, "d d"]:
-        """A form after a time, of one in the picture (into the picture: minus that time)."""
+        """The form of a state, taken out of the interaction picture after the time `since`; a
+        negative time takes it back in.
+        """
         if self.spectrum is None:
             return z
         # Re + Im of A_ij exp(-iwt) is cos(wt) X_ij - sin(wt) X_ji

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Inexact, Int
 
 from entropax._checks import Faults, is_traced, refuse
 from entropax.method.ideal.block_generator import BlockGenerator
-from entropax.method.ideal.conservation import Blocks, blocks_of, conserved
+from entropax.method.ideal.conservation import BlockStructure, blocks_of, conserved
 from entropax.method.ideal.dissipators import (
     AbstractDissipator,
     JumpDissipator,
@@ -20,7 +20,7 @@ from entropax.method.ideal.dissipators import (
     lamb_shift,
     secular_dissipators,
 )
-from entropax.method.ideal.equation import DENSE, LARGEST, AbstractGKLS
+from entropax.method.ideal.equation import DENSE, LARGEST, AbstractIdealBathEquation
 from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.ideal.populations import Populations, populations_of
 from entropax.method.ideal.rates import (
@@ -38,11 +38,11 @@ from entropax.protocol import AbstractProtocol, Interval
 class Structure(NamedTuple):
     """Blocks that stay apart, and whether nothing is conserved."""
 
-    blocks: Blocks | None
+    blocks: BlockStructure | None
     conserves_nothing: bool
 
 
-class AbstractLocal(AbstractGKLS):
+class AbstractLocal(AbstractIdealBathEquation):
     """Dissipators of the bare Hamiltonian, beside the commutator with all of it."""
 
     heat: Literal["full", "bare"] = eqx.field(default="full", static=True)

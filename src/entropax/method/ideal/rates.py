@@ -105,7 +105,8 @@ def _checked(
 ) -> tuple[Float[Array, "d d"], Faults]:
     size = jnp.abs(operator)
     present = size > _PRESENT * jnp.max(size)
-    # where there is no element any frequency will do that there is one for
+    # elements that are zero may have frequencies at which the spectrum is undefined: these are
+    # replaced by one that occurs, and their rates by zero
     asked = jnp.where(present, given, given.ravel()[jnp.argmax(size)])
     rate = jnp.where(present, channel.rate(asked), 0.0)
     frozen = jax.lax.stop_gradient

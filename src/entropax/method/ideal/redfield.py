@@ -3,14 +3,14 @@
 import equinox as eqx
 
 from entropax.method.ideal.dissipators import ProductDissipator, given_jumps
-from entropax.method.ideal.equation import AbstractGKLS, require_global
+from entropax.method.ideal.equation import AbstractIdealBathEquation, require_global
 from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator
 from entropax.method.ideal.rates import faults_among, transitions
 from entropax.model import OpenSystem
 from entropax.model.transition_frequencies import total_spectrum
 
 
-class Redfield(AbstractGKLS):
+class Redfield(AbstractIdealBathEquation):
     r"""The Bloch-Redfield equation (Redfield 1957; Breuer, Petruccione 2002, section 3.3).
 
     $$ D(\rho) = \Lambda\rho A^\dagger - A^\dagger\Lambda\rho + \mathrm{h.c.}, \qquad

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax.linalg.semigroup import evolve
-from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SectorGenerator
+from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SecularGenerator
 from entropax.method.ideal.interaction_picture import Flow, Picture, rate_matrices
 
 FEW = 64
@@ -15,7 +15,7 @@ FEW = 64
 
 def is_exponential(generator: AbstractGenerator) -> bool:
     """Whether the generator, where it is constant, is one to be exponentiated."""
-    return isinstance(generator, MatrixGenerator | SectorGenerator) and generator.size <= FEW
+    return isinstance(generator, MatrixGenerator | SecularGenerator) and generator.size <= FEW
 
 
 def relaxed(
@@ -39,7 +39,7 @@ def relaxed(
         forms = jax.vmap(lambda z: generator.pack(picture.to_given(z.reshape(shape))))(states)
     else:
         rates, flows = rate_matrices(generator, slope)
-        assert isinstance(generator, SectorGenerator)
+        assert isinstance(generator, SecularGenerator)
         rest = None if generator.has_no_coherences else _no_phases
         forms, passed = evolve(rates, begin.y, ts, trace=generator.trace(), phases=rest)
     baths = begin.energy.shape[0]

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from entropax.linalg import Spectrum
 from entropax.method.compositions import SPLITTINGS
 from entropax.method.stepping import AbstractPropagator, Steps
-from entropax.method.windows.propagation import Stretch
+from entropax.method.windows.propagation import Segment
 from entropax.model import OpenSystem
 from entropax.model.driven import AbstractControlled
 from entropax.protocol import AbstractProtocol
@@ -52,11 +52,11 @@ class Splitting(AbstractPropagator):
     """Amplitudes of a driven model; `resting`: what it is split into, and its `spectra`."""
 
     driven: DrivenEnergies
-    resting: Stretch
+    resting: Segment
     spectra: list[Spectrum]
     order: int = eqx.field(static=True)
 
-    def __init__(self, driven: DrivenEnergies, resting: Stretch, order: int):
+    def __init__(self, driven: DrivenEnergies, resting: Segment, order: int):
         self.driven, self.resting, self.order = driven, resting, order
         self.spectra = resting.spectra()
 
@@ -97,6 +97,6 @@ class Splitting(AbstractPropagator):
                 x = tuple(turned[sector.level][:, None] * own for sector, own in both)
         return x
 
-    def state(self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]) -> Stretch:
+    def state(self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]) -> Segment:
         energies = self.driven.controls(time, (time, time))
-        return Stretch(self.resting.setting, energies, x, time, work)
+        return Segment(self.resting.setting, energies, x, time, work)

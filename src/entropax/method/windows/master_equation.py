@@ -44,7 +44,7 @@ class Integrated(NamedTuple):
     """
 
     state: Array
-    handed: Float[Array, " baths"]
+    heat_given: Float[Array, " baths"]
     work: Float[Array, ""] | None = None
 
 
@@ -217,7 +217,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
             flow=None if rate is None else self._joint(model, rate.state),
             system=system,
             energies=energies,
-            energy=jnp.stack(energy) + y.handed,
+            energy=jnp.stack(energy) + y.heat_given,
             work=jnp.zeros(()) if y.work is None else y.work,
             faults=faults,
             frozen=self.frozen,
@@ -264,11 +264,11 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         rotating = self.secular and not model.is_driven
         shifts = self._hamiltonian(known, bare=not rotating) if self.coherences and steady else None
 
-        def account(time: Time, y: Integrated, now: OpenSystem, state: Array, handed: Array):
+        def account(time: Time, y: Integrated, now: OpenSystem, state: Array, heat_given: Array):
             if y.work is None:
-                return Integrated(state, handed)
+                return Integrated(state, heat_given)
             power = model.slopes(time, stretch) @ self._populations(now, y.state)
-            return Integrated(state, handed, power)
+            return Integrated(state, heat_given, power)
 
         def at(time: Time) -> tuple[OpenSystem, list]:
             now = known if steady else model.within(time, stretch)
@@ -277,18 +277,18 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
         def populations(time: Time, y: Integrated, args: None) -> Integrated:
             del args
             now, kernels = at(time)
-            p, change, handed = y.state, jnp.zeros_like(y.state), jnp.zeros_like(y.handed)
+            p, change, heat_given = y.state, jnp.zeros_like(y.state), jnp.zeros_like(y.heat_given)
             for gain, loss, energy_gain, part in kernels:
                 change = change + part.scale * (_act(gain, p, 1, part.bath) - loss * p)
                 if energy_gain is not None:
                     flow = part.scale * jnp.sum(energy_gain * p.reshape(energy_gain.shape))
-                    handed = handed.at[part.bath].add(flow)
-            return account(time, y, now, change, handed)
+                    heat_given = heat_given.at[part.bath].add(flow)
+            return account(time, y, now, change, heat_given)
 
         def states(time: Time, y: Integrated, args: None) -> Integrated:
             del args
             now, kernels = at(time)
-            rho, handed = y.state[0] + 1j * y.state[1], jnp.zeros_like(y.handed)
+            rho, heat_given = y.state[0] + 1j * y.state[1], jnp.zeros_like(y.heat_given)
             hamiltonian = self._hamiltonian(now, bare=not rotating) if shifts is None else shifts
             change = -1j * (_product(hamiltonian, rho) - _product(rho, hamiltonian))
             for gain, loss, energy_gain, part in kernels:
@@ -297,8 +297,8 @@ class AbstractMasterEquation(AbstractIntegratedMethod):
                 change = change + part.scale * (_act(gain, rho, 2, part.bath) - lost)
                 if energy_gain is not None:
                     flow = part.scale * jnp.sum(energy_gain * rho.reshape(energy_gain.shape)).real
-                    handed = handed.at[part.bath].add(flow)
-            return account(time, y, now, jnp.stack([change.real, change.imag]), handed)
+                    heat_given = heat_given.at[part.bath].add(flow)
+            return account(time, y, now, jnp.stack([change.real, change.imag]), heat_given)
 
         return states if self.coherences else populations
 

@@ -14,26 +14,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int
 
-from entropax._batching import each
-from entropax.linalg import Spectrum, product
-from entropax.method.windows.propagation import Stretch, Values, density_matrix
+from entropax._batching import vmap_by_shape
+from entropax.linalg import Spectrum, complex_matmul
+from entropax.method.windows.propagation import Observables, Segment, density_matrix
 
 
 @jax.custom_jvp
-def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, " t"]) -> Values:
-    """All observables at some times, from the eigenbasis (constants, `Stretch.spectra`)."""
+def observables_at(
+    stretch: Segment, spectra: list[Spectrum], ts: Float[Array, " t"]
+) -> Observables:
+    """All observables at some times, from the eigenbasis (constants, `Segment.spectra`)."""
     setting, sectors = stretch.setting, stretch.setting.sectors
     angles = [(ts - stretch.begin)[:, None] * values for values, _ in spectra]
     phases = [(jnp.cos(x), jnp.sin(x)) for x in angles]
     inside = [
-        product(vectors.conj().T, x)
+        complex_matmul(vectors.conj().T, x)
         for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
     ]
     states = {
-        (i, j): product(setting.weighted(i, j, inside[i]), inside[j].conj().T)
+        (i, j): complex_matmul(setting.weighted(i, j, inside[i]), inside[j].conj().T)
         for i, j in setting.pairs
     }
-    found = each(
+    found = vmap_by_shape(
         _of_a_sector,
         spectra,
         phases,
@@ -42,7 +44,7 @@ def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, 
             jnp.stack([own[p] for own, p in zip(setting.levels, sector.place, strict=True)])
             for sector in sectors
         ],
-        [_Spans.of([*sector.spans.values()], [*sector.spans.values()]) for sector in sectors],
+        [_BlockSlices.of([*sector.spans.values()], [*sector.spans.values()]) for sector in sectors],
     )
     joint = jnp.zeros((ts.shape[0], *sectors[0].shape))
     flow, energy, conserved = joint, jnp.zeros((ts.shape[0], len(setting.levels))), jnp.zeros(())
@@ -54,12 +56,12 @@ def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, 
 
     overlaps = {pair: setting.overlaps(*pair) for pair in setting.pairs}
     overlaps = {pair: blocks for pair, blocks in overlaps.items() if blocks}
-    coherences = each(
+    coherences = vmap_by_shape(
         _between_sectors,
         [(spectra[i], spectra[j]) for i, j in overlaps],
         [(phases[i], phases[j]) for i, j in overlaps],
         [states[pair] for pair in overlaps],
-        [_Spans.of([b[2] for b in own], [b[3] for b in own]) for own in overlaps.values()],
+        [_BlockSlices.of([b[2] for b in own], [b[3] for b in own]) for own in overlaps.values()],
     )
     d = stretch.energies.shape[0]
     coherence = jnp.zeros((ts.shape[0], d, d), jnp.complex128)
@@ -68,15 +70,15 @@ def from_eigenbasis(stretch: Stretch, spectra: list[Spectrum], ts: Float[Array, 
             coherence = coherence.at[:, k, q].add(both)
     system = jnp.sum(joint, axis=tuple(range(2, joint.ndim))) @ stretch.energies
     interaction = conserved - system - jnp.sum(energy, axis=-1)
-    return Values(joint, flow, jax.vmap(density_matrix)(joint, coherence), energy, interaction)
+    return Observables(joint, flow, jax.vmap(density_matrix)(joint, coherence), energy, interaction)
 
 
-@from_eigenbasis.defjvp
+@observables_at.defjvp
 def _from_eigenbasis_jvp(primals, tangents):
     stretch, spectra, ts = primals
     change, _, dts = tangents
     _, out = jax.jvp(lambda s, t: _from_amplitudes(s, t, spectra), (stretch, ts), (change, dts))
-    return from_eigenbasis(stretch, spectra, ts), out
+    return observables_at(stretch, spectra, ts), out
 
 
 _Phases = tuple[Array, Array]
@@ -115,7 +117,7 @@ def _of_a_sector(
     phases: _Phases,
     state: Inexact[Array, "n n"],
     levels: Float[Array, "baths n"],
-    blocks: "_Spans",
+    blocks: "_BlockSlices",
 ) -> tuple[_Means, Float[Array, "t baths"], Float[Array, ""]]:
     """What is in each block; energy of each bath; the conserved energy of all."""
     values, vectors = spectrum
@@ -123,7 +125,7 @@ def _of_a_sector(
     def follow(operator: Array) -> _Means:
         return _means(state * operator, phases, phases, values)
 
-    baths = [follow(product(vectors.T * own, vectors.conj())).real for own in levels]
+    baths = [follow(complex_matmul(vectors.T * own, vectors.conj())).real for own in levels]
     kept = values @ jnp.diagonal(state).real
     filled = _over_spans(follow, vectors, vectors.conj(), blocks)
     return filled, jnp.stack(baths, axis=-1), kept
@@ -133,7 +135,7 @@ def _between_sectors(
     spectra: tuple[Spectrum, Spectrum],
     phases: tuple[_Phases, _Phases],
     state: Inexact[Array, "n m"],
-    blocks: "_Spans",
+    blocks: "_BlockSlices",
 ) -> Complex[Array, "blocks t"]:
     """Coherences of the system between blocks of two sectors, or of one."""
     (values, left), (_, right) = spectra
@@ -145,7 +147,7 @@ def _between_sectors(
     return jax.lax.complex(found.real, found.imaginary)
 
 
-class _Spans(NamedTuple):
+class _BlockSlices(NamedTuple):
     """Blocks, of which those of about one size go by one program: where they begin in rows and
     columns and how many they have, and 0, 1, ... to the most of them; `order`: back to the given.
     """
@@ -172,7 +174,7 @@ def _over_spans(
     follow: Callable[[Array], _Means],
     left: Inexact[Array, "n n"],
     right: Inexact[Array, "m m"],
-    blocks: _Spans,
+    blocks: _BlockSlices,
 ) -> _Means:
     """`follow` of the operators that lead from each span of columns to its twin of rows."""
 
@@ -181,7 +183,7 @@ def _over_spans(
             row, column, size = span
             begun = left.at[row + width].get(mode="clip")
             ended = right.at[column + width].get(mode="clip")
-            return follow(product(begun.T, jnp.where((width < size)[:, None], ended, 0.0)))
+            return follow(complex_matmul(begun.T, jnp.where((width < size)[:, None], ended, 0.0)))
 
         return jax.lax.map(one, begins)
 
@@ -189,10 +191,12 @@ def _over_spans(
     return jax.tree.map(lambda *x: jnp.concatenate(x)[blocks.order], *found)
 
 
-def _from_amplitudes(stretch: Stretch, ts: Float[Array, " t"], spectra: list[Spectrum]) -> Values:
+def _from_amplitudes(
+    stretch: Segment, ts: Float[Array, " t"], spectra: list[Spectrum]
+) -> Observables:
     """The same from amplitudes, time by time: slower, differentiable."""
 
-    def once(time: Array) -> Values:
+    def once(time: Array) -> Observables:
         return stretch.observe(stretch.at(time, spectra))
 
     return jax.lax.map(jax.checkpoint(once), ts)

@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PRNGKeyArray
 
-from entropax._batching import each
+from entropax._batching import vmap_by_shape
 from entropax.entropy import marginal, shannon, von_neumann
 from entropax.linalg import Exponential, Spectrum, eigh, matfn_times
 from entropax.method.windows.sectors import Sector
 from entropax.model import OpenSystem
 
 
-class Values(NamedTuple):
+class Observables(NamedTuple):
     """What is observed at each time. `flow`: the rate of change of `joint`."""
 
     joint: Float[Array, "..."]
@@ -30,7 +30,7 @@ class Values(NamedTuple):
     interaction: Float[Array, "*t"]
 
 
-class Setting(eqx.Module):
+class WindowHamiltonian(eqx.Module):
     """What does not change while the state evolves: levels, couplings, start.
 
     `coupled`: of each sector, H less the system's energies. `start`: on the baths' levels.
@@ -78,10 +78,10 @@ class Setting(eqx.Module):
             return [(i, i) for i in count]
         return [(i, j) for i in count for j in count]
 
-    def begin(self, energies: Float[Array, " d"]) -> "Stretch":
+    def begin(self, energies: Float[Array, " d"]) -> "Segment":
         """The start, under constant energies of the system from time 0 on."""
         amplitudes = [jnp.eye(s.size)[:, s.columns] for s in self.sectors]
-        return Stretch(self, energies, tuple(amplitudes), jnp.zeros(()), jnp.zeros(()))
+        return Segment(self, energies, tuple(amplitudes), jnp.zeros(()), jnp.zeros(()))
 
     def weighted(self, one: int, other: int, amplitudes: Array) -> Array:
         """X C, C the start between the columns of two sectors."""
@@ -112,13 +112,13 @@ class Setting(eqx.Module):
         ]
 
 
-class Stretch(eqx.Module):
+class Segment(eqx.Module):
     """A stretch of time with constant energies of the system.
 
     `amplitudes`: X of each sector at time `begin`; `work`: done on the system until then.
     """
 
-    setting: Setting
+    setting: WindowHamiltonian
     energies: Float[Array, " d"]
     amplitudes: tuple[Inexact[Array, "_ columns"], ...]
     begin: Float[Array, ""]
@@ -135,7 +135,7 @@ class Stretch(eqx.Module):
 
     def spectra(self) -> list[Spectrum]:
         """Eigenvalues and eigenvectors of the Hamiltonians, as constants."""
-        return each(eigh, self.hamiltonians)
+        return vmap_by_shape(eigh, self.hamiltonians)
 
     def at(self, time: Array, spectra: list[Spectrum]) -> tuple[Array, ...]:
         """X of each sector at a later time."""
@@ -150,9 +150,9 @@ class Stretch(eqx.Module):
         def one(h: Array, x: Array, spectrum: Spectrum) -> Array:
             return matfn_times(flow, h, x, spectrum=spectrum)
 
-        return tuple(each(one, self.hamiltonians, amplitudes, spectra))
+        return tuple(vmap_by_shape(one, self.hamiltonians, amplitudes, spectra))
 
-    def observe(self, amplitudes: tuple[Array, ...]) -> Values:
+    def observe(self, amplitudes: tuple[Array, ...]) -> Observables:
         """All that is asked for of one state."""
         setting, d = self.setting, self.energies.shape[0]
         sectors = setting.sectors
@@ -179,7 +179,7 @@ class Stretch(eqx.Module):
                 energy = energy.at[number].add(populations @ held)
                 bare = bare + held
             interaction = interaction + jnp.sum(moved.real) - populations @ bare
-        return Values(joint, flow, density_matrix(joint, coherence), energy, interaction)
+        return Observables(joint, flow, density_matrix(joint, coherence), energy, interaction)
 
     def populations(self, amplitudes: tuple[Array, ...]) -> Float[Array, " d"]:
         """Of the system's levels."""
@@ -187,10 +187,10 @@ class Stretch(eqx.Module):
 
     def jump(
         self, time: Array, energies: Float[Array, " d"], amplitudes: tuple[Array, ...]
-    ) -> "Stretch":
+    ) -> "Segment":
         """The next stretch, with other energies from `time` on; the jump does work."""
         work = self.work + (energies - self.energies) @ self.populations(amplitudes)
-        return Stretch(self.setting, energies, amplitudes, time, work)
+        return Segment(self.setting, energies, amplitudes, time, work)
 
     def kets(self, amplitudes: tuple[Array, ...]) -> tuple[Array, Array]:
         """X and X C of all sectors together, shape (d, levels of each bath, columns)."""

@@ -19,10 +19,10 @@ from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
 from entropax.method.base import AbstractMethod, open_system
 from entropax.method.compositions import SPLITTINGS
-from entropax.method.stepping import march
+from entropax.method.stepping import step_through
 from entropax.method.windows.driven import Amplitudes, DrivenEnergies, Splitting, middle_energies
-from entropax.method.windows.observables import from_eigenbasis
-from entropax.method.windows.propagation import Setting, Stretch, Values
+from entropax.method.windows.observables import observables_at
+from entropax.method.windows.propagation import Observables, Segment, WindowHamiltonian
 from entropax.method.windows.sectors import Sector, find_sectors
 from entropax.model import Observation, OpenSystem
 from entropax.state import Observed, WindowState
@@ -103,7 +103,10 @@ class Schrodinger(AbstractMethod):
             observation = observation.fitted(known.levels, known.baths)
         sectors = find_sectors(known) if self.sectors is None else self.sectors
         method = dataclasses.replace(
-            self, observation=observation, sectors=sectors, plan=_plan(known.apart(), ts)
+            self,
+            observation=observation,
+            sectors=sectors,
+            plan=_plan(known.with_separated_breaks(), ts),
         )
         method._require_memory(known, ts.shape[0])
         if known.is_driven and not known.is_piecewise_constant:
@@ -173,7 +176,7 @@ class Schrodinger(AbstractMethod):
         if ts.shape[0] == 0:
             nothing = self._first(known)
             return jax.vmap(lambda _: reduce(nothing))(ts)
-        known = known.apart()
+        known = known.with_separated_breaks()
         if known.is_driven and not known.is_piecewise_constant:
             resting = self._setting(known).begin(middle_energies(known, ts))
             splitting = Splitting(DrivenEnergies(known), resting, self.order)
@@ -184,7 +187,7 @@ class Schrodinger(AbstractMethod):
 
             # as many steps to each break as to each time
             at = jnp.concatenate([ts, jnp.clip(known.breaks, 0.0, jnp.max(ts))])
-            found = march(splitting.driven, splitting, at, self.steps, show, meter)
+            found = step_through(splitting.driven, splitting, at, self.steps, show, meter)
             return jax.tree.map(lambda x: x[: ts.shape[0]], found)
         order = jnp.argsort(ts) if known.is_driven else jnp.arange(ts.shape[0])
         ts, back = ts[order], jnp.argsort(order)
@@ -222,7 +225,7 @@ class Schrodinger(AbstractMethod):
     def _states(
         self,
         model: OpenSystem,
-        stretch: Stretch,
+        stretch: Segment,
         spectra: list[Spectrum],
         ts: Float[Array, " t"],
         reduce: Callable[[Any], PyTree[Array]],
@@ -230,12 +233,12 @@ class Schrodinger(AbstractMethod):
         progress: PyTree[Array],
     ) -> tuple[PyTree[Array], PyTree[Array]]:
         """`reduce` of the states at times of one stretch; `tell`: how many of them are done."""
-        values, total = from_eigenbasis(stretch, spectra, ts), ts.shape[0]
+        values, total = observables_at(stretch, spectra, ts), ts.shape[0]
         if not self._sees_all:
             results = jax.vmap(lambda v: reduce(self._state(model, stretch, v, ())))(values)
             return tell(progress, total), results
 
-        def once(time: Array, values: Values) -> PyTree[Array]:
+        def once(time: Array, values: Observables) -> PyTree[Array]:
             amplitudes = stretch.at(time, spectra)
             return reduce(self._state(model, stretch, values, amplitudes))
 
@@ -250,12 +253,16 @@ class Schrodinger(AbstractMethod):
         """Whether the amplitudes of the baths' states are asked for, not only sums over them."""
         return self.mutual_information or self.observation is not None
 
-    def _setting(self, model: OpenSystem) -> Setting:
+    def _setting(self, model: OpenSystem) -> WindowHamiltonian:
         assert self.sectors is not None, "`prepare` comes first"
-        return Setting.draw(model, self.sectors, self.key)
+        return WindowHamiltonian.draw(model, self.sectors, self.key)
 
     def _state(
-        self, model: OpenSystem, stretch: Stretch, values: Values, amplitudes: tuple[Array, ...]
+        self,
+        model: OpenSystem,
+        stretch: Segment,
+        values: Observables,
+        amplitudes: tuple[Array, ...],
     ) -> WindowState:
         shared = observed = None
         faults = None
@@ -281,7 +288,7 @@ class Schrodinger(AbstractMethod):
         )
 
     def _observed(
-        self, model: OpenSystem, setting: Setting, kets: tuple[Array, Array], total: Array
+        self, model: OpenSystem, setting: WindowHamiltonian, kets: tuple[Array, Array], total: Array
     ) -> tuple[Observed, Faults]:
         assert self.observation is not None
         conditional = jnp.einsum("k...r,q...r->kq...", kets[1], kets[0].conj())

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from entropax._batching import each
+from entropax._batching import vmap_by_shape
 from entropax._checks import Numbers, finite_array, occupation_array
 from entropax.model.driven import AbstractControlled
 from entropax.model.fermions.lead import Lead
@@ -92,7 +92,7 @@ class Junction(AbstractControlled):
     @property
     def lead_occupations(self) -> list[Float[Array, " modes"]]:
         """Initial occupations of the modes of each lead."""
-        return each(lambda lead: lead.initial_occupations, self.leads)
+        return vmap_by_shape(lambda lead: lead.initial_occupations, self.leads)
 
     @property
     def mode_occupations(self) -> Float[Array, " modes"]:

@@ -9,10 +9,10 @@ from cases import ideal
 from twins import lindblad as twin
 
 from entropax.method.ideal.block_generator import BlockGenerator
-from entropax.method.ideal.conservation import Blocks, blocks_of
+from entropax.method.ideal.conservation import BlockStructure, blocks_of
 from entropax.method.ideal.generators import MatrixGenerator
 
-EXCITATIONS = Blocks(((0,), (1, 2), (3,)), ((-1, 0, 1), (1, 2, -1), (-1, 0, 1)))
+EXCITATIONS = BlockStructure(((0,), (1, 2), (3,)), ((-1, 0, 1), (1, 2, -1), (-1, 0, 1)))
 
 
 @functools.partial(jax.jit, static_argnames="parted")

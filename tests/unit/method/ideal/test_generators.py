@@ -17,7 +17,7 @@ from entropax.method.ideal.dissipators import JumpDissipator
 from entropax.method.ideal.generators import (
     AbstractGenerator,
     MatrixGenerator,
-    SectorGenerator,
+    SecularGenerator,
     smooth_inverse,
 )
 from entropax.method.ideal.populations import populations_of
@@ -81,8 +81,8 @@ def test_nothing_decays_faster_than_twice_what_is_lost_at_most() -> None:
 @eqx.filter_jit
 def sector(
     model: ex.OpenSystem, parts: Any, spectrum: Any, pairs: tuple[tuple[int, int], ...]
-) -> SectorGenerator:
-    return SectorGenerator(
+) -> SecularGenerator:
+    return SecularGenerator(
         parts,
         spectrum,
         pairs,

@@ -8,11 +8,11 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method import AbstractGKLS
+from entropax.method import AbstractIdealBathEquation
 
 
 @eqx.filter_jit
-def matrix(method: AbstractGKLS, model: ex.OpenSystem) -> jax.Array:
+def matrix(method: AbstractIdealBathEquation, model: ex.OpenSystem) -> jax.Array:
     return method.generator(model).matrix()
 
 

@@ -44,11 +44,11 @@ def test_rates_are_those_of_the_start_and_jumps_hand_over_their_energy() -> None
     def program(model: ex.OpenSystem) -> tuple[jax.Array, jax.Array, jax.Array]:
         (transfer,) = transfers(model)
         gain, loss = population_kernel(transfer, long_memory(offsets(model, 0)))
-        handed = METHOD.energy_gain(model, 0, gain)
-        return METHOD.gain(model, 0, gain), METHOD.loss(model, 0, loss), handed
+        heat_given = METHOD.energy_gain(model, 0, gain)
+        return METHOD.gain(model, 0, gain), METHOD.loss(model, 0, loss), heat_given
 
-    gain, loss, handed = program(model)
+    gain, loss, heat_given = program(model)
     down = 2 * np.pi / 0.5 * 600.0
     np.testing.assert_allclose(loss, [[0.0], [down]], rtol=1e-14)
     np.testing.assert_allclose(gain[..., 0, 0], [[0.0, down], [0.0, 0.0]], rtol=1e-14)
-    np.testing.assert_allclose(handed, [0.0, down], rtol=1e-14)
+    np.testing.assert_allclose(heat_given, [0.0, down], rtol=1e-14)

@@ -7,7 +7,7 @@ import numpy as np
 from cases.windows import KEY, Wave, driven
 
 import entropax as ex
-from entropax.method.stepping import march
+from entropax.method.stepping import step_through
 from entropax.method.windows.driven import DrivenEnergies, Splitting, middle_energies
 
 
@@ -34,7 +34,7 @@ def test_steps_are_unitary_and_simpsons_rule_does_the_work_of_a_ramp() -> None:
             norms = [jnp.sum(jnp.abs(x) ** 2, axis=0) for x in amplitudes]
             return work, jnp.concatenate(norms), splitting.state(amplitudes, time, work).energies
 
-        return march(splitting.driven, splitting, ts, 2, show, diffrax.NoProgressMeter())
+        return step_through(splitting.driven, splitting, ts, 2, show, diffrax.NoProgressMeter())
 
     work, norms, energies = jax.jit(program)(model)
     np.testing.assert_allclose(work, [0.7 * 0.8], rtol=1e-13)

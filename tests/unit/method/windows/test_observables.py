@@ -7,7 +7,12 @@ import pytest
 from cases.windows import JOINT, KEY, spin
 
 import entropax as ex
-from entropax.method.windows.observables import _from_amplitudes, _means, _Spans, from_eigenbasis
+from entropax.method.windows.observables import (
+    _BlockSlices,
+    _from_amplitudes,
+    _means,
+    observables_at,
+)
 from entropax.method.windows.sectors import find_sectors
 
 MODELS = {
@@ -26,7 +31,7 @@ def test_phases_tell_what_amplitudes_do(name: str) -> None:
         setting = ex.Schrodinger(KEY, sectors=sectors)._setting(model)
         stretch = setting.begin(model.spectrum()[0])
         spectra = stretch.spectra()
-        return from_eigenbasis(stretch, spectra, ts), _from_amplitudes(stretch, ts, spectra)
+        return observables_at(stretch, spectra, ts), _from_amplitudes(stretch, ts, spectra)
 
     by_phases, by_amplitudes = jax.jit(both)(MODELS[name], TS)
     for field, values in by_phases._asdict().items():
@@ -52,7 +57,7 @@ def test_means_are_the_sum_over_all_pairs(rng: np.random.Generator) -> None:
 
 def test_blocks_of_about_one_size_go_together_and_come_back_in_order() -> None:
     spans = [slice(0, 5), slice(5, 6), slice(6, 14), slice(14, 20), slice(20, 21)]
-    groups = _Spans.of(spans, spans)
+    groups = _BlockSlices.of(spans, spans)
     sizes = [sorted(begins[:, 2].tolist()) for begins, _ in groups.groups]
     assert sorted(sizes) == [[1, 1], [5, 6, 8]]
     widths = [len(width) for _, width in groups.groups]
