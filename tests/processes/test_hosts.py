@@ -132,7 +132,7 @@ DEVICES = """
 import sys
 import jax, numpy as np
 from entropax.runfile import load
-from entropax.ensemble import ensemble, hosts, run
+from entropax.ensemble import ensemble, processes, run
 
 class Program(run.Program):
     def __init__(self, *arguments):
@@ -143,7 +143,7 @@ class Program(run.Program):
         print(len(self.devices), "devices,", self.batch, "at a time")
 
 run.Program = Program
-hosts.use_cpu_devices(8)
+processes.use_cpu_devices(8)
 study = load(sys.argv[1])
 found = []
 for n in (1, 2, 8):
@@ -184,7 +184,7 @@ import diffrax, jax, numpy as np
 import entropax as ex
 from entropax.ensemble import processes
 
-hosts.use_cpu_devices(2)
+processes.use_cpu_devices(2)
 X, LOWER = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 0.0]])
 
 def qubit(beta, jumps):
