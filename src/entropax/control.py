@@ -137,11 +137,12 @@ def optimise(
     limits = _limits(bounds, begin, spec, moving)
     if before is None:
         _require_inside(moving, limits)
-        x = _out_of_bounds(moving, limits)
+        x = _strong(_out_of_bounds(moving, limits))
         state = descent.init(x)
     else:
-        x, state = before.x, _forgetting(before.state)
         _require_going_on(before, moving, limits, descent)
+        x, is_same = before.x, eqx.tree_equal(before.args, args)
+        state = descent.resumed(x, before.state, is_same=bool(is_same))
     history = [] if before is None else list(np.asarray(before.history))
     best: tuple[float, Any] = (np.inf, x)
     if before is not None:
@@ -173,6 +174,9 @@ def optimise(
                 if number == 0:
                     raise
                 failure = f"`loss` failed at step {number}: {_sentence(error)}"
+                if isinstance(state, _Searched) and np.isfinite(state.value):
+                    history.append(float(state.value))  # of the point that the search began at
+                    best = (history[-1], x) if history[-1] < best[0] else best
                 break
             if not is_finite:
                 what = f"is {value}" if not np.isfinite(value) else "has a gradient that is not"
@@ -233,6 +237,10 @@ class _Descent(Protocol):
         """The state before the first step."""
         ...
 
+    def resumed(self, x: PyTree[Array], state: Any, *, is_same: bool) -> PyTree[Array]:
+        """The state to go on from; `is_same`: with the same `args`."""
+        ...
+
     def step(
         self, problem: _Problem, x: PyTree[Array], state: Any
     ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
@@ -257,6 +265,10 @@ class _Optax(NamedTuple):
 
     def init(self, x: PyTree[Array]) -> PyTree[Array]:
         return _strong(self.optimiser.init(x))
+
+    def resumed(self, x: PyTree[Array], state: PyTree[Array], *, is_same: bool) -> PyTree[Array]:
+        del x, is_same
+        return _forgetting(state)
 
     def step(
         self, problem: _Problem, x: PyTree[Array], state: PyTree[Array]
@@ -314,6 +326,10 @@ class _LineSearch:
     def init(self, x: PyTree[Array]) -> _Searched:
         memory = _strong(_MEMORY.init(x))
         return _Searched(memory, jnp.array(jnp.inf), jax.tree.map(jnp.zeros_like, x))
+
+    def resumed(self, x: PyTree[Array], state: _Searched, *, is_same: bool) -> _Searched:
+        """Gradients of other `args` are those of another loss."""
+        return state._replace(value=jnp.array(jnp.inf)) if is_same else self.init(x)
 
     def step(
         self, problem: _Problem, x: PyTree[Array], state: _Searched
@@ -382,7 +398,7 @@ def _lower(at: Callable[[float], _Point], value: float, slope: float) -> _Point 
         warnings.simplefilter("ignore", RuntimeWarning)
         given = np.zeros(1), np.ones(1), np.array([slope]), value
         length = line_search(height, rise, *given, maxiter=_TRIALS)[0]
-    if length is not None:
+    if length is not None and height(np.array([length])) < value:
         return point(np.array([length]))
     lowest = min(tried, key=lambda length: height(np.array([length])), default=None)
     return tried[lowest] if lowest is not None and height(np.array([lowest])) < value else None

@@ -16,6 +16,7 @@ from entropax.linalg import (
     LogOdds,
     ShannonTerm,
     SpectralFunction,
+    held_spectrum,
     matfn,
     trace_fn,
 )
@@ -198,3 +199,19 @@ def test_third_derivative_of_matfn_raises(name: str) -> None:
     for derivative in (jax.grad, jax.jacfwd):
         with pytest.raises(NotImplementedError, match="third derivatives of `matfn`"):
             jax.eval_shape(derivative(derivative(derivative(scalar))), 0.1)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_square_of_a_trace_has_both_slopes(order: str, known: bool) -> None:
+    r"""$(S^2)'' = 2 S'^2 + 2 S S''$: the value that a rule returns has a derivative, too."""
+    x, outer = 0.1, ORDERS[order]
+
+    def squared(x: jax.Array) -> jax.Array:
+        rho = jnp.diag(jnp.stack([0.5 + x, 0.3 - x, 0.2 * jnp.ones_like(x)]))
+        spectrum = held_spectrum(rho) if known else None
+        return trace_fn(ShannonTerm(), rho, spectrum=spectrum) ** 2
+
+    p, slope = np.array([0.5 + x, 0.3 - x, 0.2]), np.log((0.3 - x) / (0.5 + x))
+    expected = 2.0 * slope**2 + 2.0 * -(p @ np.log(p)) * -(1.0 / p[0] + 1.0 / p[1])
+    assert float(outer[0](outer[1](squared))(x)) == pytest.approx(expected, rel=1e-12)

@@ -286,7 +286,7 @@ def _trace_fn_jvp(primals, tangents):
     fn, matrix, spectrum = primals
     dfn, dmatrix, _ = tangents
     spectrum = held_spectrum(matrix) if spectrum is None else spectrum
-    out = jnp.sum(fn(spectrum[0]))
+    out = _trace_fn(fn, matrix, spectrum)  # by this rule again: a square of it has two slopes
     tangent = jnp.zeros_like(out)
     if dmatrix is not None:
         slope = _matfn(fn.derivative(), matrix, spectrum)
