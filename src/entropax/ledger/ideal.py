@@ -132,7 +132,8 @@ def _reference(initial: SystemState, model: OpenSystem) -> GKLSReference:
     beta, mu = model.temperatures
     start = _Beginning(
         expectation(initial.hamiltonian, initial.state),
-        von_neumann(initial.state),
+        # as of every state, so that nothing is produced at time 0, not even rounding
+        von_neumann(initial.state, spectrum=modes(initial.state)),
         jnp.ptp(modes(initial.hamiltonian)[0]),
     )
     return GKLSReference(beta, mu, start, initial.faults)
