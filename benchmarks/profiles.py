@@ -17,7 +17,7 @@ from benchmarks import models
 from benchmarks.harness import SMALL, median_seconds
 from entropax.equilibrium import match_occupations
 from entropax.linalg import displaced_entropy, eigenvalues
-from entropax.method.fermions.junction_exact import star_states
+from entropax.method.fermions.junction_exact import StarEvolution
 from entropax.method.windows.observables import observables_at
 
 REPEAT = 1 if SMALL else 5
@@ -44,7 +44,7 @@ def machine() -> None:
 def junction() -> None:
     print(f"junction, K = {models.LARGEST}, one time")
     model = models.usui(models.LARGEST)
-    at = jax.jit(lambda model, t: star_states(model, 1e6)[1](t))
+    at = jax.jit(lambda model, t: StarEvolution().states(model, 1e6)(t))
     state = at(model, jnp.array(10.0))
     ts = jnp.logspace(-1, 6, 6) / models.GAMMA
     whole = show("ledger of 6 times", lambda ts: ex.solve(model, ts).ledger, ts)
@@ -66,7 +66,7 @@ def large_leads() -> None:
     """Where elimination begins to pay."""
     for modes in (20, 30) if SMALL else (1000, 1500, 2000, 3000):
         print(f"a lead, K = {modes}")
-        at = star_states(models.usui(modes), 1e6)[1]
+        at = StarEvolution().states(models.usui(modes), 1e6)
         lead = jax.jit(lambda t, at=at: at(t).leads[0])(jnp.array(10.0))
         show("its entropy by elimination", lambda c: displaced_entropy(c, dense=0), lead)
         show("its eigenvalues", lambda c: eigenvalues(c.matrix()), lead)
@@ -76,9 +76,9 @@ def window() -> None:
     print(f"exact window model, D = {2 * sum(models.RIERA_VOLUMES)}, 300 times")
     model = models.riera()
     ts = jnp.asarray(models.RIERA_TIMES)
-    method = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
-    assert isinstance(method, ex.Schrodinger)
-    start = method._setting(model).begin(model.before().spectrum()[0])
+    method = ex.Schrodinger(key=jax.random.key(0))
+    setting = method._hamiltonian(method.plan(model, ts))
+    start = setting.begin(model.before().spectrum()[0])
     spectra = start.spectra()
     show("whole ledger", lambda ts: ex.solve(model, ts, method).ledger, ts)
     show("eigenproblem", jnp.linalg.eigh, start.hamiltonians[0])
@@ -100,19 +100,19 @@ def master_equations() -> None:
 def draws() -> None:
     model, ts = models.drawn(), jnp.asarray(models.DRAW_TIMES)
     print(f"one exact draw, D = {2 * models.DRAW_LEVELS}, one core for linear algebra")
-    prepared = ex.Schrodinger(key=jax.random.key(0)).prepare(model, ts)
-    assert isinstance(prepared, ex.Schrodinger)
+    method = ex.Schrodinger(key=jax.random.key(0))
+    plan = method.plan(model, ts)
 
     def begin(key: jax.Array):
-        drawn = dataclasses.replace(prepared, key=key)
-        return drawn._setting(model).begin(model.before().spectrum()[0])
+        setting = dataclasses.replace(method, key=key)._hamiltonian(plan)
+        return setting.begin(model.before().spectrum()[0])
 
     def values(key: jax.Array):
         start = begin(key)
         return observables_at(start, start.spectra(), ts)
 
     def ledger(key: jax.Array):
-        return ex.solve(model, ts, dataclasses.replace(prepared, key=key)).ledger
+        return ex.solve(model, ts, dataclasses.replace(method, key=key)).ledger
 
     key = jax.random.key(1)
     with threadpool_limits(1, "blas"):

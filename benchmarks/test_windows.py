@@ -33,7 +33,7 @@ def test_exact(benchmark, capsys) -> None:
     first, found = timed(lambda: ex.solve(model, ts, method).ledger.joint)
 
     size = sum(volumes)
-    setting = method.prepare(model, jnp.zeros(1))._setting(model)
+    setting = method._hamiltonian(method.plan(model, jnp.zeros(1)))
     h = np.zeros((2 * size, 2 * size), complex)
     sector = setting.sectors[0]
     place = sector.level * size + sector.place[0]
@@ -83,7 +83,7 @@ def test_random_matrix_reservoir(benchmark, capsys) -> None:
         return jnp.stack([led.entropy_production_fixed, led.entropy_production_weak])
 
     first, found = timed(ours)
-    setting = method.prepare(model, jnp.zeros(1))._setting(model)
+    setting = method._hamiltonian(method.plan(model, jnp.zeros(1)))
     h = np.asarray(setting.begin(model.energies).hamiltonians[0])
     own, beta = np.linspace(-0.5, 0.5, levels), fig1.BETA
     p = np.exp(-beta * own) / np.sum(np.exp(-beta * own))

@@ -1,4 +1,4 @@
-"""Like things together: one copy in the compiled program instead of one for each."""
+"""One `vmap` over arguments of equal shape: one copy in the compiled program, not one for each."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ T = TypeVar("T", bound=PyTree)
 
 
 def vmap_by_shape(function: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
-    """`function` of the first of all arguments, of the second, ...; those of one shape by `vmap`.
+    """The list of `function(*members)` over `zip(*arguments)`; those of equal shape share a `vmap`.
 
     A program with two baths then compiles as fast as one with one. Arguments are copied side by
     side.
@@ -22,13 +22,13 @@ def vmap_by_shape(function: Callable[..., T], *arguments: Sequence[Any]) -> list
         leaves, structure = jax.tree.flatten(member)
         kind = (structure, *((jnp.shape(x), jnp.result_type(x)) for x in leaves))
         alike.setdefault(kind, []).append(number)
-    found: dict[int, T] = {}
+    results: dict[int, T] = {}
     for numbers in alike.values():
         if len(numbers) == 1:
-            found[numbers[0]] = function(*members[numbers[0]])
+            results[numbers[0]] = function(*members[numbers[0]])
             continue
         stacked = jax.tree.map(lambda *x: jnp.stack(x), *(members[i] for i in numbers))
         together = jax.vmap(function)(*stacked)
         for place, number in enumerate(numbers):
-            found[number] = jax.tree.map(lambda x, place=place: x[place], together)
-    return [found[i] for i in range(len(members))]
+            results[number] = jax.tree.map(lambda x, place=place: x[place], together)
+    return [results[i] for i in range(len(members))]

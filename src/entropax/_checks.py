@@ -1,8 +1,9 @@
-"""Misuse becomes a message that names the argument, the rule and the value.
+"""Checks of arguments, whose messages name the argument, the rule and the value.
 
-A known value is checked at once and raises `ValueError`, that of a derivative outside of `jit`
-too. One that a program or a batch traces becomes NaN, so that no number made of it is wrong in
-silence, and `Faults` say in `Solution.result` what was wrong: a program calls no host.
+A known value is checked at once and raises `ValueError`; so is one differentiated outside of
+`jit`. One that a program or a batch traces cannot raise, since a program calls no host: it becomes
+NaN, so that no number made of it is wrong in silence, and `Faults` say in `Solution.result` what
+was wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +18,14 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float, Inexact
 
 from entropax._precision import require_float64
+from entropax._tolerances import ROUNDED
 
 Numbers = ArrayLike | Sequence[Any]
-"""What may stand for an array of numbers: arrays of any kind, Python numbers, (nested) lists."""
+"""Types accepted as an array of numbers: arrays of any kind, Python numbers, (nested) lists."""
 
 
 def is_traced(value: object) -> bool:
-    """Whether `value` is traced: of a compiled program, a batch or a derivative."""
+    """Whether `value` is a tracer: of a compiled program, a batch or a derivative."""
     return isinstance(value, Tracer)
 
 
@@ -37,7 +39,7 @@ def concrete(value: Any) -> Any:
 
 
 def whole(value: Any) -> Any:
-    """An integer of NumPy's as Python's own; anything else as it is."""
+    """A Python `int` for an integer of NumPy; anything else as it is."""
     return int(value) if isinstance(value, np.integer) else value
 
 
@@ -50,7 +52,7 @@ def require_count(name: str, value: object) -> int:
 
 
 def require_key(key: object) -> None:
-    """`ValueError` for what is no key of `jax.random`."""
+    """Raise `ValueError` unless `key` is a key of `jax.random`."""
     dtype = getattr(key, "dtype", None)
     if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
         raise ValueError(f"`key` must be a key, such as jax.random.key(0), but is {key!r}.")
@@ -60,7 +62,7 @@ def check(name: str, value: Array, rule: str, holds: Callable[[ModuleType, Any],
     """Return `value`, of which `holds(xp, value)` must be true throughout; `rule` says so in words.
 
     `xp` is NumPy for a known value, so that building a model compiles nothing, and jax.numpy for a
-    traced one. What is differentiated outside of `jit` is known.
+    traced one. A value differentiated outside of `jit` counts as known.
     """
     if not is_traced(bare := concrete(value)):
         array = np.asarray(bare)
@@ -85,7 +87,7 @@ def check_against(
 
 
 class Faults(eqx.Module):
-    """What a running program found that must not be: which of the `messages` are `present`."""
+    """Rules that a running program may break: their `messages`, and which of them are `present`."""
 
     present: Bool[Array, "*times faults"]
     messages: tuple[str, ...] = eqx.field(static=True)
@@ -96,7 +98,7 @@ class Faults(eqx.Module):
 
     @classmethod
     def at_any_time(cls, start: Self | None, later: Self | None) -> Self:
-        """Those of a start, and of what came after it at all times (along the first axis)."""
+        """The faults of a start, and of what came `later` at any time (along its first axis)."""
         faults = cls.none() if start is None else start
         if later is None:
             return faults
@@ -111,19 +113,19 @@ FaultyT = TypeVar("FaultyT", bound=Array)
 
 
 def refuse(value: FaultyT, bad: Bool[Array, ""], message: str) -> tuple[FaultyT, Faults]:
-    """The value, NaN where it is `bad`, and what there is to say of it then."""
+    """The value, NaN if `bad`, and the `Faults` that hold the message then."""
     poisoned: Any = jnp.where(bad, jnp.nan, value)
     return poisoned, Faults(jnp.reshape(bad, (1,)), (message,))
 
 
 def faults_of(model: Any) -> Faults:
-    """What was refused when a program built the model: it is NaN since."""
+    """The faults of a model built by a program: one for each array, present where it holds NaN."""
     faults = Faults.none()
     for path, leaf in jax.tree_util.tree_flatten_with_path(model)[0]:
         if eqx.is_inexact_array(leaf):
             name = jax.tree_util.keystr(path).removeprefix(".")
-            told = f"`{name}` must be what its model asks for, but a program made it otherwise."
-            faults += Faults(jnp.any(jnp.isnan(leaf)).reshape(1), (told,))
+            message = f"`{name}` must be what its model asks for, but a program made it otherwise."
+            faults += Faults(jnp.any(jnp.isnan(leaf)).reshape(1), (message,))
     return faults
 
 
@@ -178,7 +180,7 @@ def _is_finite(xp: ModuleType, x: Any) -> Any:
 
 def _is_hermitian(xp: ModuleType, matrix: Any) -> Any:
     scale = xp.max(xp.abs(matrix), initial=0.0)
-    return xp.abs(matrix - matrix.conj().T) <= 1e-12 * scale
+    return xp.abs(matrix - matrix.conj().T) <= ROUNDED * scale
 
 
 def _array(name: str, value: Numbers, ndim: int) -> Array:
@@ -189,14 +191,14 @@ def _array(name: str, value: Numbers, ndim: int) -> Array:
             array = array.astype(jnp.result_type(array, jnp.float64))
         else:
             # inside `jit` too, what is known must stay known
-            known = np.asarray(value)
+            numbers = np.asarray(value)
             with jax.ensure_compile_time_eval():
-                array = jnp.asarray(known, np.result_type(known, np.float64))
+                array = jnp.asarray(numbers, np.result_type(numbers, np.float64))
     except (TypeError, ValueError) as error:
-        told = f"`{name}` must be numbers, but is {value!r}."
+        message = f"`{name}` must be numbers, but is {value!r}."
         if type(value).__module__.startswith("qutip"):
-            told = f"{told} `from_qutip` turns it into a matrix."
-        raise ValueError(told) from error
+            message = f"{message} `from_qutip` turns it into a matrix."
+        raise ValueError(message) from error
     if array.ndim != ndim:
         raise ValueError(
             f"`{name}` must have {ndim} dimension{'s' if ndim != 1 else ''}, "

@@ -1,4 +1,4 @@
-"""Functions told apart by what they do, so that one made anew compiles nothing anew."""
+"""Functions compared by their code and values, so that one made anew compiles nothing anew."""
 
 from collections.abc import Callable
 from types import CodeType, FunctionType
@@ -8,14 +8,14 @@ import equinox as eqx
 import jax
 
 _DEEPEST = 8
-"""Functions within functions that are looked into; those below are told apart by identity."""
+"""The depth to which functions within functions are compared by code; deeper ones by identity."""
 
 
 def as_pytree(function: Callable[..., Any]) -> Any:
-    """A Module as it is; any other function as a pytree without leaves.
+    """The function as a pytree: a Module as it is, any other as one without leaves.
 
-    Two functions are one where their code is, and what it closes over, defaults to and reads of
-    its module: numbers and text by value, functions by the same rule, all else by identity.
+    Two functions are equal where their code is, and all that it closes over, defaults to and reads
+    of its module: numbers and text by value, functions by the same rule, all else by identity.
     """
     if isinstance(function, eqx.Module):
         return function
@@ -25,7 +25,7 @@ def as_pytree(function: Callable[..., Any]) -> Any:
 
 
 class _Alike:
-    """A function that equals those which do the same."""
+    """A function that equals every other with the same code and values (see `as_pytree`)."""
 
     def __init__(self, function: FunctionType):
         self.function = function
@@ -46,12 +46,12 @@ class _Alike:
         return repr(self.function)
 
     def _key(self, function: FunctionType, depth: int) -> tuple[Any, ...]:
-        code, known = function.__code__, function.__globals__
+        code, namespace = function.__code__, function.__globals__
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        reads = {name: known[name] for name in names(code) if name in known}
+        reads = {name: namespace[name] for name in names(code) if name in namespace}
         keywords = function.__kwdefaults__ or {}
-        given = (*cells, *(function.__defaults__ or ()), *keywords.values(), *reads.values())
-        return (code, tuple(reads), *(self._value(x, depth + 1) for x in given))
+        values = (*cells, *(function.__defaults__ or ()), *keywords.values(), *reads.values())
+        return (code, tuple(reads), *(self._value(x, depth + 1) for x in values))
 
     def _value(self, value: Any, depth: int) -> Any:
         if isinstance(value, float):
@@ -67,6 +67,6 @@ class _Alike:
 
 
 def names(code: CodeType) -> list[str]:
-    """What a function, and those inside it, may read of its module."""
+    """The names that a function, and those inside it, may read of its module."""
     inner = [name for c in code.co_consts if isinstance(c, CodeType) for name in names(c)]
     return sorted({*code.co_names, *inner})

@@ -7,5 +7,5 @@ _PACKAGES = ("entropax", "jax", "jaxlib", "equinox", "diffrax", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that compute."""
+    """Versions of Python and of the packages that compute."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}

@@ -224,8 +224,8 @@ def run(
             hosts.wait_for_all()
             made = entropax.open_ensemble(str(asked.store)) if asked.store else made
     except (ValueError, entropax.StoreError) as error:
-        told = str(error).replace("`indices`", "`--index-range`")
-        _console.print(f"[red]{told}", highlight=False)
+        message = str(error).replace("`indices`", "`--index-range`")
+        _console.print(f"[red]{message}", highlight=False)
         return 2
     except KeyboardInterrupt as stop:
         _console.print(f"[yellow]{stop}", highlight=False)
@@ -236,7 +236,7 @@ def run(
 
 
 def _report(made: entropax.Scan, store: str | None) -> None:
-    """What is there by now."""
+    """Print the means so far, and how many draws are done and how many failed."""
     import numpy as np
 
     done, failed = len(made.indices), int(made.failed.sum())

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from entropax._precision import EPS
+from entropax._tolerances import ROUNDED_ONCE
 from entropax.linalg import (
     BinaryEntropy,
     Logarithm,
@@ -22,8 +23,6 @@ from entropax.linalg import (
     trace_fn,
     with_slope_of,
 )
-
-_NEGLIGIBLE = 1e-14
 
 
 def binary_entropy(occupation: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -73,19 +72,19 @@ def relative_entropy(
     weight = jnp.sum(vectors.conj() * (state @ vectors), axis=0).real
     absent = values <= values.shape[0] * EPS * jnp.max(values)
     cross = jnp.sum(matfn(Logarithm(), reference).conj() * state).real
-    # what is diagonal has no rounding
-    own, given = jnp.diagonal(state).real, jnp.diagonal(reference).real
+    # populations p and q of what is diagonal have no rounding
+    p, q = jnp.diagonal(state).real, jnp.diagonal(reference).real
     is_diagonal = jnp.all(reference == jnp.diag(jnp.diagonal(reference)))
-    log = jnp.log(jnp.asarray(jnp.where(given > 0, given, 1.0)))
+    log = jnp.log(jnp.asarray(jnp.where(q > 0, q, 1.0)))
     weight, absent = jax.tree.map(
-        lambda x, y: jnp.where(is_diagonal, x, y), (own, given <= 0), (weight, absent)
+        lambda x, y: jnp.where(is_diagonal, x, y), (p, q <= 0), (weight, absent)
     )
     # elements off the diagonal move it all the same
     held = jax.lax.stop_gradient
-    aside = reference + jnp.diag(held(given) - given)
+    aside = reference + jnp.diag(held(q) - q)
     moved = jnp.sum(matfn(Logarithm(), aside).conj() * held(state)).real
-    cross = jnp.asarray(jnp.where(is_diagonal, with_slope_of(log @ own, log @ own + moved), cross))
-    outside = jnp.sum(jnp.asarray(jnp.where(absent, weight, 0.0))) > _NEGLIGIBLE
+    cross = jnp.asarray(jnp.where(is_diagonal, with_slope_of(log @ p, log @ p + moved), cross))
+    outside = jnp.sum(jnp.asarray(jnp.where(absent, weight, 0.0))) > ROUNDED_ONCE
     return jnp.where(outside, jnp.inf, -von_neumann(state) - cross)
 
 
@@ -107,7 +106,7 @@ def _times_softplus(n: Array, x: Array) -> Array:
     finite = ~jnp.isinf(x)
     n = n - jax.lax.stop_gradient(jnp.minimum(n, 0.0))  # rounding below 0, which x may magnify
     value = n * jnp.logaddexp(0.0, jnp.where(finite, x, 0.0))
-    return jnp.where(finite, value, jnp.where((x > 0) & (n > _NEGLIGIBLE), jnp.inf, 0.0))
+    return jnp.where(finite, value, jnp.where((x > 0) & (n > ROUNDED_ONCE), jnp.inf, 0.0))
 
 
 def mutual_information(joint: Float[Array, "a b"]) -> Float[Array, ""]:
@@ -163,17 +162,17 @@ def coarse_graining(
 ) -> CoarseGraining:
     r"""The entropies of a bath's state; `members` is 1 where a level is in a window, else 0.
 
-    The ignorance is what (12) leaves, $S_{obs}$ of the bath less the dephased entropy. Cost: two
+    By Eq. 12 the ignorance is $S_{obs}$ of the bath less the dephased entropy. Cost: two
     eigenproblems of the bath's size.
     """
     dephased = von_neumann(state * (members @ members.T))
     weight = jnp.diagonal(state).real @ members
-    known = observational(weight, [jnp.sum(members, axis=0)])
-    return CoarseGraining(von_neumann(state), dephased, known - dephased)
+    observational_entropy = observational(weight, [jnp.sum(members, axis=0)])
+    return CoarseGraining(von_neumann(state), dephased, observational_entropy - dephased)
 
 
 class ObservationalTerms(NamedTuple):
-    r"""What $S_{obs}$ exceeds the von Neumann entropy of everything by (Strasberg Eqs. 22, 39).
+    r"""The terms of $S_{obs}$ less the von Neumann entropy of everything (Strasberg Eqs. 22, 39).
 
     All are non-negative. `system_coherence`: $S_{Sh}(p_s) - S[\rho_S]$; of each bath
     `bath_coherence`: $S[\sum_E\Pi_E\rho_B\Pi_E] - S[\rho_B]$, and `ignorance`:
@@ -189,7 +188,7 @@ class ObservationalTerms(NamedTuple):
 
     @property
     def total(self) -> Float[Array, "*batch"]:
-        """Their sum, with the correlations' difference as the last piece."""
+        """The sum of all terms, `coarse_correlation` subtracted."""
         baths = jnp.sum(self.bath_coherence + self.ignorance, axis=-1)
         return self.system_coherence + baths + self.correlation - self.coarse_correlation
 
@@ -221,15 +220,15 @@ def observe(
     outcomes = jnp.einsum("ks,kq...,qs->s...", vectors.conj(), conditional, vectors).real
     for axis, windows in enumerate(members, start=1):
         outcomes = jnp.moveaxis(jnp.tensordot(outcomes, windows, axes=(axis, 0)), -1, axis)
-    own = von_neumann(system)
+    system_entropy = von_neumann(system)
     each = [coarse_graining(state, m) for state, m in zip(baths, members, strict=True)]
     of_baths = jax.tree.map(lambda *x: jnp.stack(x), *each)
     populations = marginal(outcomes, 0)
     terms = ObservationalTerms(
-        system_coherence=shannon(populations) - own,
+        system_coherence=shannon(populations) - system_entropy,
         bath_coherence=of_baths.dephased_entropy - of_baths.entropy,
         ignorance=of_baths.ignorance,
-        correlation=own + jnp.sum(of_baths.entropy) - joint_entropy,
+        correlation=system_entropy + jnp.sum(of_baths.entropy) - joint_entropy,
         coarse_correlation=total_correlation(outcomes),
     )
     return outcomes, terms, of_baths.entropy

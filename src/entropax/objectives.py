@@ -15,21 +15,21 @@ from entropax.model.driven import AbstractDriven
 from entropax.solve import Solution
 
 _CLOSED = 0.01
-"""Of work and heat, what the energy of a system may change by in a closed cycle."""
+"""Largest change of a system's energy in a closed cycle, as a share of work and heat."""
 
 
 def entropy_production(solution: Solution) -> Float[Array, ""]:
-    r"""$\Sigma$ at the last of the times, which ascend here and below."""
+    r"""$\Sigma$ at the last time. Here and below the times of a solution must ascend."""
     return solution.ledger.entropy_production[-1]
 
 
 def work(solution: Solution) -> Float[Array, ""]:
-    """What has been done on the system until the last time, jumps included."""
+    """Work done on the system until the last time, that of jumps included."""
     return solution.ledger.work[-1]
 
 
 def dissipated_work(solution: Solution, model: AbstractDriven) -> Float[Array, ""]:
-    r"""$W - \Delta F$ until the last time, F of the system alone in equilibrium with its bath.
+    r"""$W - \Delta F$ until the last time, F the equilibrium free energy of the system alone.
 
     $F = -T\ln\mathrm{tr}\,e^{-\beta H_S}$, with $-T\ln(1+e^{-\beta(\epsilon_d-\mu)})$ for the level
     of a junction. Non-negative from an equilibrium start at weak coupling. Raises `ValueError` for
@@ -68,7 +68,7 @@ def efficiency(solution: Solution, hot: tuple[int, ...] = (0,)) -> Float[Array, 
 
 
 def _stored(ledger: Any) -> Float[Array, " times"]:
-    """The energy of the system, and of what couples it where that is known."""
+    """The energy of the system, with that of the interaction where it is known."""
     if isinstance(ledger, AbstractMomentLedger):
         return ledger.energy
     between = ledger.interaction_energy
@@ -90,7 +90,7 @@ def _work_of(solution: Solution) -> Float[Array, " times"]:
 
 
 def _free_energy(model: AbstractDriven) -> Float[Array, ""]:
-    """Of an undriven model, up to what depends on the temperature alone."""
+    """Equilibrium free energy of an undriven model, up to terms of the temperature alone."""
     if isinstance(model, Junction) and len(model.leads) == 1 and model.leads[0].thermal:
         beta, mu = model.leads[0].thermal
         return equilibrium_free_energy(jnp.stack([0.0, model.fixed_level - mu]), beta)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from entropax.equilibrium import Equilibrium
-from entropax.ledger import FermionLedger
+from entropax.ledger import FermionLedger, about
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +19,22 @@ BATH_COLORS = ("#c1272d", "#0f62a8", "#2e8b57", "#b8860b", "#6a3d9a")
 INTRA_COLORS = ("#2e8b57", "#8fd0a5", "#145a32", "#b7e4c7", "#40916c")
 BATH_NAMES = ("L", "R")
 
+_FIELDS = about(FermionLedger)
+
+
+def label(field: str) -> str:
+    """The symbol of a field of a fermion ledger."""
+    return f"${_FIELDS[field]['symbol']}$"
+
+
 TERM_STYLES = {
-    "sigma": (r"$\sigma$", "#222222", "--"),
-    "Sigma": (r"$\Sigma$", "#222222", "-"),
-    "finite_bath": (r"$D^{\mathrm{eq}}_{\mathrm{env}}$", "#999999", "-"),
-    "inter_bath": (r"$I_{L-R}$", "#0f62a8", "-"),
-    "athermality": (r"$D^*_{\mathrm{env}}$", "#c1272d", "-"),
-    "intra_bath": (r"$I_{oL}+I_{oR}$", "#2e8b57", "-"),
-    "system_bath": (r"$I_{S-B}$", "#b8860b", "-"),
+    "sigma": (label("entropy_production_fixed"), "#222222", "--"),
+    "Sigma": (label("entropy_production"), "#222222", "-"),
+    "finite_bath": (label("terms.finite_bath"), "#999999", "-"),
+    "inter_bath": (label("terms.inter_bath"), "#0f62a8", "-"),
+    "athermality": (label("terms.athermality"), "#c1272d", "-"),
+    "intra_bath": (r"$\sum_\nu I_\nu$", "#2e8b57", "-"),
+    "system_bath": (label("terms.system_bath"), "#b8860b", "-"),
 }
 """Label, colour and line of each quantity, alike in all pictures."""
 
@@ -55,8 +63,8 @@ def _by_bath(
     columns = np.asarray(columns)
     baths = columns.shape[1]
     for index in range(baths):
-        label = f"${symbol.format(bath_name(index, baths))}$"
-        ax.plot(np.asarray(x), columns[:, index], color=colors[index % len(colors)], label=label)
+        text = f"${symbol.format(bath_name(index, baths))}$"
+        ax.plot(np.asarray(x), columns[:, index], color=colors[index % len(colors)], label=text)
 
 
 def inverse_temperatures(
@@ -106,13 +114,13 @@ def entropy_production(
     """Entropy production in both forms and the terms it is made of."""
     values = entropy_quantities(ledger)
     for name in names:
-        label, color, line = TERM_STYLES[name]
-        ax.plot(np.asarray(x), values[name], color=color, ls=line, label=label)
+        text, color, line = TERM_STYLES[name]
+        ax.plot(np.asarray(x), values[name], color=color, ls=line, label=text)
     ax.set_ylabel("entropy (nats)")
 
 
 def correlations(ax: "Axes", x: ArrayLike, ledger: FermionLedger) -> None:
-    """The mutual informations, those within each bath apart."""
+    """Mutual informations: between the baths, of system and baths, and within each bath."""
     entropy_production(ax, x, ledger, ("inter_bath", "system_bath"))
     _by_bath(ax, x, ledger.terms.intra_bath, "I_{{o{}}}", INTRA_COLORS)
     ax.set_ylabel("correlation (nats)")

@@ -55,13 +55,13 @@ class AbstractProtocol(eqx.Module):
 
     @property
     def marks(self) -> Float[Array, " marks"]:
-        """Times that steps must meet where nothing jumps, for how fast it changes there."""
+        """Times at which steps must end though nothing jumps: it changes fast there."""
         return jnp.zeros(0)
 
     @property
     def time_scale(self) -> float | None:
-        """The shortest time in which it changes between breaks: infinity where these say all, None
-        where that is not known, and `solve` has to look (`entropax.sharpness`).
+        """The shortest time in which it changes between breaks: infinity where these tell all, None
+        where it is unknown, so that `solve` has to search for it (`entropax.sharpness`).
         """
         return np.inf if self.is_piecewise_constant else None
 
@@ -84,7 +84,7 @@ class AbstractProtocol(eqx.Module):
 
 
 class Constant(AbstractProtocol):
-    """One `value` at all times: a number that is optimised where a protocol is asked for."""
+    """The same `value` at all times: for a number to be optimised where a protocol is expected."""
 
     value: Float[Array, ""]
 
@@ -123,7 +123,7 @@ class PiecewiseConstant(AbstractProtocol):
 
     @classmethod
     def ramp(cls, start: Numbers, end: Numbers, *, duration: Numbers, pieces: int) -> "Held[Self]":
-        """Equal stairs from `start` to `end`, at which it is held before and after."""
+        """A staircase of `pieces` equal steps from `start`, held before, to `end`, held after."""
         nodes = _nodes(duration, pieces)
         line = PiecewiseLinear(nodes, _line(start, end, pieces))
         middle = 0.5 * (nodes[1:] + nodes[:-1])
@@ -172,8 +172,8 @@ class AbstractThroughPoints(AbstractProtocol):
         Before and after it is held at `start` and `end`, so that an optimised protocol may jump
         at both ends.
         """
-        own = cls(_nodes(duration, pieces), _line(start, end, pieces))
-        return Held(own, start, end, duration)
+        line = cls(_nodes(duration, pieces), _line(start, end, pieces))
+        return Held(line, start, end, duration)
 
     def __call__(self, time: Time) -> Float[Array, ""]:
         time = jnp.clip(time, *self.domain)
@@ -284,12 +284,12 @@ class Fourier(AbstractProtocol):
 class Smooth(AbstractProtocol):
     """Any smooth function of time, an `eqx.Module` where its parameters are to be differentiated.
 
-    Other functions are told apart by what they do: by their code, and the numbers that it reads.
+    Other functions are compared by their code, and by the numbers that it reads.
 
     **Arguments:** `breaks`: times at which it jumps or bends, ascending, not negative; `width`: the
-    shortest time in which it changes. `solve` looks at a function that names no breaks, or a
-    width, so that steps meet what changes fast (`entropax.sharpness`): at 2^24 times where it is
-    known beforehand, at 2^14 where a program traces it; or at as many as the width asks for.
+    shortest time in which it changes. `solve` samples a function that names a width, or no breaks,
+    so that steps meet what changes fast (`entropax.sharpness`): at as many times as the width asks
+    for; without one at 2^24 times where it is known beforehand, at 2^14 where a program traces it.
     """
 
     function: Callable[[Array], Array]
@@ -324,18 +324,18 @@ class Smooth(AbstractProtocol):
         return self(before_end(time, stretch) if self.given.shape[0] else time)
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
-        now = before_end(time, stretch) if self.given.shape[0] else time
-        return jax.jvp(self, (now,), (jnp.ones_like(time),))[1]
+        instant = before_end(time, stretch) if self.given.shape[0] else time
+        return jax.jvp(self, (instant,), (jnp.ones_like(time),))[1]
 
 
 def before_end(time: Time, stretch: Interval) -> Time:
-    """The time, just before the end of a stretch instead of there, where a jump may be."""
+    """The time; if it is the end of a stretch, where a jump may be, a time just before it."""
     start, stop = stretch
     return jnp.minimum(time, jnp.where(stop > start, stop - _BEFORE * jnp.abs(stop), jnp.inf))
 
 
 _BEFORE = 2.0**-50
-"""A few units of rounding."""
+"""How far `before_end` stays from the end, relative to it: a few units of rounding."""
 
 
 ProtocolT = TypeVar("ProtocolT", bound=AbstractProtocol)
@@ -366,9 +366,9 @@ class Held(AbstractProtocol, Generic[ProtocolT]):
         self.protocol = cast(ProtocolT, as_protocol("protocol", protocol))
         self.start = finite_array("start", start, ndim=0)
         self.end = finite_array("end", end, ndim=0)
-        given, domain = _positive("duration", duration), self.protocol.domain
+        length, domain = _positive("duration", duration), self.protocol.domain
         rule = "within the times at which `protocol` is defined"
-        self.duration = check_against("duration", given, rule, lambda: covers(domain, given))
+        self.duration = check_against("duration", length, rule, lambda: covers(domain, length))
 
     def __call__(self, time: Time) -> Float[Array, ""]:
         return self.within(time, (time, time))
@@ -482,8 +482,8 @@ class Early(AbstractProtocol):
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         start, stop = stretch
-        own = self.protocol.slope(self._own(time), (self._own(start), self._own(stop)))
-        return own * (1.0 + self.by)
+        slope = self.protocol.slope(self._own(time), (self._own(start), self._own(stop)))
+        return slope * (1.0 + self.by)
 
     def _own(self, time: Time) -> Time:
         return time * (1.0 + self.by)

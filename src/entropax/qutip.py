@@ -22,8 +22,8 @@ def from_qutip(quantum: Any) -> Inexact[Array, "..."]:
         vector = vector if quantum.type == "ket" else vector.conj()
         return jnp.asarray(_real(np.outer(vector, vector.conj())))
     if quantum.type != "oper" or quantum.shape[0] != quantum.shape[1]:
-        found = f"{quantum.type} of shape {quantum.shape}"
-        raise ValueError(f"`quantum` must be a square operator, a ket or a bra, but is {found}.")
+        kind = f"{quantum.type} of shape {quantum.shape}"
+        raise ValueError(f"`quantum` must be a square operator, a ket or a bra, but is {kind}.")
     return jnp.asarray(_real(np.asarray(quantum.full())))
 
 
@@ -48,5 +48,5 @@ def to_qutip(matrix: Numbers, dims: Sequence[int] | None = None) -> Any:
 
 
 def _real(matrix: Any) -> Any:
-    """A real array where nothing is imaginary: half the work ever after."""
+    """The matrix, as a real array where nothing is imaginary: that halves later work."""
     return matrix if np.any(matrix.imag) else matrix.real

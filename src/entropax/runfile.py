@@ -26,7 +26,7 @@ from entropax.model.driven import AbstractDriven
 Table = dict[str, Any]
 
 _ROOMS = ("entropax.model", "entropax.method", "entropax.protocol")
-"""Where the objects of a study live."""
+"""Packages that hold the objects of a study."""
 
 _SPACINGS: dict[str, Callable[..., Any]] = {"linear": np.linspace, "log": np.geomspace}
 
@@ -62,49 +62,49 @@ class RunFile(NamedTuple):
 def load(path: str | os.PathLike[str]) -> RunFile:
     """The study in a file. `ValueError` names the key that is wrong, and the nearest right one."""
     try:
-        found = tomllib.loads(Path(path).read_text())
+        document = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"`{path}` must be a TOML file that can be read: {error}") from error
-    return parse(found)
+    return parse(document)
 
 
-def parse(found: Table) -> RunFile:
+def parse(document: Table) -> RunFile:
     """The study in a TOML document."""
-    known = ("model", "method", "times", "scan", "seed", "samples", "chunk", "store")
-    _require_known("", found, known)
+    keys = ("model", "method", "times", "scan", "seed", "samples", "chunk", "store")
+    _require_known("", document, keys)
     for name, kind, words in (
         *((name, int, "an integer") for name in ("seed", "samples", "chunk")),
         *((name, dict, "a table") for name in ("scan", "model", "method")),
         ("store", str, "a string"),
     ):
-        value = found.get(name)
+        value = document.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise ValueError(f"`{name}` must be {words}, but is {value!r}.")
     for name in ("model", "times"):
-        if name not in found:
+        if name not in document:
             raise ValueError(f"`{name}` must be given.")
-    grid = found.get("scan")
-    if (grid is not None) == ("samples" in found):
+    grid = document.get("scan")
+    if (grid is not None) == ("samples" in document):
         have = "neither is" if grid is None else "both are"
         raise ValueError(
             f"Either `samples` (draws of one model) or `scan` (a grid) must be given, but {have}."
         )
-    _require_kind("model", found["model"], AbstractDriven)
-    _require_kind("method", found.get("method", {}), AbstractMethod)
+    _require_kind("model", document["model"], AbstractDriven)
+    _require_kind("method", document.get("method", {}), AbstractMethod)
     if grid is None:
-        models, coordinates = _build("model", found["model"]), None
+        models, coordinates = _build("model", document["model"]), None
     else:
-        models, coordinates = _grid(found["model"], grid)
-    method = _build("method", found["method"]) if "method" in found else None
+        models, coordinates = _grid(document["model"], grid)
+    method = _build("method", document["method"]) if "method" in document else None
     return RunFile(
         models,
         method,
-        jnp.asarray(_numbers("times", found["times"])),
+        jnp.asarray(_numbers("times", document["times"])),
         coordinates,
-        found.get("seed"),
-        found.get("samples", 0) if coordinates is None else len(models),
-        found.get("chunk"),
-        found.get("store"),
+        document.get("seed"),
+        document.get("samples", 0) if coordinates is None else len(models),
+        document.get("chunk"),
+        document.get("store"),
     )
 
 
@@ -127,7 +127,7 @@ def _build(path: str, value: Any) -> Any:
 
 
 def _require_kind(path: str, table: Table, kind: type) -> None:
-    """A class named here must be of a kind; functions may return what they like."""
+    """Raise `ValueError` where a table names a class of another kind; functions always pass."""
     maker = _makers().get(str(table.get("type")))
     if inspect.isclass(maker) and not issubclass(maker, kind):
         right = [n for n, m in _makers().items() if inspect.isclass(m) and issubclass(m, kind)]
@@ -157,29 +157,29 @@ def _object(path: str, table: Table) -> Any:
 
 
 def _maker(path: str, name: str) -> Callable[..., Any]:
-    """What a `type` names: `Lead`, `Lead.flat`, `machines.qubits`; only of this library."""
-    known = _makers()
-    if name not in known:
-        near = _near(name, known)
+    """The class or function of this library that a `type` names, such as `Lead` or `Lead.flat`."""
+    makers = _makers()
+    if name not in makers:
+        near = _near(name, makers)
         raise ValueError(
             f"`{path}.type` must be a model, a method or a part, but is {name!r}{near}."
         )
-    return known[name]
+    return makers[name]
 
 
 def _makers() -> dict[str, Callable[..., Any]]:
     """Public models, methods and what they are made of, by the names that users know."""
-    found: dict[str, Callable[..., Any]] = {}
+    makers: dict[str, Callable[..., Any]] = {}
     for name, value in vars(entropax).items():
         if getattr(value, "__module__", "").startswith(_ROOMS):
-            found[name] = value
+            makers[name] = value
             if inspect.isclass(value):
                 others = inspect.getmembers(value, inspect.ismethod)
-                found |= {f"{name}.{n}": m for n, m in others if not n.startswith("_")}
+                makers |= {f"{name}.{n}": m for n, m in others if not n.startswith("_")}
     for name, value in vars(entropax.machines).items():
         if getattr(value, "__module__", "") == entropax.machines.__name__:
-            found[f"machines.{name}"] = value
-    return {name: value for name, value in found.items() if "._" not in f".{name}"}
+            makers[f"machines.{name}"] = value
+    return {name: value for name, value in makers.items() if "._" not in f".{name}"}
 
 
 def _grid(model: Table, grid: Table) -> tuple[list[Any], dict[str, list[float]]]:
@@ -197,7 +197,7 @@ def _grid(model: Table, grid: Table) -> tuple[list[Any], dict[str, list[float]]]
 
 
 def _require_names(path: str, value: Any) -> None:
-    """All names within a value of the document must be known where they stand."""
+    """Raise `ValueError` for a name within a value of the document that is unknown at its place."""
     if isinstance(value, list):
         for i, one in enumerate(value):
             _require_names(f"{path}[{i}]", one)
@@ -225,14 +225,14 @@ def _put(table: Any, place: str, value: float) -> None:
 
 def _axis(path: str, value: Any) -> list[Any]:
     """The values of one place; whole numbers stay whole."""
-    found = _numbers(path, value)
-    if found.ndim != 1 or found.size == 0:
+    numbers = _numbers(path, value)
+    if numbers.ndim != 1 or numbers.size == 0:
         raise ValueError(f"`{path}` must be a list or a range of values, but is {value!r}.")
-    return value if isinstance(value, list) else found.tolist()
+    return value if isinstance(value, list) else numbers.tolist()
 
 
 def _numbers(path: str, value: Any) -> np.ndarray:
-    """A list, or a range."""
+    """The numbers of a list or of a range, as an array."""
     if isinstance(value, dict):
         _require_known(path, value, ("start", "stop", "count", "spacing"))
         spacing = value.get("spacing", "linear")
@@ -253,14 +253,14 @@ def _numbers(path: str, value: Any) -> np.ndarray:
         raise ValueError(f"`{path}` must be numbers or a range, but is {value!r}.") from error
 
 
-def _require_known(path: str, found: Iterable[str], known: Iterable[str]) -> None:
-    known = [name for name in known if name != "self"]
-    for name in found:
-        if name not in known:
-            place, near = f"{path}.{name}" if path else name, _near(name, known)
-            raise ValueError(f"`{place}` is not known{near}; known are {', '.join(known)}.")
+def _require_known(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    allowed = [name for name in allowed if name != "self"]
+    for name in names:
+        if name not in allowed:
+            place, near = f"{path}.{name}" if path else name, _near(name, allowed)
+            raise ValueError(f"`{place}` is not known{near}; known are {', '.join(allowed)}.")
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean `{found[0]}`?)" if found else ""
+def _near(name: str, names: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, list(names), n=1)
+    return f" (did you mean `{matches[0]}`?)" if matches else ""

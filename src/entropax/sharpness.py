@@ -1,13 +1,13 @@
-"""Where functions of time change fast: looked for before a run, so that steps meet all of it.
+"""The search for fast changes of protocols, made before a run so that steps meet all of them.
 
-A solver sees a function at its own nodes alone, and one that rests goes with long steps: a pulse
-between two nodes is not there for it. So each protocol that is known beforehand is looked at on a
-grid as fine as can be afforded; where it changes much faster than on the whole, the places are
-sought out by bisection. Jumps, found to rounding, become breaks, and times between which an equal
-share of the change of a pulse lies become marks, which steps meet. A protocol that a program
-traces (under `jit`, `grad`, in an ensemble) is looked at by the program itself: less often, and
-always with the same number of marks, since arrays of a program have fixed sizes. Protocols that
-wrap others are looked at as a whole: `Bounded` makes jumps of steep lines.
+A solver sees a function at its own nodes alone, and takes long steps where nothing changes: a pulse
+between two nodes would be missed. So each protocol that is known beforehand is sampled on a grid as
+fine as can be afforded; where it changes much faster than on the whole, the places are refined by
+bisection. Jumps, located to rounding, become breaks, and times between which an equal share of the
+change of a pulse lies become marks, which steps meet. A protocol that a program traces (under
+`jit`, `grad`, in an ensemble) is sampled by the program itself: at fewer times, and always with the
+same number of marks, since arrays of a program have fixed sizes. Protocols that wrap others are
+sampled as a whole: `Bounded` makes jumps of steep lines.
 """
 
 import functools
@@ -26,21 +26,21 @@ from entropax.protocol import AbstractProtocol, Interval, Time, before_end
 ModelT = TypeVar("ModelT")
 
 _CELLS, _FINEST, _COARSEST = 2**14, 2**24, 2**17
-"""Cells whose range is kept, and how many times a function is looked at, by what it costs."""
+"""How many cells have their range kept; the most and fewest samples of a function, by its cost."""
 _WORK = 40.0 * _FINEST
-"""Operations of one look; functions of more are looked at less often."""
+"""Operations that all samples of a function may take; costlier functions have fewer samples."""
 _SHARP = 4.0
 """Speeds above this, in units of the mean, are sharp; those of a sine reach 1.6."""
 _SHARES = 250
-"""Marks of each pulse, less one."""
+"""The number of marks of each pulse, less one."""
 _MOST = 4096
 _TRACED_LOOKS, _TRACED_MARKS = 2**14, 64
-"""How often a traced function is looked at, and how many marks it has."""
+"""How many samples a traced function has, and how many marks."""
 _PER_WIDTH = 8
 
 
 class Marked(AbstractProtocol):
-    """A protocol, its `jumps` that it did not name, and `times` at which it changes fast."""
+    """A protocol with the `jumps` that its breaks omit, and `times` at which it changes fast."""
 
     protocol: AbstractProtocol
     jumps: Float[Array, " jumps"]
@@ -80,9 +80,9 @@ class Marked(AbstractProtocol):
 
 
 def with_marks(model: ModelT, ts: Any) -> ModelT:
-    """The model, whose protocols are broken and marked where they change fast within `ts`.
+    """The model, with breaks and marks added to protocols where they change fast within `ts`.
 
-    What is found depends on values, but no derivative goes through it.
+    These times depend on the values of the protocols, but no derivative goes through them.
     """
     ts = concrete(ts)
     whole = None if is_traced(ts) else latest(ts)
@@ -92,28 +92,28 @@ def with_marks(model: ModelT, ts: Any) -> ModelT:
     def look(node: Any) -> Any:
         if not _is_protocol(node) or node.time_scale == np.inf:
             return node
-        found = None
+        sharp = None
         if whole is not None and not any(map(is_traced, jax.tree.leaves(node))):
             with jax.ensure_compile_time_eval():
-                found = _found_in(_Key(node), whole)
-        if found is None or whole is None:
+                sharp = _found_in(_Key(node), whole)
+        if sharp is None or whole is None:
             last = jnp.max(jnp.asarray(ts), initial=0.0)
             marks = _traced_marks(node, last, _traced_looks(node.time_scale, whole))
             return Marked(node, jnp.zeros(0), marks)
-        if not found.jumps.size and not found.pulses.size:
+        if not sharp.jumps.size and not sharp.pulses.size:
             return node
-        return Marked(node, _filled(found.jumps, whole), _filled(found.pulses, whole))
+        return Marked(node, _filled(sharp.jumps, whole), _filled(sharp.pulses, whole))
 
     return jax.tree.map(look, model, is_leaf=_is_protocol)
 
 
 def latest(ts: Any) -> float:
-    """Of known times; 0 where there is none."""
+    """The latest of known times; 0 where there is none."""
     return float(np.max(np.asarray(ts), initial=0.0))
 
 
 def with_marks_of_each(models: ModelT, last: float) -> ModelT:
-    """Those of a batch of models, each marked for itself, all with the same number of marks."""
+    """A batch of models, each marked for itself by `with_marks`, all with equally many marks."""
     if not any(map(_is_protocol, jax.tree.leaves(models, is_leaf=_is_protocol))):
         return models
     return eqx.filter_vmap(lambda model: with_marks(model, last))(models)
@@ -124,7 +124,7 @@ def _is_protocol(node: Any) -> bool:
 
 
 def _filled(times: np.ndarray, last: float) -> Float[Array, " some"]:
-    """In few numbers, each of which is compiled once; what is more lies after the end."""
+    """The times, filled up with times after the end to one of few lengths, each compiled once."""
     if not times.size:
         return jnp.zeros(0)
     full = np.full(max(8, 2 ** int(np.ceil(np.log2(times.size)))), 2.0 * last)
@@ -141,7 +141,7 @@ def _traced_looks(time_scale: float | None, last: float | None) -> int:
 
 @eqx.filter_jit
 def _traced_marks(protocol: AbstractProtocol, last: Any, looks: int) -> Float[Array, " marks"]:
-    """Marks of a pulse, or of pulses, wider than a cell; after the end where nothing is sharp."""
+    """Marks of all pulses wider than a cell; times after the end where nothing is sharp."""
     protocol = jax.tree.map(concrete, protocol)
     times = concrete(last) * (jnp.arange(looks + 1) / looks)
     change = jnp.abs(jnp.diff(jax.lax.map(protocol, times, batch_size=_TRACED_LOOKS)))
@@ -162,7 +162,7 @@ def _traced_marks(protocol: AbstractProtocol, last: Any, looks: int) -> Float[Ar
 
 
 class _Key:
-    """A function by what it is made of: asked for again, its marks are known."""
+    """A protocol as the key of a cache: equal to any of the same structure and numbers."""
 
     def __init__(self, protocol: AbstractProtocol):
         leaves, structure = jax.tree.flatten(protocol)
@@ -170,7 +170,7 @@ class _Key:
 
     @staticmethod
     def _part(leaf: Any) -> Any:
-        """A leaf as what can be compared: numbers by value, all else as it is."""
+        """A leaf in a form that can be compared: numbers by value, all else as it is."""
         if not eqx.is_array_like(leaf):
             return leaf
         array = np.asarray(leaf)
@@ -192,17 +192,17 @@ class Sharp(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def _found_in(key: _Key, last: float) -> Sharp | None:
-    """None for a function that closes over what is traced."""
+    """Unnamed jumps and pulses of a protocol; None where it closes over a traced value."""
     protocol = key.protocol
     try:
         if is_traced(_at(protocol, jnp.zeros(1))):
             return None
     except jax.errors.UnexpectedTracerError:
         return None
-    found = landmarks(protocol, last, looks=_looks(protocol, last))
+    sharp = landmarks(protocol, last, looks=_looks(protocol, last))
     named = np.asarray(protocol.breaks)
-    new = [not np.any(np.abs(named - jump) <= 64 * np.spacing(jump)) for jump in found.jumps]
-    return found._replace(jumps=found.jumps[np.array(new, bool)])
+    new = [not np.any(np.abs(named - jump) <= 64 * np.spacing(jump)) for jump in sharp.jumps]
+    return sharp._replace(jumps=sharp.jumps[np.array(new, bool)])
 
 
 def _looks(protocol: AbstractProtocol, last: float) -> int:
@@ -215,7 +215,7 @@ def _looks(protocol: AbstractProtocol, last: float) -> int:
 
 
 class _Shape(_Key):
-    """A function by its code alone, whatever the numbers in it."""
+    """A protocol as the key of a cache, by its structure alone, whatever the numbers in it."""
 
     @staticmethod
     def _part(leaf: Any) -> Any:
@@ -224,7 +224,7 @@ class _Shape(_Key):
 
 @functools.lru_cache(maxsize=256)
 def _cost(shape: _Shape) -> float:
-    """Operations of one look."""
+    """The operations that one sample of a protocol takes."""
     compiled: Any = cast(Any, _at).lower(shape.protocol, jnp.zeros(_CELLS)).compile()
     cost = compiled.compiled.cost_analysis() or {}
     return (cost.get("flops", 0.0) + 10.0 * cost.get("transcendentals", 0.0)) / _CELLS
@@ -238,7 +238,7 @@ def _at(function: Callable[[Any], Any], times: Float[Array, " times"]) -> Float[
 def landmarks(function: Callable[[Any], Any], last: float, *, looks: int = _FINEST) -> Sharp:
     """Where a function changes fast between 0 and `last`.
 
-    `looks`: how often to look, a power of 2 above 2^14.
+    `looks`: how many samples to take, a power of 2 above 2^14.
     """
     nothing = np.zeros(0)
     change = np.asarray(_ranges(function, jnp.asarray(last), looks))
@@ -255,15 +255,15 @@ def landmarks(function: Callable[[Any], Any], last: float, *, looks: int = _FINE
     fast = steps > gaps * max(slow, 1e-4 * np.sum(steps) / last)
     pulses = _runs(ts, fast)
     shares = max(8, min(_SHARES, _MOST // max(1, len(pulses))))
-    found = [_shares(ts[first : stop + 1], steps[first:stop], shares) for first, stop in pulses]
-    marks = np.unique(np.concatenate([nothing, *found]))
+    times = [_shares(ts[first : stop + 1], steps[first:stop], shares) for first, stop in pulses]
+    marks = np.unique(np.concatenate([nothing, *times]))
     # what lies closer than rounding could tell apart is one
     marks = marks[np.diff(marks, prepend=-last) > 64 * np.spacing(marks)]
     return Sharp(*(x[(x > 0.0) & (x < last)] for x in (jumps, marks)))
 
 
 def _runs(ts: np.ndarray, fast: np.ndarray) -> list[tuple[int, int]]:
-    """First step and the one after the last of each pulse: of fast steps with short rests."""
+    """The first step of each pulse (fast steps with short rests), and the first after it."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], fast, [False]]).astype(int)))
     runs: list[tuple[int, int]] = []
     for first, stop in edges.reshape(-1, 2).tolist():
@@ -286,7 +286,7 @@ def _shares(ts: np.ndarray, steps: np.ndarray, shares: int) -> np.ndarray:
 
 @eqx.filter_jit
 def _ranges(function: Callable[[Any], Any], last: Any, looks: int) -> Float[Array, " cells"]:
-    """By how much the function changes in each cell, its edges included."""
+    """The highest value of the function less the lowest, in each cell with its edges."""
     each = looks // _CELLS
 
     def cells(first: Any) -> Any:
@@ -301,15 +301,15 @@ def _ranges(function: Callable[[Any], Any], last: Any, looks: int) -> Float[Arra
 
 
 _TOGETHER = 64
-"""Cells that are looked at at once."""
+"""The number of cells that are sampled at once."""
 
 
 def _refined(
     function: Callable[[Any], Any], last: float, looks: int, change: np.ndarray
 ) -> np.ndarray:
-    """Times, so dense where the function changes that no step between them holds much of it."""
+    """Times, so dense that no step between them holds much of the function's change."""
     edges = last * np.arange(_CELLS + 1) / _CELLS
-    # the cells that hold nearly all change, each at all times at which it was looked at
+    # the cells that hold nearly all change, each at all times at which it was sampled
     order = np.argsort(-change)
     held = np.cumsum(change[order]) <= (1.0 - 1e-6) * np.sum(change)
     chosen = order[: min(int(np.sum(held)) + 1, 2048)]
@@ -329,7 +329,7 @@ def _refined(
 
 
 def _values(function: Callable[[Any], Any], ts: np.ndarray) -> np.ndarray:
-    """In few sizes, each of which is compiled once."""
+    """The function at `ts`, evaluated in one of few sizes, each of which is compiled once."""
     size = 2 ** int(np.ceil(np.log2(ts.size)))
     times = np.concatenate([ts, np.full(size - ts.size, ts[-1])])
     return np.asarray(_at(function, jnp.asarray(times)))[: ts.size]

@@ -12,28 +12,21 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from entropax._checks import Faults, Numbers, concrete, faults_of, finite_array, is_traced
 from entropax._functions import as_pytree
+from entropax._tolerances import VERDICT
 from entropax.ledger import (
+    AbstractLedger,
     FermionLedger,
     FermionModel,
     GKLSLedger,
     Verdict,
     WindowLedger,
-    in_words,
-    judge,
-    measure,
-    reference,
-    settle,
+    open_account,
 )
-from entropax.method import (
-    AbstractIdealBathEquation,
-    AbstractMasterEquation,
-    AbstractMethod,
-    Exact,
-    Schrodinger,
-)
+from entropax.method import AbstractMethod, Exact, Plan
 from entropax.model import OpenSystem
 from entropax.progress import RichProgressMeter
 from entropax.sharpness import with_marks
+from entropax.state import SystemState, WindowState
 
 
 class RESULTS(eqx.Enumeration):
@@ -49,17 +42,17 @@ class RESULTS(eqx.Enumeration):
         "effective temperature and all that rests on it are wrong."
     )
     unphysical = (
-        "Probabilities are negative or do not add up to 1 (to 1e-6): the master equation does not "
-        'hold here. Redfield and, for window baths, `secular=False` and `memory="finite"` leave '
-        "out terms of fourth order in the coupling, and as small are the negative values. Weaken "
-        "the coupling, take the secular (Markov) equation or exact dynamics, or read the values as "
-        "the size of the error (`throw=False`)."
+        f"Probabilities are negative or do not add up to 1 (to {VERDICT:g}): the master equation "
+        'does not hold here. Redfield and, for window baths, `secular=False` and `memory="finite"` '
+        "leave out terms of fourth order in the coupling, and as small are the negative values. "
+        "Weaken the coupling, take the secular (Markov) equation or exact dynamics, or read the "
+        "values as the size of the error (`throw=False`)."
     )
     unresolved = (
-        "The first law is off by more than 1e-6 of the energies: steps resolve neither the driving "
-        "nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what jumps. Or "
-        "couplings of a junction that a program traces are too large for its energies: take "
-        "`FermionNetwork.from_junction(junction)`."
+        f"The first law is off by more than {VERDICT:g} of the energies: steps resolve neither the "
+        "driving nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what "
+        "jumps. Or couplings of a junction that a program traces are too large for its energies: "
+        "take `FermionNetwork.from_junction(junction)`."
     )
     not_unique = (
         "The steady state is not unique: something is conserved (`audit` names it), or rates are "
@@ -83,6 +76,10 @@ class RESULTS(eqx.Enumeration):
 
 LedgerT = TypeVar("LedgerT")
 
+Save = Callable[[Any], PyTree[Array]]
+Progress = bool | diffrax.AbstractProgressMeter
+_SILENT = diffrax.NoProgressMeter()
+
 
 FAILURES = (
     RESULTS.unmatched,
@@ -101,8 +98,8 @@ class Solution(eqx.Module, Generic[LedgerT]):
 
     `ts`: the times; `ledger`: one entry a time; `saved`: what `save` returned at each time;
     `result`: one `RESULTS` a time, to be compared as a whole: `result == RESULTS.successful` is a
-    mask of times; `stats`: numbers of what was done (`times`, `sites`); `faults`: what a program
-    was given that must not be, by the sentences that name it.
+    mask of times; `stats`: numbers of what was done (`times`, and `sites` or `dimension` of the
+    model); `faults`: what a program was given that must not be, by the sentences that name it.
     """
 
     ts: Float[Array, " times"]
@@ -122,57 +119,45 @@ class Solution(eqx.Module, Generic[LedgerT]):
 def solve(
     model: FermionModel,
     ts: Numbers,
-    method: AbstractMethod | None = None,
+    method: AbstractMethod[Any] | None = None,
     *,
-    save: Callable[[Any], PyTree[Array]] | None = None,
-    progress: bool | diffrax.AbstractProgressMeter = False,
+    save: Save | None = None,
+    progress: Progress = False,
     throw: bool | None = None,
 ) -> Solution[FermionLedger]: ...
 
 
 @overload
 def solve(
-    model: OpenSystem,
+    model: OpenSystem[Any, Any],
     ts: Numbers,
-    method: AbstractIdealBathEquation,
+    method: AbstractMethod[SystemState],
     *,
-    save: Callable[[Any], PyTree[Array]] | None = None,
-    progress: bool | diffrax.AbstractProgressMeter = False,
+    save: Save | None = None,
+    progress: Progress = False,
     throw: bool | None = None,
 ) -> Solution[GKLSLedger]: ...
 
 
 @overload
 def solve(
-    model: OpenSystem,
+    model: OpenSystem[Any, Any],
     ts: Numbers,
-    method: AbstractMasterEquation | Schrodinger,
+    method: AbstractMethod[WindowState],
     *,
-    save: Callable[[Any], PyTree[Array]] | None = None,
-    progress: bool | diffrax.AbstractProgressMeter = False,
+    save: Save | None = None,
+    progress: Progress = False,
     throw: bool | None = None,
 ) -> Solution[WindowLedger]: ...
 
 
-@overload
 def solve(
-    model: OpenSystem,
+    model: FermionModel | OpenSystem[Any, Any],
     ts: Numbers,
-    method: AbstractMethod,
+    method: AbstractMethod[Any] | None = None,
     *,
-    save: Callable[[Any], PyTree[Array]] | None = None,
-    progress: bool | diffrax.AbstractProgressMeter = False,
-    throw: bool | None = None,
-) -> Solution[Any]: ...
-
-
-def solve(
-    model: FermionModel | OpenSystem,
-    ts: Numbers,
-    method: AbstractMethod | None = None,
-    *,
-    save: Callable[[Any], PyTree[Array]] | None = None,
-    progress: bool | diffrax.AbstractProgressMeter = False,
+    save: Save | None = None,
+    progress: Progress = False,
     throw: bool | None = None,
 ) -> Solution[Any]:
     """Entropy production, and all that belongs to it, of `model` at the times `ts`.
@@ -215,61 +200,53 @@ def solve(
     save = None if save is None else as_pytree(save)
     if isinstance(progress, bool):
         progress = RichProgressMeter() if progress else diffrax.NoProgressMeter()
-    times = method.require_times(model, times)
-    model = with_marks(model, times if any(map(is_traced, jax.tree.leaves(ts))) else ts)
-    solution = solve_prepared(model, times, method.prepare(model, times), save, progress)
+    marked = with_marks(model, times if any(map(is_traced, jax.tree.leaves(ts))) else ts)
+    solution = solve_plan(method, method.plan(marked, times), save, progress)
     return raise_failures(solution, throw)
 
 
-def require_method(method: object) -> AbstractMethod:
+def require_method(method: object) -> AbstractMethod[Any]:
     """The method, where it is one."""
     if not isinstance(method, AbstractMethod):
-        found = type(method).__name__
-        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({found}).")
+        kind = type(method).__name__
+        raise ValueError(f"`method` must be a method such as Exact(), but is {method!r} ({kind}).")
     return method
 
 
-def ledger_type(model: FermionModel | OpenSystem, method: AbstractMethod) -> type:
-    """The class of ledger that `solve` returns, as its overloads say."""
-    if not isinstance(model, OpenSystem):
-        return FermionLedger
-    return GKLSLedger if isinstance(method, AbstractIdealBathEquation) else WindowLedger
-
-
 @eqx.filter_jit
-def solve_prepared(
-    model: FermionModel | OpenSystem,
-    ts: Float[Array, " times"],
-    method: AbstractMethod,
-    save: Callable[[Any], PyTree[Array]] | None,
-    meter: diffrax.AbstractProgressMeter,
+def solve_plan(
+    method: AbstractMethod[Any],
+    plan: Plan[Any, Any],
+    save: Save | None = None,
+    meter: diffrax.AbstractProgressMeter = _SILENT,
 ) -> Solution[Any]:
-    """`solve` at times that have been checked, by a method that has been prepared.
+    """`solve` of what has been planned.
 
     Nothing but a bar calls the host, so that JAX can keep the program between runs.
     """
-    start = reference(method.initial(model), model)
+    account = open_account(method.initial(plan), plan.model)
 
     def reduce(state):
-        return measure(start, state), None if save is None else save(state)
+        return account.measure(state), None if save is None else save(state)
 
-    measured, saved = method.run(model, ts, reduce, meter)
-    ledger = settle(start, measured)
-    verdict = judge(start, measured, ledger)
-    faults = faults_of(model) + verdict.faults + _fault_of_times(ts)
+    measured, saved = plan.as_asked(method.run(plan, reduce, meter))
+    ledger = account.settle(measured)
+    verdict = account.judge(measured, ledger)
+    ts = plan.as_asked(plan.ts)
+    faults = faults_of(plan.model) + verdict.faults + _fault_of_times(ts)
     return Solution(
         ts=ts,
         ledger=ledger,
         saved=saved,
         result=_result(verdict, jnp.any(faults.present)),
-        stats={"times": ts.shape[0], "sites": model.sites},
+        stats={"times": plan.asked, **plan.model.extent},
         faults=faults,
     )
 
 
 def _fault_of_times(ts: Float[Array, " times"]) -> Faults:
-    told = "`ts` must be finite, and where the model and the method are defined."
-    return Faults(jnp.any(jnp.isnan(ts)).reshape(1), (told,))
+    message = "`ts` must be finite, and where the model and the method are defined."
+    return Faults(jnp.any(jnp.isnan(ts)).reshape(1), (message,))
 
 
 def raise_failures(solution: Any, throw: bool | None = None) -> Any:
@@ -279,16 +256,16 @@ def raise_failures(solution: Any, throw: bool | None = None) -> Any:
     # a fault of what was given explains all others
     kinds = concrete(_failures(solution.result, solution.faults.present))
     messages = solution.faults.messages
-    told = [*messages, *(RESULTS[kind] for kind in FAILURES)]
+    sentences = [*messages, *(RESULTS[kind] for kind in FAILURES)]
     if is_traced(kinds):
         if throw is None:
             return _blanked(solution)
-        return eqx.branched_error_if(solution, jnp.any(kinds), jnp.argmax(kinds), told)
+        return eqx.branched_error_if(solution, jnp.any(kinds), jnp.argmax(kinds), sentences)
     present = np.flatnonzero(np.asarray(kinds))
     if not present.size:
         return solution
     number = int(present[0])
-    text = told[number]
+    text = sentences[number]
     if number >= len(messages):
         text = f"{text} {_where(solution, FAILURES[number - len(messages)])}".rstrip()
     raise eqx.EquinoxRuntimeError(text)
@@ -312,8 +289,8 @@ def _blanked(solution: Any) -> Any:
 
 def _where(solution: Any, kind: RESULTS) -> str:
     """When it failed first, by how much, and how to see the rest."""
-    if not isinstance(solution, Solution):
-        return in_words(solution, 0) if kind == RESULTS.unphysical else ""
+    if isinstance(solution, AbstractLedger):  # of one moment
+        return solution.in_words(0) if kind == RESULTS.unphysical else ""
     failed = np.asarray(solution.result == kind)
     ts = np.asarray(solution.ts)
     first = int(np.flatnonzero(failed)[np.argmin(ts[failed])])
@@ -321,7 +298,7 @@ def _where(solution: Any, kind: RESULTS) -> str:
     before = ts[~np.asarray(solution.failed) & (ts < ts[first])]
     text += f", the last sound one t = {before.max():.6g}." if before.size else "."
     if kind in (RESULTS.unphysical, RESULTS.unresolved):
-        text = f"{text} {in_words(solution.ledger, first)}"
+        text = f"{text} {solution.ledger.in_words(first)}"
     return f"{text} With `throw=False` all times are returned, and `result` says which failed."
 
 

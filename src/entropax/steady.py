@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from entropax._checks import Faults, faults_of
 from entropax._precision import require_float64
 from entropax.ledger import AbstractMomentLedger, is_state, moment_ledger
+from entropax.ledger.base import quantity
 from entropax.method import AbstractIdealBathEquation
-from entropax.method.base import open_system
+from entropax.method.ideal.master_equation import IdealPlan
 from entropax.model import OpenSystem
+from entropax.model.views import temperatures
 from entropax.solve import FAILURES, RESULTS, raise_failures
 
 
@@ -17,13 +19,16 @@ class SteadyState(AbstractMomentLedger):
     `faults` of what it was given.
     """
 
-    result: RESULTS
-    faults: Faults
+    result: RESULTS = quantity("", "how it ended")
+    faults: Faults = quantity("", "what must not be")
 
     @property
     def failed(self):
         """Whether the rest must not be used."""
         return jnp.any(jnp.stack([self.result == kind for kind in FAILURES]), axis=0)
+
+    def in_words(self, index: int) -> str:
+        return f"{self.state_in_words(index)}."
 
 
 def steady_state(
@@ -52,23 +57,17 @@ def steady_state(
             f"`method` must be Davies(), Local(), Redfield() or Lindblad(), but is {method!r}."
         )
     require_float64()
-    known = open_system(method, model, ideal=True)
-    if known.is_driven:
-        named = ", ".join(known.protocols)
-        raise ValueError(f"`model` must not be driven for a steady state, but is by {named}.")
-    method.require(known)
-    solution = _steady_state(known, method.prepare_steady(known))
-    return raise_failures(solution, throw)
+    return raise_failures(_steady_state(method, method.plan_steady(model)), throw)
 
 
 @eqx.filter_jit
-def _steady_state(model: OpenSystem, method: AbstractIdealBathEquation) -> SteadyState:
-    state, found = method.stationary(model)
-    moment = moment_ledger(state, *model.temperatures)
+def _steady_state(method: AbstractIdealBathEquation, plan: IdealPlan) -> SteadyState:
+    state, steady = method.stationary(plan)
+    moment = moment_ledger(state, *temperatures(plan.model))
     result = RESULTS.where(is_state(moment), RESULTS.successful, RESULTS.unphysical)
-    result = RESULTS.where(found.unique, result, RESULTS.not_unique)
-    result = RESULTS.where(found.converged, result, RESULTS.not_converged)
+    result = RESULTS.where(steady.unique, result, RESULTS.not_unique)
+    result = RESULTS.where(steady.converged, result, RESULTS.not_converged)
     result = RESULTS.where(jnp.all(jnp.isfinite(state.rate)), result, RESULTS.not_finite)
-    faults = faults_of(model) + state.faults
+    faults = faults_of(plan.model) + state.faults
     result = RESULTS.where(jnp.any(faults.present), RESULTS.invalid, result)
     return SteadyState(**vars(moment), result=result, faults=faults)

@@ -77,9 +77,9 @@ def _named(ledger: FermionLedger, index: int = 0) -> dict[str, float]:
 def _compare(
     label: str, source: str, ledger: FermionLedger, index: int, names: str, cited: str, allowed: str
 ) -> Iterator[Row]:
-    found = _named(ledger, index)
+    quantities = _named(ledger, index)
     for name, value in zip(names.split(), cited.split(), strict=True):
-        yield Row(f"{name}, {label}", source, float(value), found[name], float(allowed))
+        yield Row(f"{name}, {label}", source, float(value), quantities[name], float(allowed))
 
 
 def _junction_terms(sizes: Sequence[int] = (10, 100, 400)) -> Iterator[Row]:
@@ -128,8 +128,10 @@ def _rabi() -> Iterator[Row]:
     ledger = solve(Junction(level=0.0, occupation=0.0, leads=[lead]), [time]).ledger
     frequency = np.sqrt(detuning**2 + 4 * coupling**2)
     exact = (2 * coupling / frequency * np.sin(frequency * time / 2)) ** 2
-    found = float(ledger.system_occupation[0])
-    yield Row("n_d, level and one full mode", "Rabi oscillation, closed form", exact, found, 1e-13)
+    occupation = float(ledger.system_occupation[0])
+    yield Row(
+        "n_d, level and one full mode", "Rabi oscillation, closed form", exact, occupation, 1e-13
+    )
 
 
 def _random_states() -> Iterator[Row]:
@@ -181,9 +183,9 @@ def _chain() -> Iterator[Row]:
         distance = np.arange(length)[:, None] - np.arange(length)[None, :]
         # half-filled infinite chain: C_ij = sin(pi (i-j)/2) / (pi (i-j))
         correlation = 0.5 * np.sinc(0.5 * distance)
-        found = float(gaussian_entropy(jnp.array(correlation)))
+        entropy = float(gaussian_entropy(jnp.array(correlation)))
         source = "infinite half-filled chain, C_ij = sin(pi(i-j)/2)/(pi(i-j))"
-        yield Row(f"entropy of a block of {length} sites", source, cited, found, 1e-10)
+        yield Row(f"entropy of a block of {length} sites", source, cited, entropy, 1e-10)
 
 
 def _windows(volumes: tuple[int, int], strength: float) -> OpenSystem:
@@ -194,7 +196,7 @@ def _windows(volumes: tuple[int, int], strength: float) -> OpenSystem:
 
 
 _PHASES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
-"""Times in relaxation times of two windows of 500 levels."""
+"""Times, in units of the relaxation time of two windows of 500 levels."""
 
 
 def _equal_windows() -> tuple[OpenSystem, np.ndarray]:
@@ -208,9 +210,9 @@ def _exact_windows() -> Iterator[Row]:
     draws = [solve(model, ts, Schrodinger(key)).ledger.joint[:, 1, 0] for key in keys]
     exact = np.mean(np.array(draws), axis=0)
     source = "independent program, mean of 3 draws"
-    for phase, value, found in zip(_PHASES, cited, exact, strict=True):
+    for phase, value, population in zip(_PHASES, cited, exact, strict=True):
         label = f"exact, 500 + 500 levels, {phase:g} relaxation times"
-        yield Row(label, source, value, float(found), 3e-3)
+        yield Row(label, source, value, float(population), 3e-3)
 
 
 def _two_windows() -> Iterator[Row]:
@@ -219,14 +221,14 @@ def _two_windows() -> Iterator[Row]:
     model, ts = _equal_windows()
     markov = solve(model, ts, EMME()).ledger.joint[:, 1, 0]
     source = "Breuer, Gemmer, Michel 2006, closed form"
-    for phase, value, found in zip(_PHASES, cited, markov, strict=True):
+    for phase, value, population in zip(_PHASES, cited, markov, strict=True):
         label = f"EMME, 500 + 500 levels, {phase:g} relaxation times"
-        yield Row(label, source, value, float(found), 5e-7)
+        yield Row(label, source, value, float(population), 5e-7)
     # Riera Eq. E7: p = 1 - g/V0 [1 - exp(-s Xi)]/s, Xi the integral of zeta; by quadrature
     time, closed = 10.0, 0.7068546563
-    found = solve(_windows((400, 600), 3e-3), [time], EMME(memory="finite")).ledger.joint[0, 1, 0]
+    excited = solve(_windows((400, 600), 3e-3), [time], EMME(memory="finite")).ledger.joint[0, 1, 0]
     yield Row(
-        "finite-time EMME, 400 + 600 levels", "Riera 2021, Eq. E7", closed, float(found), 1e-8
+        "finite-time EMME, 400 + 600 levels", "Riera 2021, Eq. E7", closed, float(excited), 1e-8
     )
     late = solve(_windows((400, 600), 3e-3), [1e5], EMME()).ledger.joint[0]
     yield Row("steady state V0/(V0+V1)", "Riera 2021, Eq. 36", 0.4, float(late[1, 0]), 1e-12)
@@ -252,13 +254,13 @@ def _observational_entropy() -> Iterator[Row]:
     weight /= jnp.sum(weight, axis=1, keepdims=True)
     parts = jnp.split(weight, np.cumsum(volumes)[:-1], axis=1)
     outcomes = jnp.stack([part.sum(1) for part in parts], axis=1)
-    found = jax.vmap(lambda p: observational(p, [jnp.asarray(volumes, float)]))(outcomes)
-    error = float(jnp.std(found)) / np.sqrt(samples)
+    entropies = jax.vmap(lambda p: observational(p, [jnp.asarray(volumes, float)]))(outcomes)
+    error = float(jnp.std(entropies)) / np.sqrt(samples)
     yield Row(
         f"mean S_obs of {samples} random states, V = 4, 8, 20",
         "Haar average, closed form; 4 standard errors",
         3.435506808872,
-        float(jnp.mean(found)),
+        float(jnp.mean(entropies)),
         4 * error,
     )
     # two windows: beta* = ln(V1 p0 / (V0 p1))
@@ -281,9 +283,9 @@ def _random_matrix_reservoir() -> Iterator[Row]:
 def _identities(
     cases: Sequence[str] = ("exact, canonical", "EMME, canonical"),
 ) -> Iterator[Row]:
-    found = identities.run(Options(modes=40, times=5), cases)
+    data = identities.run(Options(modes=40, times=5), cases)
     worst: dict[str, tuple[str, float]] = {}
-    for case in found.solved.values():
+    for case in data.solved.values():
         for identity in case.table:
             name, source = f"{identity.name} {identity.relation}", identity.source
             before = worst.get(name, (source, 0.0))[1]
@@ -293,7 +295,7 @@ def _identities(
 
 
 class Group(NamedTuple):
-    """Rows of one source: at full size, and the small one, None where there is no small one."""
+    """Rows of one source, at full size and at a small one (None where there is no small one)."""
 
     full: Callable[[], Iterator[Row]]
     quick: Callable[[], Iterator[Row]] | None

@@ -227,9 +227,9 @@ def dense(model: ex.OpenSystem, key: Any = KEY) -> Dense:
         operator = v.conj().T @ np.asarray(c.operator) @ v
         terms.append((float(c.strength), operator, np.asarray(b), n))
     resting = riera.hamiltonian(np.zeros((d, d)), terms, levels)
-    start = model.joint_start.on_levels(model, [jnp.asarray(e) for e in levels])
+    start = model.start.on_levels(model, [jnp.asarray(e) for e in levels])
     size = int(np.prod([len(e) for e in levels]))
-    if model.joint_start.is_diagonal:
+    if model.start.is_diagonal:
         return Dense(levels, resting, np.diag(np.asarray(start).ravel()).astype(complex))
     flat = np.asarray(start).reshape(d, d, size)
     rho = np.zeros((d, size, d, size), complex)

@@ -219,7 +219,7 @@ def test_a_qubit_between_two_ideal_baths() -> None:
     assert np.all(np.diff(ledger.entropy_production) > 0.0)
     np.testing.assert_allclose(ledger.entropy_production_rate[-1], 0.303361008844892, rtol=1e-8)
     np.testing.assert_array_equal(ledger.entropy_production_fixed, ledger.entropy_production)
-    np.testing.assert_allclose(given["dot"].filling(jnp.array(0.5)), 1 / (1 + np.exp(0.5)))
+    np.testing.assert_allclose(given["dot"].absorption(jnp.array(0.5)), 1 / (1 + np.exp(0.5)))
 
 
 PROTOCOLS = """

@@ -11,7 +11,7 @@ from derivatives import check_derivative, forward_and_reverse
 import entropax as ex
 from entropax.linalg import Displaced, displaced_entropy
 from entropax.linalg.low_displacement_rank import log_determinant
-from entropax.method.fermions.junction_exact import star_states
+from entropax.method.fermions.junction_exact import StarEvolution
 
 by_elimination = jax.jit(functools.partial(displaced_entropy, dense=0))
 written_out = jax.jit(Displaced.matrix)
@@ -20,7 +20,7 @@ determinant = jax.jit(log_determinant)
 
 @jax.jit
 def blocks(junction: ex.Junction, time: jax.Array) -> tuple[Displaced, ...]:
-    return star_states(junction)[1](time).leads
+    return StarEvolution().states(junction)(time).leads
 
 
 MODES = 131
@@ -89,7 +89,7 @@ def test_batch_is_a_loop_and_both_routes_have_one_derivative() -> None:
 
     def along(route: int, coupling: jax.Array) -> jax.Array:
         lead = ex.Lead.flat(modes=40, width=10.0, coupling=coupling, beta=1.0, mu=0.5)
-        at = star_states(ex.Junction(level=0.3, occupation=0.2, leads=[lead]))[1]
+        at = StarEvolution().states(ex.Junction(level=0.3, occupation=0.2, leads=[lead]))
         return displaced_entropy(at(jnp.array(2.0)).leads[0], dense=route)
 
     def by_one_route(coupling: jax.Array) -> jax.Array:

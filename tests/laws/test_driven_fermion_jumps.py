@@ -9,7 +9,7 @@ from cases.fermions import driven_junction, with_protocols
 from derivatives import check_derivative
 
 import entropax as ex
-from entropax.solve import solve_prepared
+from entropax.solve import solve_plan
 
 SILENT = diffrax.NoProgressMeter()
 
@@ -20,7 +20,7 @@ def test_derivative_by_the_time_of_a_jump_that_is_a_saved_time() -> None:
 
     def f(time):
         model = with_protocols(built, [eqx.tree_at(lambda p: p.times, jump, time[None])])
-        return method.run(model, ts, lambda state: state.work, SILENT)[1]
+        return method.run(method.plan(model, ts), lambda state: state.work, SILENT)[1]
 
     check_derivative(f, (np.array(1.1),), (np.array(1.0),), tolerance=1e-7)
 
@@ -44,7 +44,7 @@ def test_derivatives_at_a_closed_gate_and_an_empty_or_filled_level() -> None:
     def f(values, n):
         model = with_protocols(built, [eqx.tree_at(lambda g: g.values, gate, values)])
         model = eqx.tree_at(lambda j: j.occupation, model, n)
-        led = solve_prepared(model, ts, method, None, SILENT).ledger
+        led = solve_plan(method, method.plan(model, ts)).ledger
         return led.work[0] + led.energy[0, 0] + led.entropy_production[0]
 
     for n in (0.0, 1.0):

@@ -47,7 +47,8 @@ def energies(model: ex.Junction, ts: Any, method: Any) -> dict[str, Any]:
             "work": state.work,
         }
 
-    return method.run(model, jnp.asarray(ts), show, SILENT)
+    plan = method.plan(model, jnp.asarray(ts))
+    return plan.as_asked(method.run(plan, show, SILENT))
 
 
 def begin(model: ex.Junction) -> float:
@@ -205,7 +206,7 @@ def test_first_law_of_splines_and_bounds() -> None:
 def test_a_jump_between_saved_times_and_at_one() -> None:
     jump, method = (
         driven_junction(ex.PiecewiseConstant((1.1,), (0.5, -1.0)), None),
-        ex.SplitStep(60),
+        ex.SplitStep(steps=60),
     )
     seen = energies(jump, [0.6, 1.1, 2.0], method)
     apart = energies(jump, [0.6, 2.0, 2.0], method)
@@ -224,7 +225,7 @@ def test_a_saved_time_that_rounding_puts_before_a_jump() -> None:
     ramp = ex.PiecewiseLinear.ramp(1.0, -1.0, duration=duration, pieces=2)
     held = eqx.tree_at(lambda r: r.protocol.values, ramp, jnp.array([0.5, 0.0, -0.5]))
     model = driven_junction(held, None, modes=3)
-    work = [energies(model, [t], ex.SplitStep(24))["work"][0] for t in (0.3, duration)]
+    work = [energies(model, [t], ex.SplitStep(steps=24))["work"][0] for t in (0.3, duration)]
     assert float(work[0]) == pytest.approx(float(work[1]), abs=1e-12)
 
 
@@ -239,8 +240,8 @@ def test_complex_drives_of_a_network() -> None:
         h, (0,), baths, (1.0, 2.0), (0.0, 0.3), drives=(ex.Drive(v, lambda t: jnp.sin(2 * t)),)
     )
     method = ex.Magnus(steps=120)
-    run = jax.jit(lambda m, ts: method.run(m, ts, lambda s: (s.correlation, s.work), SILENT))
-    (correlation,), (work,) = map(np.asarray, run(model, jnp.array([1.3])))
+    run = jax.jit(lambda plan: method.run(plan, lambda s: (s.correlation, s.work), SILENT))
+    (correlation,), (work,) = map(np.asarray, run(method.plan(model, jnp.array([1.3]))))
     c0 = np.asarray(model.before().initial_correlation)
     count, u = 4000, np.eye(5)
     for i in range(count):
@@ -257,7 +258,8 @@ def test_no_times_are_no_entries() -> None:
         (driven_junction(), ex.SplitStep()),
         (as_network(driven_junction()), ex.Magnus()),
     ):
-        run = jax.jit(lambda m, ts: method.run(m, ts, lambda s: s.work, SILENT))  # noqa: B023
-        assert run(model, jnp.zeros(0)).shape == (0,)
+        plan = method.plan(model, jnp.zeros(0))
+        run = jax.jit(lambda p: p.as_asked(method.run(p, lambda s: s.work, SILENT)))  # noqa: B023
+        assert run(plan).shape == (0,)
         whole = eqx.filter_eval_shape(lambda m: ex.solve(m, [], method).ledger, model)  # noqa: B023
         assert whole.work.shape == whole.entropy_production.shape == (0,)

@@ -11,7 +11,7 @@ from cases.matrices import random_hermitian
 from cases.windows import SX, TIGHT, assert_same, flow, four_couplings, written
 
 import entropax as ex
-from entropax.solve import solve_prepared
+from entropax.solve import solve_plan
 
 Array = np.ndarray
 
@@ -50,7 +50,7 @@ def test_populations_alone_by_the_exponential_and_by_a_solver(resonant: bool) ->
     """Several baths and operators: the generator of the exponential must be symmetric."""
     model = four_couplings(6, resonant=resonant, matrix_start=False)
     method = ex.EMME()
-    assert method.prepare(model, jnp.zeros(1)).coherences is False
+    assert method.plan(model, jnp.zeros(1)).decided.coherences is False
     states = flow(model, written(model), TIMES)
     assert_same(ex.solve(model, TIMES, method).ledger, states, 1e-9)
     assert_same(
@@ -64,19 +64,19 @@ def test_populations_out_of_reach_are_left_out(gap: float, lead_to: int) -> None
     bath = ex.WindowBath(centers=np.arange(6.0), volumes=(10, 12, 14, 17, 20, 24), width=1.0)
     link = ex.Coupling(SX, bath, 3e-2, ex.RandomBands(1.0))
     model = ex.OpenSystem((0.0, gap), (link,), ex.Product(system=1, windows=(2,)))
-    ts = jnp.asarray(TIMES)
-    method = ex.EMME().prepare(model, ts)
-    everything = dataclasses.replace(method, reached=None)
-    assert isinstance(method, ex.EMME)
-    assert method.reached is not None
-    assert len(method.reached) == lead_to
+    method = ex.EMME()
+    plan = method.plan(model, jnp.asarray(TIMES))
+    reachable = plan.decided.reachable
+    assert reachable is not None
+    assert len(reachable) == lead_to
+    everything = plan.decided._replace(reachable=tuple(range(model.dimension)))
     some, all_of_it = (
-        solve_prepared(model, ts, m, None, diffrax.NoProgressMeter()).ledger
-        for m in (method, everything)
+        solve_plan(method, dataclasses.replace(plan, decided=decided)).ledger
+        for decided in (plan.decided, everything)
     )
     np.testing.assert_allclose(some.joint, all_of_it.joint, rtol=0, atol=1e-14)
     np.testing.assert_allclose(some.clausius, all_of_it.clausius, rtol=0, atol=1e-12)
-    assert np.all(np.sum(some.joint > 1e-13, axis=(1, 2)) <= len(method.reached))
+    assert np.all(np.sum(some.joint > 1e-13, axis=(1, 2)) <= len(reachable))
 
     def final(energy: jax.Array) -> jax.Array:  # traced energies: nothing is known
         turned = ex.OpenSystem((0.0, energy), (link,), ex.Product(system=1, windows=(2,)))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -26,7 +25,7 @@ from twins.slopes import (
 )
 
 import entropax as ex
-from entropax.solve import solve_prepared
+from entropax.solve import solve_plan
 
 Array = np.ndarray
 
@@ -146,13 +145,13 @@ def test_second_derivatives() -> None:
     net = Net(seeded_hermitian(4, 2), (0,), ((1, 2), (3,)), betas=(1.3, 0.4), mus=(0.2, -0.3))
     bend = [direction_in("h", net.h, np.random.default_rng(seed)) for seed in range(2)]
 
-    built = net.model()
+    built, method = net.model(), ex.Exact()
 
     def network(x: Any) -> Any:
         """Of a model that is checked beforehand, so that JAX can keep the program between runs."""
         h = net.h + x[0] * bend[0] + x[1] * bend[1]
         model = eqx.tree_at(lambda m: (m.hamiltonian, m.beta), built, (h, x[2:4]))
-        led = solve_prepared(model, x[4:], ex.Exact(), None, diffrax.NoProgressMeter()).ledger
+        led = solve_plan(method, method.plan(model, x[4:])).ledger
         return led.entropy_production[0]
 
     x = np.array([0.1, -0.2, 1.3, 0.4, 2.0])

@@ -84,7 +84,7 @@ def test_populations_alone_are_the_same() -> None:
     case = ideal.case("level")
     start = ex.Gibbs(beta=0.3)
     model = case.model(start)
-    sector = ex.Davies().prepare(model, jnp.zeros(1))
+    sector = ex.Davies().plan(model, jnp.zeros(1)).decided
     assert sector.pairs is not None
     assert len(sector.pairs) == 6  # four populations, and a pair of levels both ways
     few = solve(model, ex.Davies()).ledger
@@ -92,14 +92,14 @@ def test_populations_alone_are_the_same() -> None:
     gibbs = scipy.linalg.expm(-0.3 * case.h)
     traceless = case.operators[0] - np.trace(case.operators[0]) / 4 * np.eye(4)
     tilted = case.model(ex.Product(gibbs / np.trace(gibbs).real + 1e-12 * traceless))
-    assert ex.Davies().prepare(tilted, jnp.zeros(1)).pairs is None
+    assert ex.Davies().plan(tilted, jnp.zeros(1)).decided.pairs is None
     all_of_them = solve(tilted, ex.Davies()).ledger
     for name in ("state", "heat", "entropy_production", "coherence_rate", "nonadiabatic_rate"):
         np.testing.assert_allclose(
             getattr(few, name), getattr(all_of_them, name), rtol=0, atol=2e-9, err_msg=name
         )
-    alone = ex.Davies(coherences=False).prepare(model, jnp.zeros(1))
-    faults = alone.initial(model).faults
+    alone = ex.Davies(coherences=False)
+    faults = alone.initial(alone.plan(model, jnp.zeros(1))).faults
     told = [m for m, bad in zip(faults.messages, faults.present, strict=True) if bad]
     assert len(told) == 1
     assert "`coherences` must be True or None" in told[0]

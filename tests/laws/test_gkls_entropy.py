@@ -10,7 +10,9 @@ from cases.matrices import random_hermitian
 import entropax as ex
 from entropax.ledger import moment_ledger
 from entropax.ledger.ideal import MomentLedger
-from entropax.method.ideal.equation import reference_of
+from entropax.method.ideal.evolution import begin, system_state
+from entropax.method.ideal.steady import reference_of
+from entropax.model.views import temperatures
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +36,11 @@ def random_machines() -> MomentLedger:
             start=ex.Product(rho / jnp.trace(rho).real),
         )
         # what `solve` has at time 0, without the program that integrates
-        method = ex.Davies()
-        generator = method.generator_with_populations(model)
-        start = method._begin(model)[0]
-        state = method._state(model, generator, start, reference_of(generator))
-        return moment_ledger(state, *model.temperatures)
+        equation = ex.Davies().plan(model, jnp.zeros(1)).decided
+        generator = equation.generator_with_populations(model)
+        start, _ = begin(equation, model)
+        state = system_state(equation, model, generator, start, reference_of(generator))
+        return moment_ledger(state, *temperatures(model))
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(5), 200))
 

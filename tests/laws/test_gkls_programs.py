@@ -12,6 +12,7 @@ from cases import ideal
 import entropax as ex
 from entropax.equilibrium import gibbs_state
 from entropax.method import AbstractIdealBathEquation
+from entropax.method.ideal.equation import AbstractEquation
 
 
 def heated(beta: Any) -> ex.OpenSystem:
@@ -27,9 +28,9 @@ def heated(beta: Any) -> ex.OpenSystem:
 def test_a_hamiltonian_known_inside_a_traced_program(method: AbstractIdealBathEquation) -> None:
     """Frequencies and blocks are found beforehand, also where only a temperature is traced."""
 
-    def decided(beta: Any) -> tuple[AbstractIdealBathEquation, AbstractIdealBathEquation]:
+    def decided(beta: Any) -> tuple[AbstractEquation, AbstractEquation]:
         model = heated(beta)
-        return method.prepare(model, jnp.ones(1)), method.prepare_steady(model)
+        return method.plan(model, jnp.ones(1)).decided, method.plan_steady(model).decided
 
     inside = []
     jax.eval_shape(lambda beta: inside.extend(decided(beta)) or beta, jnp.array(0.8))

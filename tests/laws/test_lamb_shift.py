@@ -38,7 +38,8 @@ def test_lamb_shift_moves_states(kind: str) -> None:
     for start, sector in ((case.rho, False), (level, True)):
         model = case.model(ex.Product(start))
         method = ex.Davies(lamb_shift=True, housekeeping=False)
-        assert (method.prepare(model, jnp.array(ideal.TIMES)).pairs is not None) is sector
+        decided = method.plan(model, jnp.array(ideal.TIMES)).decided
+        assert (decided.pairs is not None) is sector
         ledger = ex.solve(model, ideal.TIMES, method).ledger
         states = [twin.propagate(davies(case.h + shift), start, t) for t in ideal.TIMES]
         np.testing.assert_allclose(ledger.state, states, rtol=0, atol=1e-7)

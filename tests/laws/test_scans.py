@@ -21,7 +21,7 @@ def test_a_scan_is_a_loop_over_models() -> None:
     assert np.ptp(batched.ledger.entropy_production[:, -1]) > 1e-3
 
 
-def test_a_scan_keeps_what_prepare_finds() -> None:
+def test_a_scan_keeps_what_plans_decide() -> None:
     """Of models with the same sectors, and of a model among them that has others."""
     method = ex.Schrodinger(key=KEY)
     strengths = (0.02, 0.05)

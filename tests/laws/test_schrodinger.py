@@ -54,11 +54,11 @@ def test_everything_is_that_of_the_propagated_density_matrix(name: str) -> None:
 def test_sectors_of_one_size_share_an_eigenproblem() -> None:
     def eigenproblems(name: str) -> int:
         model = EXACT[name].model
-        method = ex.Schrodinger(key=KEY).prepare(model, jnp.zeros(2))
-        assert isinstance(method, ex.Schrodinger)
+        method = ex.Schrodinger(key=KEY)
+        plan = method.plan(model, jnp.zeros(2))
 
         def spectra(energies: jax.Array) -> list:
-            return method._setting(model).begin(energies).spectra()
+            return method._hamiltonian(plan).begin(energies).spectra()
 
         program = jax.jit(spectra).lower(jnp.zeros(2)).compile().as_text()
         return len(re.findall(r"custom-call\(.*evd", program))
@@ -78,9 +78,8 @@ def test_windows_of_very_different_size() -> None:
 @pytest.mark.parametrize("start", [WINDOW, JOINT], ids=["one sector", "two sectors"])
 def test_memory_asked_for_is_enough(start: Any) -> None:
     model, ts = spin(start, volumes=(100, 140)), jnp.linspace(0.0, 9.0, 40)
-    method = ex.Schrodinger(key=KEY).prepare(model, ts)
-    assert isinstance(method, ex.Schrodinger)
-    needed = method.need(model, ts.shape[0])
+    method = ex.Schrodinger(key=KEY)
+    needed = method.need(method.plan(model, ts))
     program = jax.jit(lambda t: ex.solve(model, t, method).ledger).lower(ts).compile()
     taken = program.memory_analysis()
     assert taken is not None

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import entropax as ex
-from entropax.solve import raise_failures, solve_prepared
+from entropax.solve import raise_failures, solve_plan
 
 SX = np.array([[0.0, 1.0], [1.0, 0.0]])
 LEAD = ex.Lead.flat(modes=3, width=1.0, coupling=0.1, beta=1.0, mu=0.0)
@@ -28,10 +27,8 @@ def spin(energy: Any = 1.0) -> ex.OpenSystem:
 
 
 def calls_host(model: Any, method: ex.AbstractMethod) -> bool:
-    ts = jnp.array([0.0, 0.5])
-    prepared = method.prepare(model, method.require_times(model, ts))
-    arguments = model, ts, prepared, None, diffrax.NoProgressMeter()
-    return "callback" in solve_prepared.lower(*arguments).as_text()
+    plan = method.plan(model, jnp.array([0.0, 0.5]))
+    return "callback" in solve_plan.lower(method, plan).as_text()
 
 
 KEPT: dict[str, tuple[Any, ex.AbstractMethod]] = {
@@ -64,7 +61,7 @@ def test_a_derivative_outside_of_jit_decides_as_its_value_does() -> None:
     def f(width: Any) -> Any:
         lead = ex.Lead.flat(modes=3, width=width, coupling=0.1, beta=1.0, mu=0.0)
         model = ex.Junction(0.0, 0.5, (lead,))
-        seen.append(ex.Exact().prepare(model, jnp.ones(1)).crowded)
+        seen.append(ex.Exact().plan(model, jnp.ones(1)).decided.is_crowded)
         return ex.solve(model, [1.0]).ledger.entropy_production[0]
 
     jax.grad(f)(1.0)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +11,7 @@ from cases.fermions import Net, Star
 from derivatives import difference
 
 import entropax as ex
-from entropax.solve import solve_prepared
+from entropax.solve import solve_plan
 from twins import ledgers
 
 Array = np.ndarray
@@ -96,9 +95,10 @@ def numbers_of(model: Any) -> Parameters:
 def vector(model: Any, ts: Any) -> jax.Array:
     """All of a ledger in one vector.
 
-    Model and times are checked beforehand, so that JAX can keep the program between runs.
+    The model is checked beforehand, so that JAX can keep the program between runs.
     """
-    led = solve_prepared(model, ts, ex.Exact(), None, diffrax.NoProgressMeter()).ledger
+    method = ex.Exact()
+    led = solve_plan(method, method.plan(model, ts)).ledger
     columns = [getattr(led, name) for name in PER_TIME]
     columns += [getattr(led.terms, name) for name in (*ledgers.TERMS, "athermality_initial")]
     return jnp.concatenate([jnp.ravel(x) for x in columns])

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases.checks import says
-from cases.fermions import junction, network
+from cases.fermions import network
 
 import entropax as ex
 from entropax._checks import Faults
-from entropax.ledger import Verdict
-from entropax.solve import FAILURES, _result, ledger_type, raise_failures, require_method
+from entropax.ledger import AbstractLedger, Verdict, family_of
+from entropax.solve import FAILURES, _result, raise_failures, require_method
 
 NAN, INF = float("nan"), float("inf")
 SX = np.array([[0.0, 1.0], [1.0, 0.0]])
@@ -24,8 +24,15 @@ IDEAL = ex.ThermalBath(beta=1.0, spectrum=ex.FlatSpectrum(0.3))
 SPIN = ex.OpenSystem((0.0, 1.0), (ex.Coupling(SX, IDEAL),), ex.Gibbs(beta=1.0))
 
 
+class Blank(AbstractLedger):
+    """Of two times, with nothing in it."""
+
+    def in_words(self, index: int) -> str:
+        return f"Entry {index} is blank."
+
+
 def solution(result: ex.RESULTS) -> ex.Solution:
-    return ex.Solution(jnp.zeros(2), ledger=None, saved=None, result=result, stats={})
+    return ex.Solution(jnp.zeros(2), ledger=Blank(), saved=None, result=result, stats={})
 
 
 def of(*kinds: Any) -> ex.RESULTS:
@@ -141,11 +148,11 @@ def test_what_is_no_failure_is_handed_back() -> None:
     assert not np.any(fine.failed)
 
 
-def test_the_ledger_is_that_of_model_and_method() -> None:
-    assert ledger_type(junction(), ex.Exact()) is ex.FermionLedger
-    assert ledger_type(network(), ex.Magnus()) is ex.FermionLedger
-    assert ledger_type(SPIN, ex.Davies()) is ex.GKLSLedger
-    assert ledger_type(SPIN, ex.EMME()) is ex.WindowLedger
+def test_the_ledger_is_that_of_the_methods_states() -> None:
+    assert family_of(ex.Exact().states).ledger is ex.FermionLedger
+    assert family_of(ex.Magnus().states).ledger is ex.FermionLedger
+    assert family_of(ex.Davies().states).ledger is ex.GKLSLedger
+    assert family_of(ex.EMME().states).ledger is ex.WindowLedger
 
 
 def test_a_method_is_an_object() -> None:

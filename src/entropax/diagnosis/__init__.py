@@ -1,4 +1,4 @@
-"""Judges: of solutions (`identities`) and of models (`audit`)."""
+"""Checks of solutions (`identities`) and of models (`audit`)."""
 
 from entropax.diagnosis.audit import Finding as Finding, audit as audit
 from entropax.diagnosis.identities import (

@@ -2,29 +2,29 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from entropax._checks import is_traced
+from entropax._tolerances import AS_STATED
 from entropax.linalg import from_real, to_real
 from entropax.method import AbstractIdealBathEquation, Davies, Local, Redfield
-from entropax.method.base import open_system
 from entropax.method.ideal.conservation import conserved
 from entropax.method.ideal.rates import transitions
 from entropax.model import Jump, OpenSystem
 from entropax.model.transition_frequencies import bare_spectrum, frequency_groups, total_spectrum
+from entropax.model.views import IdealSystem, as_ideal, jumps
 from entropax.solve import RESULTS
 from entropax.steady import SteadyState, steady_state
 
-_SMALL = 1e-9
 _SLOW = 4.0
-"""Rates below which, in units of the fastest, what rotates does not average out: at two dots at
-one energy the current is six percent off there."""
+"""Difference of two frequencies, in units of the fastest rate, below which rotating terms do not
+average out: for two dots at one energy the current is six percent off there."""
 _FULL = 32
-"""Levels up to which whole generators are looked at."""
+"""Largest number of levels for which whole generators are looked at."""
 
 
 class Finding(NamedTuple):
@@ -38,8 +38,8 @@ class Finding(NamedTuple):
         return f"{self.name}: {self.found} Remedy: {self.remedy}"
 
 
-def audit(model: OpenSystem, method: AbstractIdealBathEquation) -> tuple[Finding, ...]:
-    """Known traps of a master equation, those that `model` falls into; empty where there is none.
+def audit(model: OpenSystem[Any, Any], method: AbstractIdealBathEquation) -> tuple[Finding, ...]:
+    """The known traps of a master equation that `model` falls into; empty where there is none.
 
     - "not unique": operators commute with $H_S$ and all jumps, so that the steady state depends on
       the start (a dark state, a symmetry, a part that no bath reaches).
@@ -53,17 +53,17 @@ def audit(model: OpenSystem, method: AbstractIdealBathEquation) -> tuple[Finding
     Raises `ValueError` where `method` does, or for traced or driven models. Cost: that of a few
     steady states; above 32 levels whole generators are left out.
     """
-    known = open_system(method, model, ideal=True)
-    if any(map(is_traced, jax.tree.leaves(known))):
+    system = as_ideal(model, type(method).__name__)
+    if any(map(is_traced, jax.tree.leaves(system))):
         raise ValueError("`model` must be known, not traced by `jit`, `grad` or `vmap`.")
-    if known.is_driven:
+    if system.is_driven:
         raise ValueError("`model` must not be driven; audit its undriven model of a time.")
-    steady = steady_state(known, method, throw=False)
-    return tuple(_findings(known, method, steady))
+    steady = steady_state(system, method, throw=False)
+    return tuple(_findings(system, method, steady))
 
 
 def _findings(
-    model: OpenSystem, method: AbstractIdealBathEquation, steady: SteadyState
+    model: IdealSystem, method: AbstractIdealBathEquation, steady: SteadyState
 ) -> Iterator[Finding]:
     unique = not bool(steady.result == RESULTS.not_unique)
     yield from _conserved(model, method, unique)
@@ -79,15 +79,15 @@ def _findings(
 
 
 def _conserved(
-    model: OpenSystem, method: AbstractIdealBathEquation, unique: bool
+    model: IdealSystem, method: AbstractIdealBathEquation, unique: bool
 ) -> Iterator[Finding]:
-    found = conserved(_commuting(model), list(_acting(model, isinstance(method, Local))))
-    if found:
-        several = f"{len(found)} independent operators commute"
+    operators = conserved(_commuting(model), list(_acting(model, isinstance(method, Local))))
+    if operators:
+        several = f"{len(operators)} independent operators commute"
         yield Finding(
             "not unique",
-            f"{several if len(found) > 1 else 'an operator commutes'} with the Hamiltonian and all "
-            "jumps: what it measures stays as it starts.",
+            f"{several if len(operators) > 1 else 'an operator commutes'} with the Hamiltonian and "
+            "all jumps: what it measures stays as it starts.",
             "couple baths to what is left alone, break the symmetry, or solve in time from the "
             "start in question.",
         )
@@ -100,13 +100,13 @@ def _conserved(
         )
 
 
-def _commuting(model: OpenSystem) -> np.ndarray:
+def _commuting(model: IdealSystem) -> np.ndarray:
     total = np.asarray(model.total_hamiltonian())
     return total if model.frame is None else total - np.asarray(model.frame)
 
 
-def _acting(model: OpenSystem, bare: bool) -> Iterator[np.ndarray]:
-    """What couplings and jumps do at rates that are not zero, each frequency apart."""
+def _acting(model: IdealSystem, bare: bool) -> Iterator[np.ndarray]:
+    """The operators of couplings and jumps with rates above zero, one for each frequency."""
     energies, vectors = bare_spectrum(model) if bare else total_spectrum(model)
     v = np.asarray(vectors)
     groups = np.asarray(frequency_groups(energies))
@@ -114,16 +114,16 @@ def _acting(model: OpenSystem, bare: bool) -> Iterator[np.ndarray]:
         inside = np.where(np.asarray(part.rate) > 0, np.asarray(part.operator), 0.0)
         for group in np.unique(groups[np.abs(inside) > 0]):
             yield v @ np.where(groups == group, inside, 0.0) @ v.conj().T
-    for _, jump in model.jumps:
+    for _, jump in jumps(model):
         yield np.asarray(jump.operator) * float(jump.fixed_rate > 0)
 
 
-def _idle(model: OpenSystem) -> Iterator[Finding]:
+def _idle(model: IdealSystem) -> Iterator[Finding]:
     hamiltonian = np.asarray(model.total_hamiltonian())
     for index, coupling in enumerate(model.couplings):
         operator = np.asarray(coupling.operator)
         stirred = hamiltonian @ operator - operator @ hamiltonian
-        if np.max(np.abs(stirred)) <= _SMALL * np.max(np.abs(hamiltonian)) * np.max(
+        if np.max(np.abs(stirred)) <= AS_STATED * np.max(np.abs(hamiltonian)) * np.max(
             np.abs(operator), initial=1e-300
         ):
             yield Finding(
@@ -135,7 +135,7 @@ def _idle(model: OpenSystem) -> Iterator[Finding]:
 
 
 def _local(
-    model: OpenSystem, method: AbstractIdealBathEquation, steady: SteadyState
+    model: IdealSystem, method: AbstractIdealBathEquation, steady: SteadyState
 ) -> Iterator[Finding]:
     if not isinstance(method, Local) or model.interaction is None or model.frame is not None:
         return
@@ -157,12 +157,12 @@ def _local(
 
 
 def _second_law(
-    model: OpenSystem, method: AbstractIdealBathEquation, steady: SteadyState
+    model: IdealSystem, method: AbstractIdealBathEquation, steady: SteadyState
 ) -> Iterator[Finding]:
     rate = float(steady.entropy_production_rate)
     flows = float(np.sum(np.abs(np.asarray(steady.entropy_production_rates))))
-    speed = float(method.prepare_steady(model).generator(model).speed())
-    if rate < -_SMALL * flows and rate < -1e-13 * speed:
+    speed = float(method.steady_equation(model).generator(model).speed())
+    if rate < -AS_STATED * flows and rate < -1e-13 * speed:
         yield Finding(
             "second law",
             f"entropy production at the rate {rate:.3g}: heat seems to flow from cold to hot.",
@@ -170,16 +170,16 @@ def _second_law(
         )
 
 
-def _secular(model: OpenSystem) -> Iterator[Finding]:
-    """Frequencies of one operator that lie closer than its jumps are fast."""
+def _secular(model: IdealSystem) -> Iterator[Finding]:
+    """Findings of frequencies of one operator that lie too close together for its rates."""
     spectrum = total_spectrum(model)
     groups = np.asarray(frequency_groups(spectrum[0]))
     for part in transitions(model, spectrum, lamb_shift=False):
         size = np.abs(np.asarray(part.operator)) ** 2 * np.asarray(part.rate)
-        present = size > _SMALL * np.max(size, initial=0.0)
+        present = size > AS_STATED * np.max(size, initial=0.0)
         rate = float(np.max(np.sum(size, axis=0), initial=0.0))
         _, first = np.unique(groups[present], return_index=True)
-        steps = np.diff(np.sort(np.asarray(part.given)[present][first]))
+        steps = np.diff(np.sort(np.asarray(part.energy)[present][first]))
         if steps.size and np.min(steps) < _SLOW * rate:
             yield Finding(
                 "nearly degenerate frequencies",
@@ -190,30 +190,30 @@ def _secular(model: OpenSystem) -> Iterator[Finding]:
             )
 
 
-def _balance(model: OpenSystem) -> Iterator[Finding]:
+def _balance(model: IdealSystem) -> Iterator[Finding]:
     bare = np.asarray(model.bare_hamiltonian())
     for number, bath in enumerate(model.baths):
-        own = [
+        jumps = [
             (index, jump)
             for index, (jump, n) in enumerate(
                 zip(model.couplings, model.bath_of_coupling, strict=True)
             )
             if n == number and isinstance(jump, Jump)
         ]
-        for index, jump in own:
+        for index, jump in jumps:
             operator = np.asarray(jump.operator)
-            given = _given(bare, operator)
-            if given is None or not np.any(operator) or float(jump.fixed_rate) == 0.0:
+            energy = _given(bare, operator)
+            if energy is None or not np.any(operator) or float(jump.fixed_rate) == 0.0:
                 continue
-            exponent = float(bath.beta) * (given - float(bath.mu) * jump.particles)
-            reverse = sum(float(j.fixed_rate) * _overlap(operator, j) for _, j in own)
+            exponent = float(bath.beta) * (energy - float(bath.mu) * jump.particles)
+            reverse = sum(float(j.fixed_rate) * _overlap(operator, j) for _, j in jumps)
             forward = float(jump.fixed_rate) * _overlap(operator.conj().T, jump)
             wanted = forward * np.exp(-exponent) if np.isfinite(exponent) else 0.0
             if exponent >= 0 and abs(reverse - wanted) > 1e-6 * max(forward, reverse):
                 yield Finding(
                     "detailed balance",
-                    f"`couplings[{index}]` hands its bath the energy {given:.6g} with a reverse at "
-                    f"{reverse / forward:.6g} of its rate, where exp(-beta w) is "
+                    f"`couplings[{index}]` hands its bath the energy {energy:.6g} with a reverse "
+                    f"at {reverse / forward:.6g} of its rate, where exp(-beta w) is "
                     f"{wanted / forward:.6g}.",
                     "give the reverse jump the rate exp(-beta w), or the bath the temperature that "
                     "the rates have.",
@@ -221,12 +221,12 @@ def _balance(model: OpenSystem) -> Iterator[Finding]:
 
 
 def _given(hamiltonian: np.ndarray, operator: np.ndarray) -> float | None:
-    """The energy that a jump hands over, where it has one."""
+    """The energy that a jump hands to its bath; None where it has no single one."""
     stirred = operator @ hamiltonian - hamiltonian @ operator
-    given = np.vdot(operator, stirred).real / max(np.vdot(operator, operator).real, 1e-300)
-    left = np.max(np.abs(stirred - given * operator))
+    energy = np.vdot(operator, stirred).real / max(np.vdot(operator, operator).real, 1e-300)
+    left = np.max(np.abs(stirred - energy * operator))
     scale = max(np.max(np.abs(hamiltonian)), 1e-300) * np.max(np.abs(operator))
-    return float(given) if left <= 1e-6 * scale else None
+    return float(energy) if left <= 1e-6 * scale else None
 
 
 def _overlap(operator: np.ndarray, jump: Jump) -> float:
@@ -237,9 +237,9 @@ def _overlap(operator: np.ndarray, jump: Jump) -> float:
 
 
 def _positivity(
-    model: OpenSystem, method: Redfield, steady: SteadyState | None
+    model: IdealSystem, method: Redfield, steady: SteadyState | None
 ) -> Iterator[Finding]:
-    if steady is not None and float(steady.lowest_population) < -_SMALL:
+    if steady is not None and float(steady.lowest_population) < -AS_STATED:
         yield Finding(
             "negative populations",
             f"the steady state has the eigenvalue {float(steady.lowest_population):.3g}.",
@@ -247,10 +247,10 @@ def _positivity(
         )
     if model.levels > _FULL:
         return
-    generator = method.generator(model)
+    generator = method.steady_equation(model).generator(model)
     lowest = _lowest_rate(np.asarray(generator.matrix()))
     scale = float(np.max(np.abs(np.asarray(generator.matrix()))))
-    if lowest < -_SMALL * scale:
+    if lowest < -AS_STATED * scale:
         yield Finding(
             "not completely positive",
             f"in diagonal form a jump has the rate {lowest:.3g}: some states, entangled ones at "

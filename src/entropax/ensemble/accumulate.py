@@ -57,7 +57,7 @@ class Collected:
         }
 
     def quantiles(self, prefix: str, level: float) -> Draws:
-        """Of the draws that did not fail, array by array; complex ones have none."""
+        """Quantiles of the draws that did not fail, array by array; complex ones have none."""
         sound, fields = ~self.failed, self.fields(prefix)
         return {
             name: _quantile(x[sound].astype(float), level)

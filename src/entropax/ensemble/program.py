@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, cast
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -19,82 +18,95 @@ from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from threadpoolctl import threadpool_limits
 
+from entropax._crossovers import DRAWS_ON_A_CORE
 from entropax._device import Device, cores, memory
 from entropax.ensemble.store import FAILED, Draws
 from entropax.ensemble.tree_paths import by_name
-from entropax.method import AbstractMethod
+from entropax.ledger import family_of
+from entropax.method import AbstractMethod, Plan
 from entropax.sharpness import with_marks
-from entropax.solve import ledger_type, solve_prepared
+from entropax.solve import solve_plan
 
 _AXIS = "draws"
 _SHARE = 0.5
-"""Of the memory, what a chunk may take."""
-
-_MOST_ON_A_CORE = 8
-"""Draws at a time on a core: fewer wait for calls, more bring nothing (`docs/performance.md`)."""
+"""The share of the memory that a chunk may take."""
 
 
 class AbstractDraws(eqx.Module):
-    """Draw number i: which model, by which method."""
+    """Draw number i: which plan, by which method."""
+
+    method: eqx.AbstractVar[AbstractMethod[Any]]
 
     @abc.abstractmethod
-    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
-        """The model and the prepared method of one draw."""
+    def at(self, index: Int[Array, ""] | int) -> tuple[AbstractMethod[Any], Plan[Any, Any]]:
+        """The method of one draw, and its plan."""
 
 
 class DrawsOfMethod(AbstractDraws):
-    """One model; what is drawn is in the method."""
+    """One plan; what is drawn is in the method."""
 
-    model: eqx.Module
-    method: AbstractMethod
+    method: AbstractMethod[Any]
+    plan: Plan[Any, Any]
     key: PRNGKeyArray
 
-    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
-        return self.model, with_key(self.method, jax.random.fold_in(self.key, index))
+    def at(self, index: Int[Array, ""] | int) -> tuple[AbstractMethod[Any], Plan[Any, Any]]:
+        return with_key(self.method, jax.random.fold_in(self.key, index)), self.plan
 
 
 class DrawsFromFunction(AbstractDraws):
     """Models that a function makes of a key; a method that draws has a key of its own."""
 
+    method: AbstractMethod[Any]
     make: Callable[..., Any]
-    method: AbstractMethod
     key: PRNGKeyArray
     ts: Float[Array, " times"]
     latest: float = eqx.field(static=True)
 
-    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
-        own = jax.random.fold_in(self.key, index)
-        if not draws_key(self.method):
-            model = with_marks(self.make(key=own), self.latest)
-            return model, self.method.prepare(model, self.ts)
-        for_model, for_method = jax.random.split(own)
-        model = with_marks(self.make(key=for_model), self.latest)
-        return model, with_key(self.method, for_method).prepare(model, self.ts)
+    def at(self, index: Int[Array, ""] | int) -> tuple[AbstractMethod[Any], Plan[Any, Any]]:
+        key, method = jax.random.fold_in(self.key, index), self.method
+        if draws_key(method):
+            key, key_of_method = jax.random.split(key)
+            method = with_key(method, key_of_method)
+        model = with_marks(self.make(key=key), self.latest)
+        return method, method.plan(model, self.ts)
 
 
-class DrawsFromList(AbstractDraws):
-    """A batch of models, and of methods prepared for them; or one method for all."""
+class DrawsFromPlans(AbstractDraws):
+    """A batch of plans, for all of which the same was decided."""
 
+    method: AbstractMethod[Any]
+    plans: Any
+    key: PRNGKeyArray | None
+
+    def at(self, index: Int[Array, ""] | int) -> tuple[AbstractMethod[Any], Plan[Any, Any]]:
+        return _with_key_of(self.method, self.key, index), take(self.plans, index)
+
+
+class DrawsFromModels(AbstractDraws):
+    """A batch of models; a program decides for each."""
+
+    method: AbstractMethod[Any]
     models: Any
-    methods: AbstractMethod
     key: PRNGKeyArray | None
     ts: Float[Array, " times"]
-    is_prepared: bool = eqx.field(static=True)
 
-    def at(self, index: Int[Array, ""] | int) -> tuple[Any, AbstractMethod]:
-        model = take(self.models, index)
-        method = take(self.methods, index) if self.is_prepared else self.methods
-        if self.key is not None:
-            method = with_key(method, jax.random.fold_in(self.key, index))
-        return model, method if self.is_prepared else method.prepare(model, self.ts)
+    def at(self, index: Int[Array, ""] | int) -> tuple[AbstractMethod[Any], Plan[Any, Any]]:
+        method = _with_key_of(self.method, self.key, index)
+        return method, method.plan(take(self.models, index), self.ts)
 
 
-def draws_key(method: AbstractMethod) -> bool:
+def _with_key_of(
+    method: AbstractMethod[Any], key: PRNGKeyArray | None, index: Int[Array, ""] | int
+) -> AbstractMethod[Any]:
+    return method if key is None else with_key(method, jax.random.fold_in(key, index))
+
+
+def draws_key(method: AbstractMethod[Any]) -> bool:
     """Whether a method draws at random."""
     return "key" in {field.name for field in dataclasses.fields(method)}
 
 
-def with_key(method: AbstractMethod, key: PRNGKeyArray) -> AbstractMethod:
+def with_key(method: AbstractMethod[Any], key: PRNGKeyArray) -> AbstractMethod[Any]:
     """The method with this key, where it takes one."""
     return dataclasses.replace(method, key=key) if draws_key(method) else method
 
@@ -113,13 +125,11 @@ class Task(NamedTuple):
 
     def ledger(self) -> type:
         """The class of the ledgers."""
-        return ledger_type(*eqx.filter_eval_shape(self.draws.at, 0))
+        return family_of(self.draws.method.states).ledger
 
     def draw(self, index: Int[Array, ""] | int) -> dict[str, Array]:
         """Arrays by name: `ledger.*`, `saved.*` and `failed`."""
-        model, method = self.draws.at(index)
-        ts, meter = method.require_times(model, self.ts), diffrax.NoProgressMeter()
-        solution = solve_prepared(model, ts, method, self.save, meter)
+        solution = solve_plan(*self.draws.at(index), self.save)
         named = by_name("ledger", solution.ledger) | by_name("saved", solution.saved)
         return named | {FAILED: jnp.any(solution.failed)}
 
@@ -144,7 +154,7 @@ class Program:
         if batch is not None:
             most = min(batch, share)
         else:
-            most = min(share, _MOST_ON_A_CORE) if self._is_cpu else share
+            most = min(share, DRAWS_ON_A_CORE) if self._is_cpu else share
         is_small = False
         while True:
             rounds = math.ceil(share / most)
@@ -200,8 +210,8 @@ def _chunk(
     everywhere, shared = PartitionSpec(), PartitionSpec(_AXIS)
     # traced as the program of one device: lineax compares shapes together with their sharding, and
     # finds those of its own making unlike those of an array inside `shard_map`
-    own = indices[: indices.shape[0] // len(devices)]
-    program, shapes = jax.make_jaxpr(share, return_shape=True)(arrays, own)
+    share_of_one = indices[: indices.shape[0] // len(devices)]
+    program, shapes = jax.make_jaxpr(share, return_shape=True)(arrays, share_of_one)
 
     def traced(arrays: Task, indices: Array) -> list[Array]:
         return jaxpr_as_fun(program)(*jax.tree.leaves((arrays, indices)))

@@ -10,14 +10,14 @@ from jaxtyping import Bool, Float, Int
 from entropax.ensemble.accumulate import Collected
 from entropax.ensemble.store import Draws, Manifest
 from entropax.ensemble.tree_paths import axes, rebuilt, whole
-from entropax.ledger import FermionLedger, GKLSLedger, WindowLedger
+from entropax.ledger import FAMILIES, about
 
 if TYPE_CHECKING:
     import xarray
 
 LedgerT = TypeVar("LedgerT")
 
-_LEDGERS = {kind.__name__: kind for kind in (FermionLedger, WindowLedger, GKLSLedger)}
+_LEDGERS = {family.ledger.__name__: family.ledger for family in FAMILIES}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -75,15 +75,21 @@ class Scan(Generic[LedgerT]):
     def to_xarray(self) -> "xarray.Dataset":
         """Ledgers (by the names of their fields) and what was saved (`saved.*`) as a dataset.
 
-        Axes: `draws`, `times`, and what the ledger names. Draws that failed are NaN. Needs the
+        Axes: `draws`, `times`, and what the ledger names; attributes: symbols (`long_name`), units,
+        meanings and sources. Draws that failed are NaN. Needs the
         extra `store`. Write it with `.to_netcdf(path, engine="h5netcdf")`, which keeps complex
         numbers. All is read into memory.
         """
         import xarray
 
         kind = ledger_of(self.manifest)
-        variables = {
-            name: (["draws", *axes(kind, name, x.ndim - 1)], self._sound(x))
+        beside = about(kind)
+        variables: dict[str, tuple[Any, ...]] = {
+            name: (
+                ["draws", *axes(kind, name, x.ndim - 1)],
+                self._sound(x),
+                attributes(beside.get(name, {})),
+            )
             for name, x in self.collected.fields("ledger").items()
         }
         for name, x in self.collected.fields("saved").items():
@@ -94,8 +100,8 @@ class Scan(Generic[LedgerT]):
         for name, values in self.manifest.coordinates.items():
             coordinates[name] = ("draws", np.array(values)[self.indices])
         left_out = ("ts", "coordinates")
-        about = {k: json.dumps(v) for k, v in self.manifest._asdict().items() if k not in left_out}
-        return xarray.Dataset(variables, coordinates, about)
+        asked = {k: json.dumps(v) for k, v in self.manifest._asdict().items() if k not in left_out}
+        return xarray.Dataset(variables, coordinates, asked)
 
     def _sound(self, x: np.ndarray) -> np.ndarray:
         failed = self.failed.reshape(-1, *(1,) * (x.ndim - 1))
@@ -117,6 +123,13 @@ class Ensemble(Scan[LedgerT]):
     quantiles: dict[float, Any]
     saved_mean: Draws | np.ndarray
     saved_error: Draws | np.ndarray
+
+
+def attributes(beside: dict[str, str]) -> dict[str, str]:
+    """What stands beside a quantity, by the names that xarray and its pictures look for."""
+    named = {"long_name": "symbol", "units": "unit", "description": "meaning", "source": "source"}
+    present = {name: beside.get(key, "") for name, key in named.items()}
+    return {name: f"${x}$" if name == "long_name" else x for name, x in present.items() if x}
 
 
 def ledger_of(manifest: Manifest) -> Any:

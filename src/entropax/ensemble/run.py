@@ -9,38 +9,41 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from entropax._checks import Numbers, finite_array, require_count, require_key
+from entropax._checks import Numbers, require_count, require_key
 from entropax._device import Device
 from entropax._versions import versions
 from entropax.ensemble.accumulate import Collected, Read
+from entropax.ensemble.asked import (
+    batched,
+    checked,
+    checked_coordinates,
+    draws_of_models,
+    require_levels,
+)
 from entropax.ensemble.fingerprint import Question, describe
 from entropax.ensemble.processes import Share
 from entropax.ensemble.program import (
     AbstractDraws,
     DrawsFromFunction,
-    DrawsFromList,
     DrawsOfMethod,
     Program,
     Task,
     draws_key,
-    take,
     with_key,
 )
 from entropax.ensemble.result import Ensemble, Scan, ledger_of
 from entropax.ensemble.store import FAILED, Draws, Manifest, Store, StoreError
-from entropax.ensemble.tree_paths import axis_names, below, record, whole
-from entropax.method import AbstractMethod, Exact
+from entropax.ensemble.tree_paths import below, record, whole
+from entropax.method import AbstractMethod
 from entropax.progress import bar
-from entropax.sharpness import latest, with_marks, with_marks_of_each
-from entropax.solve import require_method
+from entropax.sharpness import latest, with_marks
 
 Save = Callable[[Any], PyTree[Array]]
+
 
 _CHUNK = 16
 """Draws a device and chunk, where nothing else is asked for."""
@@ -49,7 +52,7 @@ _CHUNK = 16
 def ensemble(
     model: Any,
     ts: Numbers,
-    method: AbstractMethod | None = None,
+    method: AbstractMethod[Any] | None = None,
     *,
     key: PRNGKeyArray,
     samples: int,
@@ -93,7 +96,7 @@ def ensemble(
     Memory does not grow with `samples`, unless with `keep`. Raises `ValueError` for samples below
     1 or where nothing is random, `StoreError` for a store that cannot be used as asked.
     """
-    times, method = _checked(ts, method)
+    times, method = checked(ts, method)
     require_key(key)
     if not callable(model) and not draws_key(method):
         raise ValueError(
@@ -101,14 +104,13 @@ def ensemble(
             f"{type(model).__name__} by {type(method).__name__} is the same every time."
         )
     samples = require_count("samples", samples)
-    _require_levels(quantiles)
+    require_levels(quantiles)
     draws: AbstractDraws
     if callable(model):
-        draws = DrawsFromFunction(model, method, key, times, latest(times))
+        draws = DrawsFromFunction(method, model, key, times, latest(times))
     else:
-        times = method.require_times(model, times)
-        marked = with_marks(model, latest(times))
-        draws = DrawsOfMethod(marked, with_key(method, key).prepare(marked, times), key)
+        plan = with_key(method, key).plan(with_marks(model, latest(times)), times)
+        draws = DrawsOfMethod(method, plan, key)
     question = describe(model, "model") | describe(method, "method") | describe(key, "key")
     job = _job(
         "ensemble", Task(draws, times, save), question, samples, chunk, batch, store, devices
@@ -120,7 +122,7 @@ def ensemble(
 def scan(
     models: Any,
     ts: Numbers,
-    method: AbstractMethod | None = None,
+    method: AbstractMethod[Any] | None = None,
     *,
     key: PRNGKeyArray | None = None,
     coordinates: Mapping[str, Numbers] | None = None,
@@ -146,13 +148,13 @@ def scan(
 
     Everything else is as for `ensemble`; ledgers are kept in memory where there is no store.
     """
-    times, method = _checked(ts, method)
+    times, method = checked(ts, method)
     if key is not None:
         require_key(key)
-    models, samples = _batched(models)
-    draws = _listed(models, samples, method, key, times)
+    models, samples = batched(models)
+    draws = draws_of_models(models, samples, method, key, times)
     task = Task(draws, times, save)
-    named = _coordinates({} if coordinates is None else coordinates, samples, task)
+    named = checked_coordinates({} if coordinates is None else coordinates, samples, task)
     question = describe(models, "models") | describe(method, "method") | describe(key, "key")
     question |= describe(sorted(named), "coordinates")
     job = _job("scan", task, question, samples, chunk, batch, store, devices, named)
@@ -167,7 +169,7 @@ def open_ensemble(
     A damaged file is named in a warning, and left out. Raises `StoreError` for a folder that is
     no store, or one of a newer format.
     """
-    _require_levels(quantiles)
+    require_levels(quantiles)
     store = Store(path)
     manifest = store.manifest()
     if manifest is None:
@@ -331,74 +333,3 @@ def _reader(store: Store | None, start: int, stop: int, draws: Draws, keep: bool
     if store is not None:
         return store.reader(start, stop)
     return draws.__getitem__ if keep else None
-
-
-def _checked(ts: Numbers, method: AbstractMethod | None) -> tuple[Array, AbstractMethod]:
-    times = finite_array("ts", ts, ndim=1)
-    return times, require_method(Exact() if method is None else method)
-
-
-def _require_levels(quantiles: Sequence[float]) -> None:
-    for level in quantiles:
-        if not 0.0 <= level <= 1.0:
-            raise ValueError(f"`quantiles` must be levels between 0 and 1, but hold {level}.")
-
-
-def _coordinates(given: Mapping[str, Numbers], samples: int, task: Task) -> dict[str, list[float]]:
-    """Values of each model by names that are free in a dataset."""
-    if not isinstance(given, Mapping):
-        raise ValueError(f"`coordinates` must be values by name, but is {given!r}.")
-    taken = {"draws", "times", "failed"} | set(axis_names(task.ledger()))
-    found = {}
-    for name, values in given.items():
-        if name in taken or name.startswith("saved"):
-            raise ValueError(
-                f"`coordinates` must have names that are free, but {name!r} is one of the ledger."
-            )
-        found[name] = finite_array(f"coordinates[{name!r}]", values, ndim=1).tolist()
-        if len(found[name]) != samples:
-            raise ValueError(
-                f"`coordinates[{name!r}]` must have one value a model ({samples}), "
-                f"but has {len(found[name])}."
-            )
-    return found
-
-
-def _batched(models: Any) -> tuple[Any, int]:
-    """Models as one batched tree, and their number."""
-    if isinstance(models, Sequence):
-        if not models:
-            raise ValueError("`models` must hold at least one model, but is empty.")
-        rest = [eqx.partition(model, eqx.is_array)[1] for model in models]
-        shapes = [[np.shape(x) for x in jax.tree.leaves(model)] for model in models]
-        for i, own in enumerate(zip(rest, shapes, strict=True)):
-            if not eqx.tree_equal(own[0], rest[0]) or own[1] != shapes[0]:
-                raise ValueError(
-                    "`models` must be of one structure and of arrays of equal shapes (as many "
-                    f"modes, levels, windows), but `models[{i}]` is unlike the first."
-                )
-        models = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *models)
-    sizes = {np.shape(x)[:1] for x in jax.tree.leaves(eqx.filter(models, eqx.is_array))}
-    if len(sizes) != 1 or () in sizes or (0,) in sizes:
-        raise ValueError(
-            "`models` must be a batch whose arrays all have one leading axis, as "
-            "`eqx.filter_vmap(make)(values)` makes it, or a sequence of models; leading axes are "
-            f"{sorted(sizes)}."
-        )
-    return models, sizes.pop()[0]
-
-
-def _listed(
-    models: Any, samples: int, method: AbstractMethod, key: PRNGKeyArray | None, ts: Array
-) -> DrawsFromList:
-    """What `prepare` decides is used where it is the same for all models."""
-    keyed = method if key is None else with_key(method, key)
-    models = with_marks_of_each(models, latest(ts))
-    each = [take(models, i) for i in range(samples)]
-    prepared = [keyed.prepare(model, keyed.require_times(model, ts)) for model in each]
-    arrays, rest = zip(*(eqx.partition(one, eqx.is_array) for one in prepared), strict=True)
-    alike = all(eqx.tree_equal(one, rest[0]) for one in rest)
-    if not alike:
-        return DrawsFromList(models, keyed, key, ts, is_prepared=False)
-    stacked = jax.tree.map(lambda *x: jnp.stack(x), *arrays)
-    return DrawsFromList(models, eqx.combine(stacked, rest[0]), key, ts, is_prepared=True)

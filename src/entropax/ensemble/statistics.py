@@ -20,7 +20,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, draws: Draws) -> Self:
-        """Of draws along the first axis of each array."""
+        """The moments of draws along the first axis of each array."""
         number = len(next(iter(draws.values())))
         if number == 0:
             return cls.none()
@@ -34,7 +34,7 @@ class Moments(NamedTuple):
         return cls(number, mean, spread)
 
     def merged(self, more: Self) -> Self:
-        """Of both together (Chan, Golub, LeVeque 1983): the order decides the rounding."""
+        """Moments of both together (Chan, Golub, LeVeque 1983); the order decides the rounding."""
         if 0 in (self.number, more.number):
             return self if more.number == 0 else more
         number = self.number + more.number

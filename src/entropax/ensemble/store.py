@@ -21,7 +21,7 @@ import numpy as np
 from entropax.ensemble.fingerprint import Question, differences, fingerprint
 
 FORMAT = 2
-"""Of the layout; a store of a newer one is refused."""
+"""The layout's number; a store of a newer one is refused."""
 
 _MANIFEST, _LOCK, _CHUNKS = "manifest.json", "lock", "chunks"
 _UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -98,8 +98,8 @@ class Store:
         path = self.folder / _MANIFEST
         none = f"`store` must be an entropax store, but {path}"
         try:
-            found = json.loads(path.read_text())
-            layout = int(found["format"])
+            document = json.loads(path.read_text())
+            layout = int(document["format"])
         except FileNotFoundError:
             # what a process that is making it, or was killed then, has put there is no objection
             if any(p.name not in (_CHUNKS, _LOCK) and not _is_partial(p) for p in self._entries()):
@@ -113,11 +113,11 @@ class Store:
                 "read it with a newer entropax."
             )
         try:
-            manifest = Manifest(**{name: found[name] for name in Manifest._fields})
+            manifest = Manifest(**{name: document[name] for name in Manifest._fields})
         except KeyError as error:
             raise StoreError(f"{none} is none: {error} is missing.") from error
         if faults := manifest.faults():
-            raise StoreError(f"{none} is damaged: `{faults[0]}` is {found[faults[0]]!r}.")
+            raise StoreError(f"{none} is damaged: `{faults[0]}` is {document[faults[0]]!r}.")
         self._answers = manifest.answers if layout > 1 else None
         return manifest
 
@@ -130,44 +130,44 @@ class Store:
         An older one keeps its chunk, as that is how its files are cut. `StoreError` where another
         question was asked here, naming what differs.
         """
-        found = self.manifest()
-        if found is None:
+        stored = self.manifest()
+        if stored is None:
             self._require_answers(asked)
             with self._writing("make the store"):
                 (self.folder / _CHUNKS).mkdir(parents=True, exist_ok=True)
                 self._write_manifest(asked, replace=False)
-            found = self.manifest()  # of whichever process was first
-            assert found is not None
+            stored = self.manifest()  # of whichever process was first
+            assert stored is not None
         differing = differences(
-            {"kind": found.kind} | found.question, {"kind": asked.kind} | asked.question
+            {"kind": stored.kind} | stored.question, {"kind": asked.kind} | asked.question
         )
         if differing:
             raise StoreError(
                 f"The store {self.folder} answers another question; take another folder, or ask "
                 "what it was asked:\n  " + "\n  ".join(differing[:12])
             )
-        if found.versions != asked.versions:
-            changed = sorted(dict(asked.versions.items() - found.versions.items()))
+        if stored.versions != asked.versions:
+            changed = sorted(dict(asked.versions.items() - stored.versions.items()))
             warnings.warn(
                 f"{self.folder} was begun with other versions of {', '.join(changed)}: draws may "
                 "differ by rounding from those that they made.",
                 stacklevel=4,
             )
-        if asked.samples > found.samples:
-            found = found._replace(samples=asked.samples)
+        if asked.samples > stored.samples:
+            stored = stored._replace(samples=asked.samples)
             with self._writing("extend the store"):
-                self._write_manifest(found, replace=True)
-        return found
+                self._write_manifest(stored, replace=True)
+        return stored
 
     def _require_answers(self, asked: Manifest) -> None:
         """Draws whose manifest is lost are taken for what they say they are, or not at all."""
         for path in sorted((self.folder / _CHUNKS).glob("*.npz")):
             try:
                 with np.load(path, allow_pickle=False) as file:
-                    own = str(file[_ANSWERS]) if _ANSWERS in file.files else "nothing"
+                    answers = str(file[_ANSWERS]) if _ANSWERS in file.files else "nothing"
             except _UNREADABLE as error:
-                own = f"nothing that can be read ({error})"
-            if own != asked.answers:
+                answers = f"nothing that can be read ({error})"
+            if answers != asked.answers:
                 raise StoreError(
                     f"{self.folder} has draws and no {_MANIFEST}, and {path.name} does not answer "
                     "what is asked: take another folder, or put the manifest back."
@@ -175,11 +175,11 @@ class Store:
 
     def chunk(self, start: int, stop: int) -> Draws | None:
         """Draws [start, stop), None where they are not all here; a damaged file is named."""
-        found = self.begun_chunk(start, stop)
-        return found if found is not None and len(found[FAILED]) == stop - start else None
+        chunk = self.begun_chunk(start, stop)
+        return chunk if chunk is not None and len(chunk[FAILED]) == stop - start else None
 
     def begun_chunk(self, start: int, stop: int) -> Draws | None:
-        """Of draws [start, stop) as many as there are from `start` on."""
+        """As many of the draws [start, stop) as there are from `start` on."""
         for path, last in self._files(start):
             count = min(last, stop) - start
             try:
@@ -195,8 +195,8 @@ class Store:
 
     def _checked(self, path: Path, arrays: Draws) -> Draws:
         """The draws of a file, which must answer what is asked and look like the others."""
-        own = str(arrays.pop(_ANSWERS, ""))
-        if self._answers is not None and own != self._answers:
+        answers = str(arrays.pop(_ANSWERS, ""))
+        if self._answers is not None and answers != self._answers:
             raise StoreError(f"{path} answers another question than {self.folder / _MANIFEST}.")
         for name, x in arrays.items():
             if x.ndim == 0 or x.dtype.kind not in "biufc":
@@ -272,7 +272,7 @@ class Store:
 
     def _write_manifest(self, manifest: Manifest, *, replace: bool) -> None:
         record = json.dumps({"format": FORMAT} | manifest._asdict(), indent=1)
-        with _durable(self.folder / _MANIFEST, replace=replace, own=f"-{os.getpid()}") as file:
+        with _durable(self.folder / _MANIFEST, replace=replace, suffix=f"-{os.getpid()}") as file:
             file.write(record.encode())
 
     @contextlib.contextmanager
@@ -297,10 +297,10 @@ def _cut(array: np.ndarray, count: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _durable(path: Path, *, replace: bool = True, own: str = "") -> Generator[IO[bytes]]:
+def _durable(path: Path, *, replace: bool = True, suffix: str = "") -> Generator[IO[bytes]]:
     """A file that is on the disk, whole, under its name, or not there."""
     # a killed run's is written over by the next one on the same host
-    partial = path.with_name(f".{path.name}-{platform.node()}{own}.partial")
+    partial = path.with_name(f".{path.name}-{platform.node()}{suffix}.partial")
     try:
         with partial.open("wb") as file:
             yield file

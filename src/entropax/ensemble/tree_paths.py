@@ -69,18 +69,18 @@ def axes(kind: Any, name: str, ndim: int) -> list[str]:
     for step in name.split("."):
         kind = _part(kind, step)
     words = [word.lstrip("*") for word in getattr(kind, "dim_str", "").split()]
-    found: list[str] = []
+    names: list[str] = []
     for i in range(ndim):
         word = words[i] if i < len(words) and words[i] != "..." else f"{name}_{i}"
-        found.append(f"{word}_{i}" if word in found else word)
-    return found
+        names.append(f"{word}_{i}" if word in names else word)
+    return names
 
 
 def axis_names(kind: Any) -> list[str]:
     """Names of a ledger's fields and of their axes: taken, where others are to be given."""
     annotations = typing.get_type_hints(kind)
     words = [str(getattr(_part(kind, name), "dim_str", "")).split() for name in annotations]
-    return [*_fields(kind), *(word.lstrip("*") for own in words for word in own)]
+    return [*_fields(kind), *(word.lstrip("*") for dims in words for word in dims)]
 
 
 def _fields(kind: Any) -> list[str]:

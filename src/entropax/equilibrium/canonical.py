@@ -73,7 +73,7 @@ def _canonical_root(e: Array, logs: Array, target: Array) -> Array:
     reach = (80.0 + jnp.max(logs) - jnp.min(logs) + jnp.log(logs.shape[0])) / gap
     b = jnp.zeros(())
     bisection = optimistix.Bisection(rtol=1e-12, atol=1e-12, flip=True)  # it falls
-    found = optimistix.root_find(
+    solution = optimistix.root_find(
         excess,
         bisection,
         b,
@@ -81,7 +81,7 @@ def _canonical_root(e: Array, logs: Array, target: Array) -> Array:
         max_steps=200,
         throw=False,
     )
-    b = found.value
+    b = solution.value
     for _ in range(2):
         p = jax.nn.softmax(logs - b * e)
         variance = p @ (e - p @ e) ** 2

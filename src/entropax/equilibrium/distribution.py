@@ -26,7 +26,7 @@ def fermi(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 class Fermi(SpectralFunction):
     r"""f as a function of energy, for matrices: $1/(e^{\beta(\epsilon-\mu)} + 1)$.
 
-    `order`: of the derivative that it is, 0 for f itself.
+    `order`: how often f is differentiated, 0 for f itself.
     """
 
     beta: Float[Array, ""]

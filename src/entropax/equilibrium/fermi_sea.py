@@ -27,7 +27,7 @@ class Sea(NamedTuple):
 
     @classmethod
     def seen(cls, energies: Array, sign: Array, side: Array, offset: Array) -> Self:
-        """From an end; `offset`: how many more particles there are than in the sea."""
+        """The sea seen from an end; `offset`: how many more particles there are than in the sea."""
         above = jnp.min(jnp.where(side > 0, sign * energies, jnp.inf))
         below = jnp.max(jnp.where(side < 0, sign * energies, -jnp.inf))
         level = sign * jnp.where((offset >= 0) & jnp.isfinite(above), above, below)
@@ -41,7 +41,7 @@ class Sea(NamedTuple):
 
 
 def ranks(energies: Array) -> Array:
-    """How many modes come before each, equal ones in their order."""
+    """The rank of each mode: how many come before it by energy, equal ones in their order."""
     return jnp.argsort(jnp.argsort(energies))
 
 
@@ -52,9 +52,9 @@ def sides(rank: Array, sign: Array, filled: Array) -> Array:
 
 
 def from_nearer_end(seen: Callable[[Array], Any]) -> Any:
-    """What is seen from that end of the band which the state has the smaller excess energy over.
+    """The value of `seen` at the end of the band from which the excess energy is smaller.
 
-    `seen` of an end's sign returns a tuple, whose second entry is that energy.
+    `seen(sign)` returns a tuple for an end of the band, whose second entry is that energy.
     """
     both = jax.vmap(seen)(jnp.array([1.0, -1.0]))
     low, high = both[1]

@@ -31,7 +31,7 @@ def free_energy(
 def equilibrium_free_energy(
     energies: Float[Array, " d"], beta: Float[Array, ""]
 ) -> Float[Array, ""]:
-    r"""$-\ln(\mathrm{tr}\,e^{-\beta H}/d)/\beta$ of levels: differences of it are those of F.
+    r"""$-\ln(\mathrm{tr}\,e^{-\beta H}/d)/\beta$ of levels: its differences are those of F.
 
     At beta = 0 their mean, at +-infinity the lowest or highest.
     """
@@ -44,9 +44,9 @@ def equilibrium_free_energy(
     # of small x the logarithm of a mean near 1, of large x one that does not overflow
     flat = jnp.log1p(jnp.mean(jnp.expm1(jnp.where(is_flat, x, 0.0))))
     steep = jax.nn.logsumexp(x) - jnp.log(energies.shape[0])
-    found = middle - jnp.where(is_flat, flat, steep) / by
+    value = middle - jnp.where(is_flat, flat, steep) / by
     edge = jnp.where(beta > 0, jnp.min(energies), jnp.max(energies))
-    return jnp.where(is_limit, jnp.where(beta == 0, middle, edge), found)
+    return jnp.where(is_limit, jnp.where(beta == 0, middle, edge), value)
 
 
 def per_beta(entropy: Float[Array, "..."], beta: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -101,24 +101,24 @@ def _match(energies: Array, energy: Array, number: Array) -> "_Matched":
 
 @_match.defjvp
 def _match_jvp(primals, tangents):
-    found, (change, denergy, dnumber) = _match(*primals), tangents
-    sea = found.sea
+    matched, (change, denergy, dnumber) = _match(*primals), tangents
+    sea = matched.sea
     in_sea = jnp.sum((sea.side < 0) * change)
     dexcess = sea.sign * (denergy - in_sea - sea.level * dnumber) / sea.scale
-    return found, _moved(found, sea.sign * change / sea.scale, dexcess, dnumber)
+    return matched, _moved(matched, sea.sign * change / sea.scale, dexcess, dnumber)
 
 
 @jax.jit
 def match_occupations(energies: Real[Array, " k"], occupations: Real[Array, " k"]) -> Equilibrium:
     r"""The grand canonical state with energy $\sum_k n_k\epsilon_k$ and number $\sum_k n_k$.
 
-    As `match`, but however close to an edge: that is reached where every mode is filled as there,
-    to 4e-15, so that no mode of noticeable occupation is empty in the state found, and beta may be
-    as large as one over the least difference of energies. The entropy's derivatives are
-    $\beta\epsilon_k-\alpha$ by $n_k$ and $\beta\,(n_k-n^*_k)$ by $\epsilon_k$, $n^*$ being the
-    occupations found. Given ones outside [0, 1] count as 0 or 1.
+    As `match`, but accurate however close to an edge: the state counts as an edge only where every
+    occupation is that of the edge to 4e-15, so that no mode of noticeable occupation comes out
+    empty, and beta may be as large as one over the least difference of energies. The entropy's
+    derivatives are $\beta\epsilon_k-\alpha$ by $n_k$ and $\beta\,(n_k-n^*_k)$ by $\epsilon_k$,
+    $n^*$ being the occupations returned. `occupations` outside [0, 1] count as 0 or 1.
 
-    Cost: as of `match`.
+    Cost: that of `match`.
     """
     energies, n = jnp.asarray(energies, float), jnp.asarray(occupations, float)
     n = n + jax.lax.stop_gradient(jnp.clip(n, 0.0, 1.0) - n)
@@ -150,14 +150,14 @@ def _match_occupations(energies: Array, n: Array) -> "_Matched":
 
 @_match_occupations.defjvp
 def _match_occupations_jvp(primals, tangents):
-    found = _match_occupations(*primals)
-    sea, n, (change, dn) = found.sea, primals[1], tangents
+    matched = _match_occupations(*primals)
+    sea, n, (change, dn) = matched.sea, primals[1], tangents
     share, de = jnp.where(sea.side > 0, n, 1.0 - n), sea.sign * change / sea.scale
-    return found, _moved(found, de, dn @ sea.e + (share * sea.side) @ de, jnp.sum(dn))
+    return matched, _moved(matched, de, dn @ sea.e + (share * sea.side) @ de, jnp.sum(dn))
 
 
 class _Edge(NamedTuple):
-    """Whether the bath is empty or filled, whether it is the sea, and how much it exceeds that."""
+    """Whether the bath is empty or filled, whether it is the sea, and its particles beyond that."""
 
     extreme: Bool[Array, ""]
     ground: Bool[Array, ""]
@@ -214,9 +214,9 @@ def _matched(sea: Sea, excess: Array, offset: Array, edge: _Edge, summed: Array)
     return _Matched(state, sea, b, a, reached)
 
 
-def _moved(found: _Matched, de: Array, dexcess: Array, doffset: Array) -> _Matched:
-    """The tangent of what was found, from those of energies, excess energy and number."""
-    state, sea, b, a, reached = found
+def _moved(matched: _Matched, de: Array, dexcess: Array, doffset: Array) -> _Matched:
+    """The tangent of `matched`, from those of energies, excess energy and number."""
+    state, sea, b, a, reached = matched
     e, side = sea.e, sea.side
     # of particles and of holes, both to full relative accuracy
     share = fermi(side * jnp.where(reached, 0.0, state.log_odds))

@@ -59,7 +59,7 @@ def minimise(
     start = jnp.log(jnp.maximum(particles, TINY)) - jnp.log(jnp.maximum(holes, TINY))
 
     def advance(here: _Descent) -> _Descent:
-        """To the end of the step, or only half as far next time."""
+        """The point at the end of the step; where that is too long, this one with half of it."""
         b, a = here.b + here.length * here.db, here.a + here.length * here.da
         x = side * (b * e - a)
         n = fermi(x)
@@ -111,8 +111,8 @@ def minimise(
         steps=jnp.array(0),
         done=skip,
     )
-    found = jax.lax.while_loop(lambda here: ~here.done, advance, first)
-    return found.b, found.a
+    minimum = jax.lax.while_loop(lambda here: ~here.done, advance, first)
+    return minimum.b, minimum.a
 
 
 def newton_step(

@@ -29,10 +29,10 @@ def find(names: tuple[str, ...]) -> list[Figure]:
     """
     if not names:
         raise ValueError(f"name one or more studies, or `all`; there are: {', '.join(ALL)}.")
-    found: dict[str, Figure] = {}
+    studies: dict[str, Figure] = {}
     for name in names:
         matching = [key for key in ALL if name in ("all", key) or key.startswith(f"{name}-")]
         if not matching:
             raise ValueError(f"no study named `{name}`; there are: {', '.join(ALL)}.")
-        found |= {key: ALL[key] for key in matching}
-    return list(found.values())
+        studies |= {key: ALL[key] for key in matching}
+    return list(studies.values())

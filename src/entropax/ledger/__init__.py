@@ -1,12 +1,16 @@
 """What a state is worth: energies, work, heat, entropies, entropy production and its terms."""
 
 from entropax.ledger.base import (
+    AbstractAccount as AbstractAccount,
+    AbstractLedger as AbstractLedger,
     Verdict as Verdict,
-    in_words as in_words,
-    judge as judge,
-    measure as measure,
-    reference as reference,
-    settle as settle,
+    about as about,
+    as_table as as_table,
+)
+from entropax.ledger.families import (
+    FAMILIES as FAMILIES,
+    family_of as family_of,
+    open_account as open_account,
 )
 from entropax.ledger.fermions import (
     EntropyTerms as EntropyTerms,

@@ -38,7 +38,7 @@ _NO_EIGENVALUES = "arrowhead_eigenvalues has no derivative: use `modes` of the d
 
 
 class _Solved(NamedTuple):
-    """What one eigenproblem leaves behind; constants, as far as derivatives are concerned.
+    """The solution of one eigenproblem; constants, as far as derivatives are concerned.
 
     Nodes are kept as distances from a pole nearby, which have full relative accuracy.
     """
@@ -165,13 +165,13 @@ def _loewner_couplings(
     j = jnp.arange(position.shape[0])
 
     def squared(mode: tuple[Array, Array]) -> Array:
-        k, own = mode
+        k, pole = mode
         # pole j below p_k is paired with root j+1, pole j above with root j
-        below, above = _gaps(centre[1:], offset[1:], own), _gaps(centre[:-1], offset[:-1], own)
+        below, above = _gaps(centre[1:], offset[1:], pole), _gaps(centre[:-1], offset[:-1], pole)
         differ = (j != k) & active & active[k]
-        spacing = jnp.where(differ, position - own, 1.0)
+        spacing = jnp.where(differ, position - pole, 1.0)
         ratios = jnp.where(differ, jnp.where(j < k, below, above) / spacing, 1.0)
-        outer = -_gaps(centre[0], offset[0], own) * _gaps(centre[count], offset[count], own)
+        outer = -_gaps(centre[0], offset[0], pole) * _gaps(centre[count], offset[count], pole)
         return outer * jnp.prod(ratios)
 
     return jax.lax.map(squared, (j, position))
@@ -195,7 +195,7 @@ def _measure_jvp(primals, tangents):
     inverse = solved.inverse()
     r = (couplings * dcouplings) @ inverse
     q = (couplings**2 * denergies) @ inverse
-    own = (couplings**2 * denergies) @ inverse**2
+    diagonal = (couplings**2 * denergies) @ inverse**2
 
     distance = nodes[:, None] - nodes[None, :]
     scale = jnp.max(jnp.abs(nodes), initial=0.0)
@@ -206,7 +206,7 @@ def _measure_jvp(primals, tangents):
     spread = masked_inverse(distance, far)
     mixing = dlevel + r[:, None] + r[None, :] - (q[:, None] - q[None, :]) * spread
     dweights = 2.0 * weights * jnp.sum(weights[None, :] * mixing * spread, axis=1)
-    dnodes = weights * (dlevel + 2.0 * r + own)
+    dnodes = weights * (dlevel + 2.0 * r + diagonal)
     # Nodes that nearly meet: phi[a, b] is the mean slope, so the pair acts through its nodes.
     # Such a pair straddles one pole and its R_ab comes from the table directly.
     beside = jnp.concatenate([inverse[:, 1:], inverse[:, :1]], axis=1)
@@ -227,7 +227,7 @@ class LevelResponse(NamedTuple):
 
 
 def level_response(spectrum: ArrowheadSpectrum, time: Float[Array, ""]) -> LevelResponse:
-    """What $e^{-iht}$ of an arrowhead matrix is made of (see the module's head), in O(n^2).
+    """The parts that $e^{-iht}$ of an arrowhead matrix is made of (the module's head), in O(n^2).
 
     Absolute errors of $t_j y_j$ and $t_j^2 z_j$ are at rounding level at every time.
     Differentiable once, in the matrix and in time.
@@ -258,8 +258,8 @@ def _response(nodes, weights, energies, time, solved):
     present = solved.valid.astype(float)
     rows = present, solved.centre, solved.offset, seen.real, seen.imag
     once_r, once_i, twice_r, twice_i = sum_over_rows(terms, *rows)
-    own = _phase(energies, time) * masked_inverse(solved.bright, solved.coupled)
-    z = jnp.where(solved.coupled, jax.lax.complex(twice_r, twice_i) - own, 0.0)
+    mode_terms = _phase(energies, time) * masked_inverse(solved.bright, solved.coupled)
+    z = jnp.where(solved.coupled, jax.lax.complex(twice_r, twice_i) - mode_terms, 0.0)
     return level, jax.lax.complex(once_r, once_i), z
 
 
@@ -269,8 +269,8 @@ def _response_jvp(primals, tangents):
     *varied, solved = primals
     nodes, weights, energies, time = forbid_derivative(varied, _ONCE)
     on_shell = _response(nodes, weights, energies, time, solved)
-    phases, own = _phase(nodes, time), _phase(energies, time)[:, None]
-    table = _divided_exponentials(solved.gaps(), phases[None, :], own, time)
+    phases, mode_phases = _phase(nodes, time), _phase(energies, time)[:, None]
+    table = _divided_exponentials(solved.gaps(), phases[None, :], mode_phases, time)
 
     level = on_shell[0]
     # the shell form divides by couplings: where these are weaker than 1/time, sum directly

@@ -12,7 +12,7 @@ def eigenvalues(matrix: Inexact[Array, "n n"]) -> Float[Array, " n"]:
     """Ascending eigenvalues of a Hermitian matrix; no derivative (see `trace_fn`).
 
     On CPU this asks LAPACK for values only, 2 to 4 times faster than `jnp.linalg.eigvalsh`,
-    which computes vectors too; elsewhere, or where JAX's LAPACK entry has changed, it is that.
+    which computes vectors too, and is called elsewhere or where JAX's LAPACK entry has changed.
     """
     matrix = jax.lax.stop_gradient(matrix)
     if not values_only_available():
@@ -22,7 +22,7 @@ def eigenvalues(matrix: Inexact[Array, "n n"]) -> Float[Array, " n"]:
 
 @functools.cache
 def values_only_available() -> bool:
-    """Whether JAX's LAPACK entry answers as expected, found out on a small matrix."""
+    """Whether JAX's LAPACK entry answers as expected, tested on a small matrix."""
     try:
         cpu = jax.local_devices(backend="cpu")[0]
         with jax.ensure_compile_time_eval(), jax.default_device(cpu):

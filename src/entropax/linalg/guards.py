@@ -1,4 +1,4 @@
-"""Derivatives that do not exist raise, instead of coming out as zero; others are put right."""
+"""Guards of derivatives: those that do not exist raise instead of being zero; some are replaced."""
 
 import functools
 from typing import Any

@@ -23,24 +23,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from entropax._crossovers import EIGENVALUES_OF_A_LEAD
 from entropax.linalg.masked import masked_inverse
 from entropax.linalg.matrix_functions import trace_fn
 from entropax.linalg.spectral_functions import BinaryEntropy
 
 _FLOOR = 1e-13
-"""A remainder whose largest diagonal entry is smaller holds nothing but rounding."""
-
-_DENSE = 1500
-"""Up to this size an eigenproblem is faster (`docs/performance.md`)."""
+"""The value of its largest diagonal entry below which a remainder is nothing but rounding."""
 
 _ROWS = 32
-"""The largest diagonal entry is looked for among rows of so many first: that is vectorised."""
+"""The number of rows in which the diagonal is laid out: the search for a pivot is vectorised."""
 
 _TOGETHER = 11
-"""Shifts that are worked off at once, of both ends: enough to keep all cores of a CPU busy."""
+"""The number of shifts handled at once, for both ends: all cores of a CPU are busy then."""
 
 _LEAST = 64
-"""Smaller remainders are eliminated without leaving out what has been."""
+"""The size of a remainder up to which its eliminated rows stay in the arrays."""
 
 
 class Displaced(eqx.Module):
@@ -69,13 +67,13 @@ class Displaced(eqx.Module):
         return (q * xs - x * qs - t * ps + p * ts) * masked_inverse(gaps, gaps != 0)
 
 
-def displaced_entropy(c: Displaced, *, dense: int = _DENSE) -> Float[Array, ""]:
+def displaced_entropy(c: Displaced, *, dense: int | None = None) -> Float[Array, ""]:
     r"""$\mathrm{tr}\, s(C)$, s the binary entropy, of C with eigenvalues in [0, 1].
 
     Above the size `dense` by elimination: O(n^2) operations at 88 shifts, O(n) numbers, right to
     1.5e-13 n (typically half of it). Derivatives are those of the dense matrix, O(n^3).
     """
-    if c.energies.shape[0] <= dense:
+    if c.energies.shape[0] <= (EIGENVALUES_OF_A_LEAD.here if dense is None else dense):
         return trace_fn(BinaryEntropy(), c.matrix())
     return _by_elimination(c)
 
@@ -92,8 +90,8 @@ def _by_elimination(c: Displaced) -> Array:
         both = jax.vmap(lambda end: log_determinant(end, shift))(ends)
         return jnp.sum(both) + squares / (shift + 0.5) ** 2
 
-    found = jax.lax.map(bracket, shifts, batch_size=_TOGETHER)
-    return n * jnp.log(2.0) - 2.0 * squares + weights @ found
+    brackets = jax.lax.map(bracket, shifts, batch_size=_TOGETHER)
+    return n * jnp.log(2.0) - 2.0 * squares + weights @ brackets
 
 
 @_by_elimination.def_jvp
@@ -115,59 +113,59 @@ def log_determinant(c: Displaced, shift: Float[Array, ""]) -> Float[Array, ""]:
     while (size := left.energies.shape[0]) > _LEAST:
         left = _eliminate(left, least, size // 2)
         kept = jnp.argsort(-left.excess)[: size - size // 2]
-        left = _Left(left.energies[kept], left.excess[kept], left.generators[:, kept], left.found)
-    return _eliminate(left, least, size).found
+        left = _Left(left.energies[kept], left.excess[kept], left.generators[:, kept], left.log_det)
+    return _eliminate(left, least, size).log_det
 
 
 class _Left(NamedTuple):
-    """A Schur complement. `excess`: of its diagonal over 1, whose digits large shifts need; rows
-    that have been eliminated have minus infinity there, and infinite energy. `generators`: real and
-    imaginary parts; `found`: the sum of logarithms so far.
+    """A Schur complement. `excess`: its diagonal less 1, whose digits large shifts need; rows that
+    have been eliminated have minus infinity there, and infinite energy. `generators`: real and
+    imaginary parts; `log_det`: the sum of the logarithms of pivots so far.
     """
 
     energies: Float[Array, " n"]
     excess: Float[Array, " n"]
     generators: Float[Array, "8 n"]
-    found: Float[Array, ""]
+    log_det: Float[Array, ""]
 
 
 def _eliminate(left: _Left, least: Array, count: int) -> _Left:
-    """One row and column after the other; no excess is below `least` but by rounding."""
+    """The Schur complement after `count` more steps; excess is below `least` by rounding alone."""
     size = left.energies.shape[0]
     fill = -size % _ROWS
     padded = _Left(
         jnp.pad(left.energies, (0, fill), constant_values=jnp.inf),
         jnp.pad(left.excess, (0, fill), constant_values=-jnp.inf),
         jnp.pad(left.generators, ((0, 0), (0, fill))),
-        left.found,
+        left.log_det,
     )
 
-    def step(_: Array, now: _Left) -> _Left:
-        table = now.excess.reshape(_ROWS, -1)
+    def step(_: Array, remainder: _Left) -> _Left:
+        table = remainder.excess.reshape(_ROWS, -1)
         column = jnp.argmax(jnp.max(table, axis=0))
         place = jnp.argmax(table[:, column]) * table.shape[1] + column
-        excess = jnp.maximum(now.excess[place], least)
+        excess = jnp.maximum(remainder.excess[place], least)
         pivot = 1.0 + excess
-        energies = now.energies.at[place].set(jnp.inf)
-        q, x, t, p = (jax.lax.complex(*z) for z in now.generators[:, place].reshape(2, 4).T)
+        energies = remainder.energies.at[place].set(jnp.inf)
+        q, x, t, p = (jax.lax.complex(*z) for z in remainder.generators[:, place].reshape(2, 4).T)
         # S G_p^dagger, then the column of the pivot, (G S G_p^dagger) / (energy - the pivot's)
         a = jnp.stack([x, -q, -p, t]).conj()
         by = jnp.append(a.real, -a.imag), jnp.append(a.imag, a.real)
-        column = jnp.stack([_weighted(part, now.generators) for part in by])
-        column = column / (energies - now.energies[place])
+        column = jnp.stack([_weighted(part, remainder.generators) for part in by])
+        column = column / (energies - remainder.energies[place])
         # a remainder of rounding alone is taken as diagonal: eliminated, it would grow
         column = jnp.where(pivot > _FLOOR, column, 0.0)
         column = jnp.asarray(jax.lax.optimization_barrier(column))  # once, not in each use of it
         g = jnp.stack([q, x, t, p]) / pivot
         back = jnp.append(g.real, g.imag), jnp.append(-g.imag, g.real)
         taken = back[0][:, None] * column[0] + back[1][:, None] * column[1]
-        generators = now.generators - taken
-        rest = now.excess - (column[0] ** 2 + column[1] ** 2) / pivot
+        generators = remainder.generators - taken
+        rest = remainder.excess - (column[0] ** 2 + column[1] ** 2) / pivot
         rest = rest.at[place].set(-jnp.inf)
-        return _Left(energies, rest, generators, now.found + jnp.log1p(excess))
+        return _Left(energies, rest, generators, remainder.log_det + jnp.log1p(excess))
 
     done = jax.lax.fori_loop(0, count, step, padded)
-    return _Left(done.energies[:size], done.excess[:size], done.generators[:, :size], done.found)
+    return _Left(done.energies[:size], done.excess[:size], done.generators[:, :size], done.log_det)
 
 
 def _weighted(weights: Array, rows: Array) -> Array:

@@ -28,7 +28,7 @@ _TWICE = "third derivatives of `matfn` are not available"
 def held_spectrum(matrix: Inexact[Array, "n n"]) -> Spectrum:
     """Eigenvalues and eigenvectors of a Hermitian matrix, as constants (no derivative).
 
-    Handed to `matfn` as `spectrum`, whose derivatives are those by the matrix.
+    Hand the result to `matfn` as `spectrum`: its derivatives are those by the matrix.
     """
     values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(matrix))
     return values, vectors
@@ -105,7 +105,7 @@ def _in_eigenbasis(vectors: Array, matrix: Array) -> Array:
 
 
 def _product(matrix: Array, vector: Array) -> Array:
-    """A real matrix is not made complex for a complex vector: half the work."""
+    """`matrix @ vector`; a real matrix is not made complex for a complex vector: half the work."""
     if jnp.iscomplexobj(vector) and not jnp.iscomplexobj(matrix):
         return jax.lax.complex(matrix @ vector.real, matrix @ vector.imag)
     return matrix @ vector

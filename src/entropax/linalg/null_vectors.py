@@ -9,15 +9,15 @@ import lineax
 from jaxtyping import Array, Bool, Float
 
 _DISTINCT = 1e-12
-"""Singular values, of the largest, below which a generator has more than one null vector."""
+"""The singular value, in units of the largest entry, below which null vectors are several."""
 
 
 _NEAR = 1e-10
-"""Residuals of iterative solves, of the right side, below which they have converged."""
+"""The residual, relative to the right side, up to which an iterative solve has converged."""
 
 
 class Stationary(NamedTuple):
-    """x (whatever is finite, where it is not `unique`); `converged`: it was found."""
+    """The null vector x (meaningless where not `unique`); `converged`: the solve succeeded."""
 
     x: Float[Array, "*shape"]
     unique: Bool[Array, ""]
@@ -50,7 +50,7 @@ def _solve(matrix: Array, vector: Array) -> Array:
 
 
 def _smallest_singular_value(matrix: Array) -> Array:
-    """To a few percent, from above; NaN where a pivot is zero."""
+    """The smallest singular value to a few percent, from above; NaN where a pivot is zero."""
     factors = jax.scipy.linalg.lu_factor(matrix)
     v = jnp.cos(jnp.arange(matrix.shape[0]) ** 2 + 1.0)
     for _ in range(3):
@@ -69,7 +69,7 @@ def stationary_by_action(
     restart: int = 300,
     max_steps: int = 6000,
 ) -> Stationary:
-    r"""The same where L is known by its action alone, by preconditioned GMRES.
+    r"""As `stationary`, of an L that is known by its action alone, by preconditioned GMRES.
 
     Solved from two starts: where null vectors are several the results differ. The second is left
     out where `certainly(x)` says that x is the only one.
@@ -87,11 +87,11 @@ def stationary_by_action(
     )
 
     def solve(start: Array) -> tuple[Array, Array]:
-        found = lineax.linear_solve(operator, unit, solver, options={"y0": start}, throw=False)
+        solution = lineax.linear_solve(operator, unit, solver, options={"y0": start}, throw=False)
         # what stagnates at the rounding of a stiff generator has been found all the same
-        left = jnp.max(jnp.abs(jax.lax.stop_gradient(action(found.value) - unit)))
+        left = jnp.max(jnp.abs(jax.lax.stop_gradient(action(solution.value) - unit)))
         near = left <= _NEAR * jnp.max(jnp.abs(unit))
-        return precondition(found.value), (found.result == lineax.RESULTS.successful) | near
+        return precondition(solution.value), (solution.result == lineax.RESULTS.successful) | near
 
     def again(x: Array) -> tuple[Array, Array]:
         place = jnp.arange(weights.size).reshape(weights.shape)

@@ -23,16 +23,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from entropax._precision import TINY
+from entropax._tolerances import AS_STATED
 
 _NEAR = 0.1
-"""Of the larger of two flows, a net current below which it is found from the differences."""
+"""The net current, in units of the larger flow, below which it is taken from the differences."""
 
 _WIDEST = 600.0
-"""Logarithms of pi that lie this far apart would underflow."""
+"""The range of the logarithms of pi from which on pi would underflow."""
 
 
 class RateEquation(NamedTuple):
-    r"""`rates`: $W_{ij}$ from j to i through each bath, none from a state to itself.
+    r"""A rate equation: `rates` $W_{ij}$ from j to i through each bath, none to the state itself.
 
     `log_ratios`: $\ln(W_{ij}/W_{ji})$ where a bath links two states; NaN or infinite where it has
     no detailed balance.
@@ -43,7 +44,7 @@ class RateEquation(NamedTuple):
 
 
 class RateSteady(NamedTuple):
-    r"""p, and whether it is the only one (else it means nothing); through each bath the net
+    r"""The steady `populations` p (meaningless unless `is_unique`); through each bath the net
     `currents` from j to i, and its `production`, $\sum_{i<j} I_{ij}\ln(W_{ij}p_j/W_{ji}p_i)$.
     """
 
@@ -54,8 +55,9 @@ class RateSteady(NamedTuple):
 
 
 class _Elimination(NamedTuple):
-    """States in the order in which they were taken out, one along the first axis, with what led to
-    each and the shares in which it went on. `rest`: what remains at the end, one state if unique.
+    """The states in the order in which they were taken out, one along the first axis, with the
+    flows into each and the shares in which these went on. `rest`: the states that remain at the
+    end, one if unique.
     """
 
     state: Int[Array, " steps"]
@@ -66,21 +68,21 @@ class _Elimination(NamedTuple):
 
 
 def steady_rates(equation: RateEquation) -> RateSteady:
-    """The steady state, and what flows in it. Cost: O(baths n^3). Differentiable."""
-    found = _eliminate(jnp.sum(equation.rates, axis=0))
-    populations = _populations(found)
+    """The steady state, its currents and entropy production. Cost: O(baths n^3). Differentiable."""
+    elimination = _eliminate(jnp.sum(equation.rates, axis=0))
+    populations = _populations(elimination)
     if equation.rates.shape[0] == 0:  # no bath, and nothing that moves
         nothing = jnp.zeros_like(equation.rates)
-        return RateSteady(populations, jnp.sum(found.rest) == 1, nothing, jnp.zeros(0))
+        return RateSteady(populations, jnp.sum(elimination.rest) == 1, nothing, jnp.zeros(0))
     linked = (equation.rates > 0) & jnp.isfinite(equation.log_ratios)
     linked &= jnp.swapaxes(linked, -1, -2)
     ratios = jnp.where(linked, equation.log_ratios, 0.0)
     log_weights = jax.vmap(_log_weights, in_axes=(0, 0, None))(linked, ratios, populations)
     currents, affinities = jax.vmap(_through, in_axes=(0, 0, 0, 0, None, None, None))(
-        jnp.arange(ratios.shape[0]), linked, ratios, log_weights, equation, populations, found
+        jnp.arange(ratios.shape[0]), linked, ratios, log_weights, equation, populations, elimination
     )
     production = 0.5 * jnp.sum(currents * affinities, axis=(-2, -1))
-    return RateSteady(populations, jnp.sum(found.rest) == 1, currents, production)
+    return RateSteady(populations, jnp.sum(elimination.rest) == 1, currents, production)
 
 
 def _eliminate(total: Float[Array, "n n"]) -> _Elimination:
@@ -105,35 +107,35 @@ def _eliminate(total: Float[Array, "n n"]) -> _Elimination:
     return _Elimination(state, outflow, shares, inflows, rest)
 
 
-def _populations(found: _Elimination) -> Float[Array, " n"]:
+def _populations(elimination: _Elimination) -> Float[Array, " n"]:
     def put_back(p: Array, step: tuple[Array, Array, Array]) -> tuple[Array, None]:
         k, outflow, inflows = step
         back = p.at[k].set(inflows @ p / outflow)
         # states that nothing leaves are not taken out, and the last steps are empty
-        p = jnp.where(jnp.any(inflows > 0) | ~found.rest[k], back, p)
+        p = jnp.where(jnp.any(inflows > 0) | ~elimination.rest[k], back, p)
         return p / jnp.sum(p), None
 
-    start = found.rest / jnp.sum(found.rest)
-    steps = (found.state, found.outflow, found.inflows)
+    start = elimination.rest / jnp.sum(elimination.rest)
+    steps = (elimination.state, elimination.outflow, elimination.inflows)
     return jax.lax.scan(put_back, start, steps, reverse=True)[0]
 
 
 def _log_weights(
     linked: Bool[Array, "n n"], ratios: Float[Array, "n n"], populations: Float[Array, " n"]
 ) -> Float[Array, " n"]:
-    r"""$\ln\pi$ of one bath, equal to that of p at the fullest of states that are linked."""
+    r"""$\ln\pi$ of one bath, equal to $\ln p$ at the fullest of all states that are linked."""
     n = populations.shape[0]
     log_p = jnp.log(jnp.maximum(jax.lax.stop_gradient(populations), TINY))
 
     def reach(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        known, log_weights = carry
-        reached = linked & known[None, :] & ~known[:, None]
+        is_set, log_weights = carry
+        reached = linked & is_set[None, :] & ~is_set[:, None]
         can = jnp.any(reached, axis=1)
-        among = jnp.where(jnp.any(can), can, ~known)
+        among = jnp.where(jnp.any(can), can, ~is_set)
         i = jnp.argmax(jnp.where(among, log_p, -jnp.inf))
         j = jnp.argmax(jnp.where(reached[i], log_p, -jnp.inf))
         value = jnp.where(can[i], log_weights[j] + ratios[i, j], log_p[i])
-        return (known.at[i].set(True), log_weights.at[i].set(value)), None
+        return (is_set.at[i].set(True), log_weights.at[i].set(value)), None
 
     carry = jnp.zeros(n, bool), jnp.zeros(n)
     return jax.lax.scan(reach, carry, None, length=n)[0][1]
@@ -146,15 +148,15 @@ def _through(
     log_weights: Float[Array, " n"],
     equation: RateEquation,
     populations: Float[Array, " n"],
-    found: _Elimination,
+    elimination: _Elimination,
 ) -> tuple[Float[Array, "n n"], Float[Array, "n n"]]:
-    """Net currents of one bath, and what drives them."""
+    """Net currents of one bath, and the affinities that drive them."""
     rates = equation.rates[bath]
     flows = rates * populations[None, :]
     direct = flows - flows.T
     drop = log_weights[:, None] - log_weights[None, :]
     frozen = jax.lax.stop_gradient
-    sound = jnp.all(jnp.abs(frozen(jnp.where(linked, drop - ratios, 0.0))) < 1e-9)
+    sound = jnp.all(jnp.abs(frozen(jnp.where(linked, drop - ratios, 0.0))) < AS_STATED)
     sound &= jnp.ptp(frozen(log_weights)) < _WIDEST
     weights = jnp.exp(jnp.where(sound, log_weights, 0.0))
     u = populations / weights
@@ -163,7 +165,7 @@ def _through(
     )
     each = each.at[bath].set(jnp.where(linked, 0.0, each[bath]))  # nothing, not even rounding
     unbalance = jnp.sum(each, axis=0)
-    differences = _differences(found, unbalance, weights, u)
+    differences = _differences(elimination, unbalance, weights, u)
     small = rates * weights[None, :] * differences.T
     near = frozen(jnp.abs(direct)) < _NEAR * frozen(jnp.maximum(flows, flows.T))
     currents = jnp.where(linked & sound & near, small, direct)
@@ -177,13 +179,15 @@ def _through(
         -jnp.log1p(jnp.where(rises, 0.0, -ratio)),
     )
     # rates that underflow still have a ratio
-    known = jnp.isfinite(equation.log_ratios[bath])
+    balanced = jnp.isfinite(equation.log_ratios[bath])
     filled = populations > 0
     log = jnp.log(jnp.where(filled, populations, 1.0))
-    given = jnp.where(known, equation.log_ratios[bath], 0.0) + log[None, :] - log[:, None]
+    log_flow_ratios = (
+        jnp.where(balanced, equation.log_ratios[bath], 0.0) + log[None, :] - log[:, None]
+    )
     log_flows = jnp.log(jnp.where(flows > 0, flows, 1.0))
-    far = jnp.where(known, given, log_flows - log_flows.T)
-    both = jnp.where(known, filled[:, None] & filled[None, :], (flows > 0) & (flows.T > 0))
+    far = jnp.where(balanced, log_flow_ratios, log_flows - log_flows.T)
+    both = jnp.where(balanced, filled[:, None] & filled[None, :], (flows > 0) & (flows.T > 0))
     affinities = jnp.where(sound & linked & near, close, far)
     endless = jnp.where(currents == 0, 0.0, jnp.sign(currents) * jnp.inf)
     return currents, jnp.where(both, affinities, endless)
@@ -197,16 +201,16 @@ def _unbalance(
 ) -> Float[Array, "n n"]:
     r"""$W_{ij}\pi_j - W_{ji}\pi_i$ of one bath, pi that of another."""
     forward = rates * weights[None, :]
-    known = jnp.isfinite(log_ratios)
-    excess = jnp.where(known, drop - log_ratios, 0.0)
+    balanced = jnp.isfinite(log_ratios)
+    excess = jnp.where(balanced, drop - log_ratios, 0.0)
     is_down = excess < 0  # no minimum, whose derivative at 0 is half
     down = -forward * jnp.expm1(jnp.where(is_down, excess, 0.0))
     up = forward.T * jnp.expm1(jnp.where(is_down, 0.0, -excess))
-    return jnp.where(known, jnp.where(is_down, down, up), forward - forward.T)
+    return jnp.where(balanced, jnp.where(is_down, down, up), forward - forward.T)
 
 
 def _differences(
-    found: _Elimination,
+    elimination: _Elimination,
     unbalance: Float[Array, "n n"],
     weights: Float[Array, " n"],
     u: Float[Array, " n"],
@@ -221,13 +225,13 @@ def _differences(
 
     def take_out(s: Array, step: tuple[Array, ...]) -> tuple[Array, Array]:
         k, _, shares, inflows = step
-        own = s[:, k]
-        near = is_near(own, step)
-        there = jnp.where(near[:, None] | near[None, :], -own[None, :], inflows * weights)
+        column = s[:, k]
+        near = is_near(column, step)
+        there = jnp.where(near[:, None] | near[None, :], -column[None, :], inflows * weights)
         moved = shares[:, None] * there  # s_kj = -s_jk
-        return s + moved - moved.T, own
+        return s + moved - moved.T, column
 
-    steps = found.state, found.outflow, found.shares, found.inflows
+    steps = elimination.state, elimination.outflow, elimination.shares, elimination.inflows
     columns = jax.lax.scan(take_out, unbalance, steps)[1]
 
     def put_back(d: Array, step: tuple[Array, ...]) -> tuple[Array, None]:

@@ -19,18 +19,18 @@ from jaxtyping import Array, Float
 _DIGITS = 62
 
 _MOST, _MOST_WITH_PHASES = 2.0**50, 1e7
-"""Rates times the latest time, at most: so that short times need a few terms of a series; and
-beside phases, where rounding grows with it, for 1e-9."""
+"""The largest product of rate and latest time: for populations, so that short times need a few
+terms of a series; beside phases, where rounding grows with it, for 1e-9."""
 
 _NODES, _WEIGHTS = (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6), (0.5, 0.5)
-"""Of Gauss, on [0, 1]."""
+"""The nodes and weights of the Gauss rule of two points on [0, 1]."""
 
 Phases = Callable[[Float[Array, " n"], Float[Array, ""]], Float[Array, " n"]]
 """U(t) y: orthogonal, and U(-t) is its transpose."""
 
 
 class _Power(NamedTuple):
-    r"""Of one length of time: E of populations, else Z; and $\int E$."""
+    r"""The `change` over one length of time, E of populations, else Z; and $\int E$."""
 
     change: Float[Array, "n n"]
     integral: Float[Array, "n n"]
@@ -46,8 +46,8 @@ def evolve(
 ) -> tuple[Float[Array, "times n"], Float[Array, "times n"]]:
     r"""$y(t)$ and $\int_0^t y$ of $\dot y = \mathcal L y$, at times in any order, none negative.
 
-    **Arguments:** `rates`: of populations (not negative off the diagonal) all of $\mathcal L$;
-    where `phases` are given, what $\mathcal L$ is beside them; `trace`: w, of zeros and ones, with
+    **Arguments:** `rates`: all of $\mathcal L$ for populations (not negative off the diagonal);
+    where `phases` are given, $\mathcal L$ without them; `trace`: w, of zeros and ones, with
     $w\cdot y$ conserved.
 
     Populations keep their relative accuracy; integrals are off by rounding of rate times time, as
@@ -78,9 +78,9 @@ def evolve(
         squared = _traceless(later + change + later @ change, trace)
         return _Power(squared, integral + integral @ whole)
 
-    def step(carry, now):
+    def step(carry, digit):
         power, states, integrals = carry
-        length, is_set = now
+        length, is_set = digit
         later = states @ power.change.T
         if not is_stochastic:
             later = jax.vmap(turned, in_axes=(0, None))(states + later, length)
@@ -90,7 +90,7 @@ def evolve(
         return (doubled(power, length), states, integrals), None
 
     def briefly(y: Array, length: Array) -> tuple[Array, Array]:
-        """Z y and the integral of E y, of a short time."""
+        """Z y, and the integral of E y, over a short time."""
 
         def at(share: Array) -> tuple[Array, Array]:
             change = _change(rates, y, share * length, turned)
@@ -129,12 +129,12 @@ def _change(
 
 
 def _stochastic(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
-    """Probabilities, whose columns add up to 1: else what rounding adds would double each time."""
+    """The matrix with columns scaled to sum to 1: else rounding would double at each squaring."""
     return matrix / jnp.sum(matrix, axis=0)
 
 
 def _traceless(matrix: Float[Array, "n n"], trace: Float[Array, " n"]) -> Float[Array, "n n"]:
-    """A change that keeps the trace, as columns of probabilities keep their sum."""
+    """The matrix of a change, corrected so that it keeps the trace, which rounding does not."""
     excess = trace @ matrix
     spread = jnp.where(trace > 0, 0.0, excess) / jnp.sum(trace)
     return matrix - jnp.diag(trace * excess) - trace[:, None] * spread[None, :]

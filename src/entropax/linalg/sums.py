@@ -1,4 +1,4 @@
-"""Sums that are asked for more accurately, or faster, than XLA gives by itself."""
+"""Sums more accurate, or faster, than those that XLA makes by itself."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact
 
-_ROWS = 8
+from entropax._crossovers import ROWS_OF_A_SUM
 
 
 @jax.custom_jvp
@@ -54,6 +54,6 @@ def sum_over_rows(terms: Callable[..., Any], *rows: Array) -> Any:
 
 
 def _blocked(x: Array) -> Array:
-    padding = -x.shape[0] % _ROWS
+    padding = -x.shape[0] % ROWS_OF_A_SUM.here
     padded = jnp.concatenate([x, jnp.zeros((padding, *x.shape[1:]), x.dtype)])
-    return padded.reshape(-1, _ROWS, *x.shape[1:])
+    return padded.reshape(-1, ROWS_OF_A_SUM.here, *x.shape[1:])

@@ -1,6 +1,6 @@
 """How a model is solved: one small frozen object each, in a room for each family of models."""
 
-from entropax.method.base import AbstractMethod as AbstractMethod
+from entropax.method.base import AbstractMethod as AbstractMethod, Plan as Plan
 from entropax.method.fermions import Exact as Exact, Magnus as Magnus, SplitStep as SplitStep
 from entropax.method.ideal import (
     AbstractIdealBathEquation as AbstractIdealBathEquation,

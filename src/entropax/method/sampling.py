@@ -15,7 +15,7 @@ from entropax.model.transition_frequencies import alike
 from entropax.protocol import Interval
 
 _SOME = 8
-"""Of the marks of what changes fast, every so many are looked at."""
+"""Every so many of the marks of what changes fast are looked at."""
 TOGETHER = 64
 """Samples whose windows are looked at at once."""
 
@@ -78,7 +78,7 @@ def certainly_apart(samples: Samples | None) -> bool:
     """Whether no two levels have one energy, known before the program runs."""
     if samples is None:
         return False
-    level = samples.each(lambda now: alike(now.spectrum()[0]))
+    level = samples.each(lambda model: alike(model.spectrum()[0]))
     return (
         not is_traced(level) and int(np.sum(np.asarray(level))) == level.shape[0] * level.shape[1]
     )

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import check, require_count
-from entropax.method.base import AbstractMethod, in_turn
+from entropax.method.base import AbstractMethod, Plan, StateT, in_turn
 from entropax.method.compositions import SPLITTINGS
 from entropax.model.driven import AbstractControlled, before_start
 
@@ -31,7 +31,7 @@ class Steps(NamedTuple):
     def controls(
         self, model: AbstractControlled, nodes: Sequence[float]
     ) -> Float[Array, "steps nodes controls"]:
-        """Of a model at nodes."""
+        """The controls of a model at nodes."""
         of_a_step = jax.vmap(model.controls, in_axes=(0, None))
         return jax.vmap(of_a_step)(self.times(nodes), self.stretch)
 
@@ -95,6 +95,35 @@ class _Pair(NamedTuple):
         return cls(half, controls, jax.vmap(lambda t: model.control_slopes(t, stretch))(times))
 
 
+def _prepared(
+    model: AbstractControlled, propagator: AbstractPropagator, nodes: Float[Array, " nodes"]
+) -> tuple[_Pair, PyTree[Array]]:
+    """All that is known of the pairs of steps between nodes before x is."""
+    start, stop = nodes[:-1], nodes[1:]
+    half = 0.5 * (stop - start)
+    begin = jnp.stack([start, start + half], axis=1)
+    twice = jnp.repeat(start, 2), jnp.repeat(stop, 2)
+    steps = Steps(begin.ravel(), jnp.repeat(half, 2), twice)
+    along = jax.vmap(lambda start, stop: _Pair.along(model, start, stop))
+    return along(start, stop), propagator.coefficients(steps)
+
+
+def _advance(
+    propagator: AbstractPropagator, here: _Position, pairs: tuple[_Pair, PyTree[Array]]
+) -> _Position:
+    """Where a block of pairs of steps leads: x, and the work that jumps and slopes do."""
+    along, coefficients = pairs
+    x, forces = propagator.advance(here.x, coefficients)
+    after = forces.reshape(along.half.shape[0], 2, -1)
+    before = jnp.concatenate([here.forces[None], after[:-1, 1]])
+    left = jnp.concatenate([here.controls[None], along.controls[:-1, 1]])
+    jumps = jnp.sum((along.controls[:, 0] - left) * before)
+    nodes = jnp.concatenate([before[:, None], after], axis=1)
+    power = jnp.einsum("snc,snc,n->s", along.slopes, nodes, jnp.array([1.0, 4.0, 1.0]))
+    work = here.work + jumps + along.half @ power / 3.0
+    return _Position(x, work, along.controls[-1, 1], after[-1, 1])
+
+
 def step_through(
     model: AbstractControlled,
     propagator: AbstractPropagator,
@@ -103,7 +132,7 @@ def step_through(
     show: Callable[[PyTree[Array], Array, Array], PyTree[Array]],
     meter: diffrax.AbstractProgressMeter,
 ) -> PyTree[Array]:
-    r"""`show(x, t, work)` at times in any order.
+    r"""`show(x, t, work)` at ascending times.
 
     A grid of `steps` equal steps, rounded up to an even number, leads from each time to the next;
     a break or mark inside divides the pair of steps that it falls in. The work
@@ -111,58 +140,38 @@ def step_through(
     $\Delta u_i F_i$. In reverse, groups of blocks are run anew: as many states are held as the
     square root of the steps, and a few numbers of each step.
     """
-    order = jnp.argsort(ts)
-    ts, back = ts[order], jnp.argsort(order)
     cuts = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
     pairs = -(-steps // 2)
     count = pairs + cuts.shape[0]
     block = min(propagator.block, count)
     groups = math.ceil(math.sqrt(count / block))
     shape = (groups, math.ceil(count / (block * groups)), block)
+    rest = math.prod(shape) - count
 
-    def advance(here: _Position, given: tuple[_Pair, PyTree[Array]]) -> _Position:
-        along, coefficients = given
-        x, forces = propagator.advance(here.x, coefficients)
-        after = forces.reshape(block, 2, -1)
-        before = jnp.concatenate([here.forces[None], after[:-1, 1]])
-        left = jnp.concatenate([here.controls[None], along.controls[:-1, 1]])
-        jumps = jnp.sum((along.controls[:, 0] - left) * before)
-        nodes = jnp.concatenate([before[:, None], after], axis=1)
-        power = jnp.einsum("snc,snc,n->s", along.slopes, nodes, jnp.array([1.0, 4.0, 1.0]))
-        work = here.work + jumps + along.half @ power / 3.0
-        return _Position(x, work, along.controls[-1, 1], after[-1, 1])
+    def advance(here: _Position, pairs: tuple[_Pair, PyTree[Array]]) -> _Position:
+        return _advance(propagator, here, pairs)
 
-    def advance_where_needed(here: _Position, given: tuple[Array, Any]) -> tuple[_Position, None]:
-        is_needed, block = given
+    def advance_where_needed(here: _Position, block: tuple[Array, Any]) -> tuple[_Position, None]:
+        is_needed, pairs = block
         if not cuts.shape[0]:
-            return advance(here, block), None
-        return jax.lax.cond(jnp.any(is_needed), advance, lambda here, _: here, here, block), None
-
-    def prepared(nodes: Array) -> tuple[_Pair, PyTree[Array]]:
-        """All that is known of pairs of steps before x is."""
-        start, stop = nodes[:-1], nodes[1:]
-        half = 0.5 * (stop - start)
-        begin = jnp.stack([start, start + half], axis=1)
-        twice = jnp.repeat(start, 2), jnp.repeat(stop, 2)
-        steps = Steps(begin.ravel(), jnp.repeat(half, 2), twice)
-        along = jax.vmap(lambda start, stop: _Pair.along(model, start, stop))
-        return along(start, stop), propagator.coefficients(steps)
+            return advance(here, pairs), None
+        return jax.lax.cond(jnp.any(is_needed), advance, lambda here, _: here, here, pairs), None
 
     def in_groups(leaf: Array) -> Array:
         many = leaf.shape[0] // (shape[0] * shape[1])
         return leaf.reshape(*shape[:2], many, *leaf.shape[1:])
 
-    def group(here: _Position, given: tuple[Array, tuple[_Pair, PyTree[Array]]]) -> _Position:
-        return jax.lax.scan(advance_where_needed, here, given)[0]
+    @jax.checkpoint
+    def group(here: _Position, blocks: tuple[Array, tuple[_Pair, PyTree[Array]]]) -> _Position:
+        return jax.lax.scan(advance_where_needed, here, blocks)[0]
 
     def interval(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
         index, start, stop = indexed
         grid = start + (stop - start) * (jnp.arange(pairs + 1) / pairs)
         # a break on a grid point is sorted before it: the empty step between counts as after it
         # a break at `stop` belongs to this interval, one at `start` to the one before
-        own = jnp.where(cuts <= start, start, jnp.where(cuts > stop, stop, cuts))
-        nodes = jnp.sort(jnp.concatenate([own, grid]))
-        rest = math.prod(shape) - count
+        inside = jnp.where(cuts <= start, start, jnp.where(cuts > stop, stop, cuts))
+        nodes = jnp.sort(jnp.concatenate([inside, grid]))
         nodes = jnp.concatenate([nodes, jnp.full(rest, stop)])
         # pairs of cuts that lie elsewhere have no length, and are left out
         first, last = jnp.sum(cuts <= start), count - jnp.sum(cuts > stop)
@@ -171,27 +180,26 @@ def step_through(
 
         def step(carry: Any, numbered: Any) -> tuple[Any, None]:
             here, progress = carry
-            number, given = numbered
-            here = jax.checkpoint(group)(here, given)
+            number, blocks = numbered
             done = (index + (number + 1) / groups) / ts.shape[0]
-            return (here, meter.step(progress, done)), None
+            return (group(here, blocks), meter.step(progress, done)), None
 
-        given = jax.tree.map(in_groups, (is_needed, prepared(nodes)))
-        (here, progress), _ = jax.lax.scan(step, carry, (jnp.arange(groups), given))
+        blocks = jax.tree.map(in_groups, (is_needed, _prepared(model, propagator, nodes)))
+        (here, progress), _ = jax.lax.scan(step, carry, (jnp.arange(groups), blocks))
         # what is shown at a jump is the state after it
-        after = model.controls(stop, (stop, stop))
+        after = model.controls_at(stop)
         work = here.work + (after - here.controls) @ here.forces
         return (here, progress), show(here.x, stop, work)
 
     x, zero = propagator.begin(), jnp.zeros(())
     first = _Position(x, zero, model.controls(zero, before_start()), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    carry, found = in_turn(interval, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
+    carry, shown = in_turn(interval, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
     meter.close(carry[1])
-    return jax.tree.map(lambda leaf: leaf[back], found)
+    return shown
 
 
-class AbstractSteppedMethod(AbstractMethod):
+class AbstractSteppedMethod(AbstractMethod[StateT]):
     """A method of so many `steps` between neighbouring times, of an `order`."""
 
     steps: eqx.AbstractVar[int]
@@ -203,32 +211,28 @@ class AbstractSteppedMethod(AbstractMethod):
         require_count("steps", self.steps)
 
     @abc.abstractmethod
-    def known(self, model: eqx.Module) -> AbstractControlled:
+    def require(self, model: eqx.Module) -> AbstractControlled:
         """The model; `ValueError` for one that the method does not know."""
 
     @abc.abstractmethod
     def propagator(self, model: Any) -> AbstractPropagator:
-        """What carries the state of a known model."""
+        """What carries the state of a model."""
 
-    def require_times(self, model: eqx.Module, ts: Float[Array, " times"]) -> Array:
-        known, rule = self.known(model), f"non-negative for the method {type(self).__name__}"
-        return known.require_defined(check("ts", ts, rule, lambda xp, t: t >= 0))
+    def plan(self, model: eqx.Module, ts: Float[Array, " asked"]) -> Plan[Any, None]:
+        controlled, rule = self.require(model), f"non-negative for the method {type(self).__name__}"
+        checked = controlled.require_defined(check("ts", ts, rule, lambda xp, t: t >= 0))
+        return Plan.of(controlled, checked, None)
 
     def run(
         self,
-        model: eqx.Module,
-        ts: Float[Array, " times"],
-        reduce: Callable[[Any], PyTree[Array]],
+        plan: Plan[Any, None],
+        reduce: Callable[[StateT], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        known = self.known(model)
-        if ts.shape[0] == 0:
-            nothing = self.initial(known)
-            return jax.vmap(lambda _: reduce(nothing))(ts)
-        known = known.with_separated_breaks()
-        propagator = self.propagator(known)
+        model = plan.model.with_separated_breaks()
+        propagator = self.propagator(model)
 
         def show(x: PyTree[Array], time: Array, work: Array) -> PyTree[Array]:
             return reduce(propagator.state(x, time, work))
 
-        return step_through(known, propagator, ts, self.steps, show, meter)
+        return step_through(model, propagator, plan.ts, self.steps, show, meter)

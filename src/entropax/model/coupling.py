@@ -9,6 +9,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, square_matrix
+from entropax._tolerances import ROUNDED
 from entropax.model.ideal.bath import ThermalBath
 from entropax.model.windows.bath import WindowBath
 from entropax.model.windows.coupling_matrices import AbstractCouplingMatrix, Explicit
@@ -47,8 +48,8 @@ class Coupling(eqx.Module):
         matrix: AbstractCouplingMatrix | Numbers | None = None,
     ):
         if not isinstance(bath, Bath):
-            found = type(bath).__name__
-            raise ValueError(f"`bath` must be a WindowBath or a ThermalBath, but is {found}.")
+            kind = type(bath).__name__
+            raise ValueError(f"`bath` must be a WindowBath or a ThermalBath, but is {kind}.")
         self.bath = bath
         if isinstance(bath, WindowBath):
             self.operator = hermitian_matrix("operator", operator)
@@ -67,6 +68,16 @@ class Coupling(eqx.Module):
             operator = square_matrix("operator", operator)
             rule = "d, all above the diagonal, or d + d^dag, for a bath of fermions"
             self.operator = check("operator", operator, rule, _moves_particles)
+
+    @property
+    def size(self) -> Float[Array, ""] | AbstractProtocol:
+        """What may be driven: the strength."""
+        return self.strength
+
+    @property
+    def size_name(self) -> str:
+        """The name of what may be driven."""
+        return "strength"
 
 
 class Jump(eqx.Module):
@@ -106,6 +117,16 @@ class Jump(eqx.Module):
             self.particles = operator_module.index(particles)
         except TypeError:
             raise ValueError(f"`particles` must be an integer, but is {particles!r}.") from None
+
+    @property
+    def size(self) -> Float[Array, ""] | AbstractProtocol:
+        """What may be driven: the rate."""
+        return self.rate
+
+    @property
+    def size_name(self) -> str:
+        """The name of what may be driven."""
+        return "rate"
 
     @property
     def fixed_rate(self) -> Float[Array, ""]:
@@ -150,7 +171,7 @@ def _strength(strength: Any) -> Float[Array, ""] | AbstractProtocol:
 
 
 def _moves_particles(xp: ModuleType, matrix: Any) -> Any:
-    small = 1e-12 * xp.max(xp.abs(matrix), initial=0.0)
+    small = ROUNDED * xp.max(xp.abs(matrix), initial=0.0)
     upper = xp.triu(matrix, 1)
     lower = matrix - upper
     alone = xp.all(xp.abs(lower) <= small)

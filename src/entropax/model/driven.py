@@ -75,6 +75,10 @@ class AbstractDriven(eqx.Module):
 
         return jax.tree.map(earlier, self, is_leaf=lambda x: isinstance(x, AbstractProtocol))
 
+    def at(self, time: Time) -> Self:
+        """The undriven model of `time`, after what jumps there."""
+        return self.within(time, (time, time))
+
     def before(self) -> Self:
         """The undriven model of the time before the start."""
         return self.within(jnp.zeros(()), before_start())
@@ -84,14 +88,14 @@ class AbstractDriven(eqx.Module):
         if not self.is_driven:
             return ts
         ts = check("ts", ts, "non-negative where a model is driven", lambda xp, t: t >= 0)
-        for name, given in self.protocols.items():
-            first, last = domain = tuple(map(concrete, given.domain))
+        for name, protocol in self.protocols.items():
+            first, last = domain = tuple(map(concrete, protocol.domain))
             inside = f"where `{name}` is defined, which it must be from time 0 on"
             if not is_traced(first) and not is_traced(last):
                 inside = f"{inside} ({float(first):g} to {float(last):g})"
             ts = check_against("ts", ts, inside, partial(covers, domain, ts))
             with jax.ensure_compile_time_eval():
-                values = concrete(jax.vmap(given)(jnp.append(ts, 0.0)))
+                values = concrete(jax.vmap(protocol)(jnp.append(ts, 0.0)))
             if not is_traced(values):  # what is traced is judged when the program has run
                 check(name, values, "finite at 0 and at all of `ts`", lambda xp, x: xp.isfinite(x))
         return ts
@@ -114,24 +118,28 @@ class AbstractControlled(AbstractDriven):
 
     def controls(self, time: Time, stretch: Interval) -> Float[Array, " controls"]:
         """u_i inside a stretch without breaks."""
-        found = [value_within(u, time, stretch) for u in self.given_controls]
-        return jnp.stack(found) if found else jnp.zeros(0)
+        values = [value_within(u, time, stretch) for u in self.given_controls]
+        return jnp.stack(values) if values else jnp.zeros(0)
+
+    def controls_at(self, time: Time) -> Float[Array, " controls"]:
+        """u_i at `time`, after what jumps there."""
+        return self.controls(time, (time, time))
 
     def control_slopes(self, time: Time, stretch: Interval) -> Float[Array, " controls"]:
         """du_i/dt inside a stretch without breaks."""
-        found = [slope_within(u, time, stretch) for u in self.given_controls]
-        return jnp.stack(found) if found else jnp.zeros(0)
+        slopes = [slope_within(u, time, stretch) for u in self.given_controls]
+        return jnp.stack(slopes) if slopes else jnp.zeros(0)
 
 
 def slope_within(
-    given: Float[Array, ""] | AbstractProtocol, time: Time, stretch: Interval
+    value: Float[Array, ""] | AbstractProtocol, time: Time, stretch: Interval
 ) -> Float[Array, ""]:
     """The time derivative of a protocol inside a stretch; 0 of a number."""
-    return given.slope(time, stretch) if isinstance(given, AbstractProtocol) else jnp.zeros(())
+    return value.slope(time, stretch) if isinstance(value, AbstractProtocol) else jnp.zeros(())
 
 
 def value_within(
-    given: Float[Array, ""] | AbstractProtocol, time: Time, stretch: Interval
+    value: Float[Array, ""] | AbstractProtocol, time: Time, stretch: Interval
 ) -> Float[Array, ""]:
     """A number, or a protocol's inside a stretch."""
-    return given.within(time, stretch) if isinstance(given, AbstractProtocol) else given
+    return value.within(time, stretch) if isinstance(value, AbstractProtocol) else value

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -15,12 +15,15 @@ from entropax.linalg import modes
 from entropax.model.coupling import Bath, Coupling, Drive, Jump
 from entropax.model.driven import AbstractDriven, slope_within, value_within
 from entropax.model.ideal.bath import ThermalBath
-from entropax.model.starts import AbstractJointStart, AbstractStart, AbstractSystemStart
+from entropax.model.starts import AbstractStart
 from entropax.model.windows.bath import WindowBath
 from entropax.protocol import AbstractProtocol, Interval, Time, as_protocol
 
+BathT = TypeVar("BathT", bound=Bath)
+StartT = TypeVar("StartT", bound=AbstractStart)
 
-class OpenSystem(AbstractDriven):
+
+class OpenSystem(AbstractDriven, Generic[BathT, StartT]):
     r"""$H = H_S + \sum_\nu H_\nu + \sum_c \lambda_c\, S_c \otimes B_c$ (Riera, sections II and VI).
 
     **Arguments:**
@@ -48,8 +51,8 @@ class OpenSystem(AbstractDriven):
 
     energies: Float[Array, " d"] | tuple[Float[Array, ""] | AbstractProtocol, ...] | None
     hamiltonian: Inexact[Array, "d d"] | None
-    couplings: tuple[Any, ...]
-    start: AbstractStart
+    couplings: tuple[Coupling | Jump, ...]
+    start: StartT
     interaction: Inexact[Array, "d d"] | None
     drives: tuple[Drive, ...]
     frame: Inexact[Array, "d d"] | None
@@ -83,7 +86,7 @@ class OpenSystem(AbstractDriven):
         if not isinstance(start, AbstractStart):
             raise ValueError(f"`start` must be a Product, a Joint or a Gibbs, but is {start!r}.")
         start.check(self.levels, self.baths)
-        self.start = start
+        self.start = cast(StartT, start)
 
     def _numbered(
         self, couplings: tuple[Coupling | Jump, ...]
@@ -93,21 +96,21 @@ class OpenSystem(AbstractDriven):
         numbers: list[int] = []
         for index, coupling in enumerate(couplings):
             if not isinstance(coupling, Coupling | Jump):
-                found = type(coupling).__name__
-                raise ValueError(f"`couplings[{index}]` must be a Coupling, but is {found}.")
+                kind = type(coupling).__name__
+                raise ValueError(f"`couplings[{index}]` must be a Coupling, but is {kind}.")
             if coupling.operator.shape[0] != self.levels:
                 raise ValueError(
                     f"`couplings[{index}].operator` must have the system's dimension "
                     f"({self.levels}), but has shape {coupling.operator.shape}."
                 )
-            known = [i for i, bath in enumerate(seen) if bath is coupling.bath]
-            if known:
-                numbers.append(known[0])
+            same = [i for i, bath in enumerate(seen) if bath is coupling.bath]
+            if same:
+                numbers.append(same[0])
                 numbered.append(eqx.tree_at(lambda c: c.bath, coupling, None))
             else:
                 if seen and type(seen[0]) is not type(coupling.bath):
-                    found = f"{type(seen[0]).__name__} and {type(coupling.bath).__name__}"
-                    raise ValueError(f"`couplings` must have baths of one kind, but have {found}.")
+                    kinds = f"{type(seen[0]).__name__} and {type(coupling.bath).__name__}"
+                    raise ValueError(f"`couplings` must have baths of one kind, but have {kinds}.")
                 numbers.append(len(seen))
                 seen.append(coupling.bath)
                 numbered.append(coupling)
@@ -131,8 +134,8 @@ class OpenSystem(AbstractDriven):
         for index, drive in enumerate(drives):
             self._require_ideal("drives")
             if not isinstance(drive, Drive):
-                found = type(drive).__name__
-                raise ValueError(f"`drives[{index}]` must be a Drive, but is {found}.")
+                kind = type(drive).__name__
+                raise ValueError(f"`drives[{index}]` must be a Drive, but is {kind}.")
             self._operator(f"drives[{index}].operator", drive.operator)
         return tuple(drives)
 
@@ -143,9 +146,9 @@ class OpenSystem(AbstractDriven):
     @property
     def levels(self) -> int:
         """Dimension d of the system."""
-        given = self.hamiltonian if self.energies is None else self.energies
-        assert given is not None
-        return len(given)
+        if self.hamiltonian is not None:
+            return self.hamiltonian.shape[0]
+        return len(cast(Any, self.energies))
 
     @property
     def is_ideal(self) -> bool:
@@ -159,15 +162,14 @@ class OpenSystem(AbstractDriven):
         named = {f"energies[{k}]": energy for k, energy in enumerate(energies)}
         named |= {f"drives[{i}].protocol": drive.protocol for i, drive in enumerate(self.drives)}
         for index, coupling in enumerate(self.couplings):
-            name = "strength" if isinstance(coupling, Coupling) else "rate"
-            named[f"couplings[{index}].{name}"] = getattr(coupling, name)
+            named[f"couplings[{index}].{coupling.size_name}"] = coupling.size
         return {name: p for name, p in named.items() if isinstance(p, AbstractProtocol)}
 
     def within(self, time: Time, stretch: Interval) -> Self:
         """The undriven model of `time`, as seen from inside a stretch."""
 
-        def value(given: Any) -> Array:
-            return value_within(given, time, stretch)
+        def value(number: Any) -> Array:
+            return value_within(number, time, stretch)
 
         changed: list[tuple[Callable[[Self], Any], Any]] = []
         if isinstance(self.energies, tuple):
@@ -178,10 +180,9 @@ class OpenSystem(AbstractDriven):
                 total = total + value(drive.protocol) * drive.operator
             changed += [(lambda m: m.interaction, total), (lambda m: m.drives, ())]
         for index, coupling in enumerate(self.couplings):
-            name = "strength" if isinstance(coupling, Coupling) else "rate"
-            given = getattr(coupling, name)
-            if isinstance(given, AbstractProtocol):
-                fixed = eqx.tree_at(operator.attrgetter(name), coupling, value(given))
+            if isinstance(coupling.size, AbstractProtocol):
+                where = operator.attrgetter(coupling.size_name)
+                fixed = eqx.tree_at(where, coupling, value(coupling.size))
                 changed.append((lambda m, index=index: m.couplings[index], fixed))
         model = self
         for where, new in changed:
@@ -221,48 +222,26 @@ class OpenSystem(AbstractDriven):
         return -1j * (product - product.conj().T)
 
     @property
-    def baths(self) -> tuple[Any, ...]:
-        """The baths, in the order of their numbers: `WindowBath` all, or `ThermalBath`."""
-        return tuple(c.bath for c in self.couplings if c.bath is not None)
+    def baths(self) -> tuple[BathT, ...]:
+        """The baths, in the order of their numbers."""
+        return tuple(cast(BathT, c.bath) for c in self.couplings if c.bath is not None)
 
     @property
-    def temperatures(self) -> tuple[Float[Array, " baths"], Float[Array, " baths"]]:
-        """Inverse temperatures and chemical potentials of ideal baths."""
-        if not self.baths:
-            return jnp.zeros(0), jnp.zeros(0)
-        beta, mu = zip(*((bath.beta, bath.mu) for bath in self.baths), strict=True)
-        return jnp.stack(beta), jnp.stack(mu)
+    def extent(self) -> dict[str, int]:
+        """How large it is, by the name of what is counted."""
+        return {"dimension": self.dimension}
 
     @property
-    def jumps(self) -> tuple[tuple[int, Jump], ...]:
-        """The hand-written jumps, each with the number of its bath."""
-        both = zip(self.bath_of_coupling, self.couplings, strict=True)
-        return tuple((number, jump) for number, jump in both if isinstance(jump, Jump))
-
-    @property
-    def joint_start(self) -> AbstractJointStart:
-        """The start, where baths are made of windows."""
-        assert isinstance(self.start, AbstractJointStart), "checked when the model was built"
-        return self.start
-
-    @property
-    def system_start(self) -> AbstractSystemStart:
-        """The start, where baths are ideal."""
-        assert isinstance(self.start, AbstractSystemStart), "checked when the model was built"
-        return self.start
-
-    @property
-    def sites(self) -> int:
-        """Number of numbers that describe a coarse-grained state: levels times windows."""
-        windows = [b.windows for b in self.baths if isinstance(b, WindowBath)]
+    def dimension(self) -> int:
+        """How many populations a coarse-grained state has: levels times windows of each bath."""
+        windows = [bath.windows for bath in self.baths if isinstance(bath, WindowBath)]
         return self.levels * int(np.prod(windows))
 
     def bare_hamiltonian(self) -> Inexact[Array, "d d"]:
         """$H_0$ of an undriven model, without what its parts do to each other."""
         if self.hamiltonian is not None:
             return self.hamiltonian
-        assert isinstance(self.energies, jax.Array), "the energies of one time, by `within`"
-        return jnp.diag(self.energies)
+        return jnp.diag(self._fixed_energies)
 
     def total_hamiltonian(self) -> Inexact[Array, "d d"]:
         """$H_S$ of an undriven model, as a matrix."""
@@ -275,9 +254,15 @@ class OpenSystem(AbstractDriven):
         Of an undriven model: see `within`.
         """
         if self.hamiltonian is None:
-            assert isinstance(self.energies, jax.Array), "the energies of one time, by `within`"
-            return self.energies, None
+            return self._fixed_energies, None
         return modes(self.hamiltonian)
+
+    @property
+    def _fixed_energies(self) -> Float[Array, " d"]:
+        """Energies of an undriven model that is given by them."""
+        if isinstance(self.energies, tuple):
+            raise TypeError("driven energies have values at a time alone: see `at` and `within`")
+        return cast(Array, self.energies)
 
     def in_eigenbasis(self, operator: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
         """Matrix elements of an operator between energy eigenstates."""
@@ -292,26 +277,12 @@ class OpenSystem(AbstractDriven):
             return vectors
         return modes(self.hamiltonian)[1].conj().T @ vectors
 
-    def connected(self, coupling: Coupling) -> np.ndarray:
-        """Which energy eigenstates an operator connects, as far as known beforehand."""
-        if self.hamiltonian is not None or is_traced(coupling.operator):
-            return np.ones((self.levels, self.levels), bool)
-        return np.asarray(coupling.operator) != 0
 
-
-def joint_volumes(model: OpenSystem) -> np.ndarray:
-    """V_E = V_E1 V_E2 ..., one axis a bath."""
-    total = np.ones(())
-    for bath in model.baths:
-        total = np.multiply.outer(total, bath.volume)
-    return total
-
-
-def _energies(given: Any) -> Any:
-    if not isinstance(given, Sequence) or not any(map(callable, given)):
-        return finite_array("energies", given, ndim=1)
+def _energies(energies: Any) -> Any:
+    if not isinstance(energies, Sequence) or not any(map(callable, energies)):
+        return finite_array("energies", energies, ndim=1)
     entries = []
-    for k, energy in enumerate(given):
+    for k, energy in enumerate(energies):
         name = f"energies[{k}]"
         driven = callable(energy)
         entries.append(as_protocol(name, energy) if driven else finite_array(name, energy, ndim=0))

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Numbers, check, concrete, finite_array, hermitian_matrix, is_traced
+from entropax._tolerances import AS_STATED
 from entropax.equilibrium import gibbs_state
 from entropax.linalg import modes
 from entropax.model.windows.bath import WindowBath
@@ -124,8 +125,8 @@ class Product(AbstractSystemStart, AbstractJointStart):
         windows = () if windows is None else tuple(windows)
         self.windows = tuple(int(w) if isinstance(w, (int, np.integer)) else None for w in windows)
         self.weights = tuple(
-            None if known is not None else distribution(f"windows[{i}]", w, 1)
-            for i, (w, known) in enumerate(zip(windows, self.windows, strict=True))
+            None if window is not None else distribution(f"windows[{i}]", w, 1)
+            for i, (w, window) in enumerate(zip(windows, self.windows, strict=True))
         )
         self.beta = None if beta is None else finite_array("beta", beta, ndim=1)
 
@@ -143,19 +144,19 @@ class Product(AbstractSystemStart, AbstractJointStart):
                 f"`system` must have the system's dimension ({levels}), "
                 f"but has shape {self.system.shape}."
             )
-        given = self.windows if self.beta is None else self.beta
+        entries = self.windows if self.beta is None else self.beta
         if not isinstance(next(iter(baths), None), WindowBath):
-            if len(given):
+            if len(entries):
                 raise ValueError(
                     "`windows` and `beta` must be left out for ideal baths, which are thermal."
                 )
             return
-        if not len(given):
+        if not len(entries):
             raise ValueError(_ONE)
         name = "windows" if self.beta is None else "beta"
-        if len(given) != len(baths):
+        if len(entries) != len(baths):
             raise ValueError(
-                f"`{name}` must have one entry per bath ({len(baths)}), but has {len(given)}."
+                f"`{name}` must have one entry per bath ({len(baths)}), but has {len(entries)}."
             )
         for i, (window, weights) in enumerate(zip(self.windows, self.weights, strict=True)):
             count = baths[i].windows
@@ -284,7 +285,7 @@ def distribution(name: str, value: Numbers, ndim: int) -> Float[Array, "..."]:
     """`value` as non-negative numbers that add up to 1."""
     p = finite_array(name, value, ndim=ndim)
     p = check(name, p, "non-negative", lambda xp, x: x >= 0)
-    return check(name, p, "normalised to 1", lambda xp, x: xp.abs(xp.sum(x) - 1) < 1e-9)
+    return check(name, p, "normalised to 1", lambda xp, x: xp.abs(xp.sum(x) - 1) < AS_STATED)
 
 
 def _system_state(system: Numbers) -> Inexact[Array, "..."]:
@@ -298,13 +299,15 @@ def _system_state(system: Numbers) -> Inexact[Array, "..."]:
     rho = hermitian_matrix("system", system)
     if not is_traced(bare := concrete(rho)):
         trace, lowest = np.trace(bare).real, np.min(np.linalg.eigvalsh(bare), initial=0.0)
-        if abs(trace - 1) >= 1e-9:
+        if abs(trace - 1) >= AS_STATED:
             raise ValueError(f"`system` must be of unit trace, but has trace {trace}.")
-        if lowest <= -1e-9:
+        if lowest <= -AS_STATED:
             raise ValueError(f"`system` must be positive, but has the eigenvalue {lowest}.")
         return rho
-    rho = check("system", rho, "of unit trace", lambda xp, x: xp.abs(xp.trace(x).real - 1) < 1e-9)
-    return check("system", rho, "positive", lambda xp, x: xp.linalg.eigvalsh(x) > -1e-9)
+    rho = check(
+        "system", rho, "of unit trace", lambda xp, x: xp.abs(xp.trace(x).real - 1) < AS_STATED
+    )
+    return check("system", rho, "positive", lambda xp, x: xp.linalg.eigvalsh(x) > -AS_STATED)
 
 
 def _outer(system: Array, parts: Sequence[Array]) -> Array:

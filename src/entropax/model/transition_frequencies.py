@@ -1,5 +1,7 @@
 """Energies and frequencies of a small system, and which of them are one."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -9,13 +11,13 @@ from entropax.linalg import Spectrum, modes
 from entropax.model import OpenSystem
 
 
-def bare_spectrum(model: OpenSystem) -> Spectrum:
+def bare_spectrum(model: OpenSystem[Any, Any]) -> Spectrum:
     """Energies and eigenstates of the bare Hamiltonian; where it is given by energies, these."""
     energies, vectors = model.spectrum()
     return energies, jnp.eye(model.levels) if vectors is None else vectors
 
 
-def total_spectrum(model: OpenSystem) -> Spectrum:
+def total_spectrum(model: OpenSystem[Any, Any]) -> Spectrum:
     """The same of all of the Hamiltonian."""
     return bare_spectrum(model) if model.interaction is None else modes(model.total_hamiltonian())
 
@@ -41,9 +43,10 @@ def alike(energies: Float[Array, " d"]) -> Bool[Array, "d d"]:
 
 def transition_energies(energies: Float[Array, " d"]) -> Float[Array, "d d"]:
     r"""What the transition j to i gives away, $\omega_{ij} = \epsilon_j - \epsilon_i$."""
-    given = energies[None, :] - energies[:, None]
+    differences = energies[None, :] - energies[:, None]
     # within a degenerate level no energy is exchanged, to rounding; it moves as the energies do
-    return jnp.where(alike(energies), given - jax.lax.stop_gradient(given), given)
+    slopes = differences - jax.lax.stop_gradient(differences)
+    return jnp.where(alike(energies), slopes, differences)
 
 
 def frequency_groups(energies: Float[Array, " d"]) -> Int[Array, "d d"]:
@@ -51,8 +54,8 @@ def frequency_groups(energies: Float[Array, " d"]) -> Int[Array, "d d"]:
 
     Each belongs to one group alone, as it must for an equation that keeps states positive.
     """
-    own = jax.lax.stop_gradient(energies)
-    return _groups(own[None, :] - own[:, None], 2 * unresolved(own))
+    held = jax.lax.stop_gradient(energies)
+    return _groups(held[None, :] - held[:, None], 2 * unresolved(held))
 
 
 def same_frequency(energies: Float[Array, " d"]) -> Bool[Array, "d d d d"]:

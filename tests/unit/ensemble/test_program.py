@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,26 +58,53 @@ def test_draw_i_has_the_key_folded_with_i() -> None:
     def data(key: Any) -> np.ndarray:
         return np.asarray(jax.random.key_data(key))
 
-    folded = jax.random.fold_in(KEY, 3)
-    method = program.DrawsOfMethod(spin(), ex.Schrodinger(), KEY).at(jnp.asarray(3))[1]
+    folded, ts, index = jax.random.fold_in(KEY, 3), jnp.asarray(TS), jnp.asarray(3)
+    only = ex.Schrodinger(KEY).plan(spin(), ts)
+    method, plan = program.DrawsOfMethod(ex.Schrodinger(), only, KEY).at(index)
     np.testing.assert_array_equal(data(method.key), data(folded))
-    model, _ = program.DrawsFromFunction(PURE, ex.Exact(), KEY, jnp.asarray(TS), 1.0).at(
-        jnp.asarray(3)
-    )
+    assert plan is only
+    _, plan = program.DrawsFromFunction(ex.Exact(), PURE, KEY, ts, 1.0).at(index)
     expected = ex.pure_start(junction(), folded)
-    np.testing.assert_array_equal(model.initial_occupations, expected.initial_occupations)
+    np.testing.assert_array_equal(plan.model.initial_occupations, expected.initial_occupations)
     seen: list[Any] = []
 
     def make(key: Any) -> ex.OpenSystem:
         seen.append(key)
         return spin()
 
-    _, method = program.DrawsFromFunction(make, ex.Schrodinger(), KEY, jnp.asarray(TS), 1.0).at(
-        jnp.asarray(3)
-    )
+    method, plan = program.DrawsFromFunction(ex.Schrodinger(), make, KEY, ts, 1.0).at(index)
+    assert eqx.tree_equal(plan, only)
     halves = jax.random.split(folded)
     np.testing.assert_array_equal(data(seen[0]), data(halves[0]))
     np.testing.assert_array_equal(data(method.key), data(halves[1]))
+
+
+def test_draw_i_is_of_plan_or_model_i() -> None:
+    """With a key of its own where there is one."""
+    ts, method, index = jnp.asarray(TS), ex.Schrodinger(KEY), jnp.asarray(1)
+    models = eqx.filter_vmap(spin)(jnp.array([0.02, 0.05, 0.07]))
+    each = [method.plan(program.take(models, i), ts) for i in range(3)]
+    plans = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
+    same, plan = program.DrawsFromPlans(method, plans, None).at(index)
+    assert eqx.tree_equal(same, method)
+    assert eqx.tree_equal(plan, each[1])
+    same, plan = program.DrawsFromModels(method, models, None, ts).at(index)
+    assert eqx.tree_equal(same, method)
+    assert eqx.tree_equal(plan, each[1])
+    folded = jax.random.fold_in(jax.random.key(9), 1)
+    for draws in (
+        program.DrawsFromPlans(method, plans, jax.random.key(9)),
+        program.DrawsFromModels(method, models, jax.random.key(9), ts),
+    ):
+        key = draws.at(index)[0].key
+        np.testing.assert_array_equal(jax.random.key_data(key), jax.random.key_data(folded))
+
+
+def test_the_ledger_of_a_task_is_that_of_its_method() -> None:
+    plan = ex.Exact().plan(junction(), jnp.asarray(TS))
+    for method, ledger in ((ex.Exact(), ex.FermionLedger), (ex.Schrodinger(), ex.WindowLedger)):
+        draws = program.DrawsOfMethod(method, plan, KEY)
+        assert program.Task(draws, jnp.asarray(TS), None).ledger() is ledger
 
 
 def test_methods_that_draw_take_a_key() -> None:

@@ -1,8 +1,9 @@
-"""What all methods share: times one by one, and the models that they know."""
+"""What all methods share: plans, times one by one, and the models that they know."""
 
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +11,7 @@ import pytest
 from cases.fermions import junction
 
 import entropax as ex
-from entropax.method.base import AbstractMethod, in_turn, open_system, scan_times
-
-SX = np.array([[0.0, 1.0], [1.0, 0.0]])
-IDEAL = ex.ThermalBath(beta=1.0, spectrum=ex.FlatSpectrum(0.3))
-WINDOWS = ex.WindowBath(centers=(0.0, 1.0), volumes=(4, 6), width=0.5)
+from entropax.method.base import Plan, in_turn, require_model, scan_times
 
 
 class Recorder(diffrax.AbstractProgressMeter):
@@ -32,10 +29,6 @@ class Recorder(diffrax.AbstractProgressMeter):
     def close(self, state: Any) -> None:
         del state
         jax.debug.callback(lambda: self.told.append(-1.0), ordered=True)
-
-
-def spin(bath: Any, start: Any, matrix: Any = None) -> ex.OpenSystem:
-    return ex.OpenSystem((0.0, 1.0), (ex.Coupling(SX, bath, 0.1, matrix),), start)
 
 
 def test_times_are_taken_as_they_come() -> None:
@@ -78,20 +71,81 @@ def test_in_turn_is_a_loop_with_its_derivative(count: int) -> None:
 
 
 def test_a_method_refuses_models_it_does_not_know() -> None:
-    ideal = spin(IDEAL, ex.Gibbs(beta=1.0))
-    windows = spin(WINDOWS, ex.Product(1, windows=(0,)), ex.RandomBands())
-    assert open_system(ex.Davies(), ideal, ideal=True) is ideal
-    assert open_system(ex.EMME(), windows) is windows
-    for method, model, rule, is_ideal in (
-        (ex.EMME(), junction(), "an OpenSystem for the method EMME, but is Junction", False),
-        (ex.EMME(), ideal, "window baths for the method EMME, but has ideal ones", False),
-        (ex.Davies(), windows, "ideal baths for the method Davies, but has window ones", True),
-    ):
-        with pytest.raises(ValueError, match=f"`model` must (be|have) {rule}"):
-            open_system(method, model, ideal=is_ideal)
+    star = junction()
+    require_model(ex.SplitStep(), star, ex.Junction)
+    require_model(ex.Exact(), star, (ex.Junction, ex.FermionNetwork))
+    with pytest.raises(ValueError, match="a FermionNetwork for the method Magnus, but is Junction"):
+        require_model(ex.Magnus(), star, ex.FermionNetwork)
+    message = "`model` must be a Junction or a FermionNetwork for the method Exact, but is Lead; so"
+    with pytest.raises(ValueError, match=message):
+        require_model(ex.Exact(), star.leads[0], (ex.Junction, ex.FermionNetwork), "; so it is")
 
 
-def test_by_itself_a_method_takes_any_times_and_prepares_nothing() -> None:
-    ts, method = jnp.array([-1.0]), ex.Exact()
-    assert method.require_times(junction(), ts) is ts
-    assert AbstractMethod.prepare(method, junction(), ts) is method
+def test_by_itself_a_method_takes_any_times() -> None:
+    ts, model = jnp.array([-1.0]), junction()
+    plan = ex.Exact().plan(model, ts)
+    assert plan.model is model
+    assert plan.ts is ts
+    assert plan.order is None
+
+
+ASKED = np.array([2.0, 0.5, 3.0, 0.5, -1.0])
+
+
+def test_a_plan_sorts_its_times_and_gives_results_back_as_they_were_asked_for() -> None:
+    plan = Plan.of("model", jnp.asarray(ASKED), "decided")
+    assert (plan.model, plan.decided, plan.asked) == ("model", "decided", 5)
+    np.testing.assert_array_equal(plan.ts, [-1.0, 0.5, 0.5, 2.0, 3.0])
+    results = plan.as_asked({"time": plan.ts, "pair": jnp.stack([plan.ts, -plan.ts], axis=1)})
+    np.testing.assert_array_equal(results["time"], ASKED)
+    np.testing.assert_array_equal(results["pair"], np.stack([ASKED, -ASKED], axis=1))
+    # two of one time stay in their order
+    np.testing.assert_array_equal(plan.order, [3, 1, 4, 2, 0])
+
+
+def test_sorted_times_stay_as_they_are() -> None:
+    ts = jnp.array([0.0, 1.0, 1.0, 4.0])
+    plan = Plan.of("model", ts, None)
+    assert plan.ts is ts
+    assert plan.order is None
+    assert plan.asked == 4
+    results = {"square": ts**2}
+    assert plan.as_asked(results) is results
+
+
+def test_traced_times_are_sorted_by_the_program() -> None:
+    """Whatever they are: sorted ones too. Derivatives go where each time was asked for."""
+
+    @jax.jit
+    def program(ts: Any) -> Any:
+        plan = Plan.of("model", ts, None)
+        assert plan.order is not None
+        assert plan.asked == 5
+        return plan.ts, plan.as_asked(plan.ts**2)
+
+    for asked in (ASKED, np.sort(ASKED)):
+        ts, squares = program(jnp.asarray(asked))
+        np.testing.assert_array_equal(ts, np.sort(ASKED))
+        np.testing.assert_array_equal(squares, asked**2)
+    slopes = jax.jacrev(lambda ts: program(ts)[1])(jnp.asarray(ASKED))
+    np.testing.assert_array_equal(slopes, np.diag(2.0 * ASKED))
+
+
+def test_one_time_stands_in_for_none() -> None:
+    plan = Plan.of("model", jnp.zeros(0), None)
+    np.testing.assert_array_equal(plan.ts, [0.0])
+    assert plan.asked == 0
+    results = plan.as_asked({"one": plan.ts, "many": jnp.ones((1, 2, 3), bool)})
+    assert results["one"].shape == (0,)
+    assert results["many"].shape == (0, 2, 3)
+    assert results["many"].dtype == bool
+
+
+def test_plans_are_pytrees() -> None:
+    """So a program is given one, and a batch of plans is made of their arrays."""
+    plan = Plan.of(junction(), jnp.asarray(ASKED), None)
+    again = eqx.filter_jit(lambda plan: plan)(plan)
+    assert eqx.tree_equal(again, plan)
+    twice = jax.tree.map(lambda x: jnp.stack([x, x]), plan)
+    results = jax.vmap(lambda plan: plan.as_asked(plan.ts))(twice)
+    np.testing.assert_array_equal(results, np.stack([ASKED, ASKED]))

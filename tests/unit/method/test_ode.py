@@ -1,6 +1,9 @@
 """Integration by a solver, stretches in turn, and misuse in words."""
 
+from typing import Any
+
 import diffrax
+import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
@@ -8,14 +11,22 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from entropax.method.ode import _stable, nonnegative, scan_stretches
+from entropax.method.ode import (
+    AbstractEvolution,
+    Limits,
+    _stable,
+    nonnegative,
+    through_stretches,
+)
+from entropax.model.driven import AbstractDriven, value_within
+from entropax.protocol import AbstractProtocol
 
 SILENT = diffrax.NoProgressMeter()
 
 
 def test_a_decay_is_integrated_to_its_tolerance() -> None:
     """y' = -3 y + 1 beside a second leaf; `seen` at ascending times, and the end."""
-    method = ex.EMME(rtol=1e-10, atol=1e-13)
+    integrator = ex.EMME(rtol=1e-10, atol=1e-13).integrator
     ts = jnp.array([0.5, 1.0, 2.0])
 
     def field(_t, y, _args):
@@ -23,15 +34,14 @@ def test_a_decay_is_integrated_to_its_tolerance() -> None:
 
     def program(y):
         stretch = (jnp.array(0.5), jnp.array(2.0))
-        return method.integrate(
+        return integrator.follow(
             field,
             y,
             stretch,
             ts,
             lambda t, y: (t, y["decay"]),
+            Limits(jnp.zeros(0), jnp.array(3.0)),
             SILENT,
-            marks=jnp.zeros(0),
-            fastest=jnp.array(3.0),
             to_the_end=True,
         )
 
@@ -46,34 +56,26 @@ def test_a_decay_is_integrated_to_its_tolerance() -> None:
 
 def test_a_nan_ends_the_integration_at_once() -> None:
     """As NaN, not as a lack of steps; diffrax has its own checks back afterwards."""
-    method, calls = ex.EMME(max_steps=10_000_000), eqxi.error_if
+    integrator, calls = ex.EMME(max_steps=10_000_000).integrator, eqxi.error_if
 
     def field(t, y, _args):
         return jnp.where(t > 1.0, jnp.nan, -y)
 
     def program(y):
         stretch, ts = (jnp.array(0.0), jnp.array(2.0)), jnp.array([0.5, 2.0])
-        rest = {"marks": jnp.zeros(0), "fastest": jnp.array(1.0), "to_the_end": False}
-        return method.integrate(field, y, stretch, ts, lambda _, y: y, SILENT, **rest)[1]
+        limits = Limits(jnp.zeros(0), jnp.array(1.0))
+        return integrator.follow(
+            field, y, stretch, ts, lambda _, y: y, limits, SILENT, to_the_end=False
+        )[1]
 
-    found = jax.jit(program)(jnp.ones(()))
-    assert np.all(np.isnan(found))
+    states = jax.jit(program)(jnp.ones(()))
+    assert np.all(np.isnan(states))
     assert eqxi.error_if is calls
-
-
-def test_no_times_are_no_integration() -> None:
-    method, stretch = ex.EMME(), (jnp.zeros(()), jnp.ones(()))
-    end, seen = method.integrate(
-        lambda *_: 1 / 0, jnp.ones(2), stretch, jnp.zeros(0), lambda t, y: y, SILENT,
-        marks=jnp.zeros(0), fastest=jnp.zeros(()), to_the_end=True,
-    )  # fmt: skip
-    np.testing.assert_array_equal(end, np.ones(2))
-    assert seen.shape == (0, 2)
 
 
 def test_steps_meet_marks_and_are_stable() -> None:
     """A pulse at rest is seen where it is marked; what rests forgets where it began."""
-    method = ex.EMME(adjoint=diffrax.ForwardMode())
+    integrator = ex.EMME(adjoint=diffrax.ForwardMode()).integrator
 
     def end(scale, marks, fastest):
         def field(t, y, _args):
@@ -81,10 +83,10 @@ def test_steps_meet_marks_and_are_stable() -> None:
             return jnp.stack([1.0 - 3.0 * y[0], pulse * scale])
 
         y, stretch = jnp.stack([scale - 2 / 3, 0.0 * scale]), (jnp.zeros(()), jnp.array(900.0))
-        return method.integrate(
-            field, y, stretch, jnp.array([900.0]), lambda t, y: y, SILENT,
-            marks=marks, fastest=fastest, to_the_end=True,
-        )[0]  # fmt: skip
+        limits = Limits(marks, fastest)
+        return integrator.follow(
+            field, y, stretch, jnp.array([900.0]), lambda t, y: y, limits, SILENT, to_the_end=True
+        )[0]
 
     values = jax.jit(lambda x: jax.jvp(lambda scale: end(scale, *x), (1.0,), (1.0,)))
     seen, slope = values((700.0 + 1e-2 * jnp.linspace(-4.0, 4.0, 20), jnp.array(3.0)))
@@ -106,19 +108,68 @@ def test_longest_stable_steps(solver: diffrax.AbstractSolver, limit: float) -> N
     assert _stable(diffrax.Kvaerno5()) == np.inf
 
 
+class Count(AbstractDriven):
+    """A model of one number and nothing else."""
+
+    number: jax.Array | AbstractProtocol
+
+    @property
+    def protocols(self) -> dict[str, AbstractProtocol]:
+        return {"number": self.number} if isinstance(self.number, AbstractProtocol) else {}
+
+    def within(self, time: Any, stretch: Any) -> "Count":
+        return Count(value_within(self.number, time, stretch))
+
+
+class Climb(AbstractEvolution):
+    """x' = slope, which jumps by as much as the number does."""
+
+    lengths: list[int] = eqx.field(default_factory=list, static=True)
+
+    def energy(self, model: Count) -> Any:
+        return model.number
+
+    def jump(self, model: Count, y: Any, change: Any) -> Any:
+        del model
+        return y[0], y[1] + change
+
+    def advance(self, model: Count, y: Any, stretch: Any, ts: Any, meter: Any) -> Any:
+        del model, meter
+        self.lengths.append(ts.shape[0])
+        (x, slope), (start, stop) = y, stretch
+        seen = jnp.stack([x + slope * (ts - start), jnp.full_like(ts, slope)], axis=1)
+        return (x + slope * (stop - start), slope), seen
+
+
 def test_each_stretch_answers_for_its_own_times() -> None:
     """x' = number of breaks passed; a time at a break lies after it; breaks after the end too."""
-    breaks, ts = jnp.array([1.0, 2.5, 9.0]), jnp.array([0.0, 0.5, 1.0, 2.0, 2.5, 4.0])
-
-    def one(carry, stretch, own):
-        x, slope = carry
-        start, stop = stretch
-        seen = jnp.stack([x + slope * (own - start), jnp.full_like(own, slope)], axis=1)
-        return (x + slope * (stop - start), slope + 1.0), seen
-
-    seen = scan_stretches(breaks, ts, (jnp.zeros(()), jnp.zeros(())), one, SILENT)
-    np.testing.assert_allclose(seen[:, 0], [0.0, 0.0, 0.0, 1.0, 1.5, 4.5], rtol=0, atol=1e-14)
+    ts = jnp.array([0.0, 0.5, 1.0, 2.0, 2.5, 4.0])
+    model = Count(ex.PiecewiseConstant((1.0, 2.5, 9.0), (0.0, 1.0, 2.0, 3.0)))
+    start = jnp.zeros(()), jnp.zeros(())
+    seen = through_stretches(Climb(), model, start, ts, SILENT)
+    # breaks lie earlier by a part in 1e13, so that no two are one
+    breaks = np.asarray(model.with_separated_breaks().breaks)
+    np.testing.assert_allclose(breaks, [1.0, 2.5, 9.0], rtol=2e-13)
+    passed = np.sum(np.maximum(np.asarray(ts)[:, None] - breaks, 0.0), axis=1)
+    np.testing.assert_allclose(passed, [0.0, 0.0, 0.0, 1.0, 1.5, 4.5], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(seen[:, 0], passed, rtol=0, atol=1e-14)
     np.testing.assert_array_equal(seen[:, 1], [0, 0, 1, 1, 2, 2])
+
+
+def test_a_jump_at_the_start_is_one_from_the_time_before() -> None:
+    model = Count(ex.PiecewiseConstant((0.0,), (-1.0, 2.0)))
+    start, ts = (jnp.zeros(()), jnp.zeros(())), jnp.array([0.0, 2.0])
+    seen = through_stretches(Climb(), model, start, ts, SILENT)
+    np.testing.assert_array_equal(seen, [[0.0, 3.0], [6.0, 3.0]])
+
+
+def test_what_is_not_driven_goes_in_one_stretch() -> None:
+    """From time 0 on, with no jump, and of all times at once."""
+    climb, ts = Climb(), jnp.array([0.5, 2.0, 3.0])
+    start = jnp.array(0.25), jnp.array(2.0)
+    seen = through_stretches(climb, Count(jnp.array(7.0)), start, ts, SILENT)
+    np.testing.assert_array_equal(seen, [[1.25, 2.0], [4.25, 2.0], [6.25, 2.0]])
+    assert climb.lengths == [3]
 
 
 def test_times_of_a_master_equation() -> None:

@@ -12,6 +12,7 @@ import pytest
 from cases.fermions import driven_junction
 
 import entropax as ex
+from entropax.method.base import Plan
 from entropax.method.stepping import AbstractPropagator, Steps, step_through
 from entropax.model.driven import AbstractControlled
 from entropax.protocol import AbstractProtocol
@@ -78,15 +79,18 @@ class Clock(AbstractPropagator):
 
 
 def walk(u: AbstractProtocol, ts: Any, steps: int, pairs: int = 1) -> dict[str, np.ndarray]:
-    return jax.tree.map(np.asarray, _walk(Rod(u), jnp.asarray(ts), steps, pairs))
+    plan = Plan.of(Rod(u), jnp.asarray(ts), None)
+    return jax.tree.map(np.asarray, _walk(plan, steps, pairs))
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def _walk(model: Rod, ts: Any, steps: int, pairs: int) -> Any:
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _walk(plan: Plan, steps: int, pairs: int) -> Any:
     def show(x: Walked, time: Any, work: Any) -> dict[str, Any]:
         return x._asdict() | {"shown": time, "work": work}
 
-    return step_through(model, Clock(model, pairs), ts, steps, show, SILENT)
+    model = plan.model
+    shown = step_through(model, Clock(model, pairs), plan.ts, steps, show, SILENT)
+    return plan.as_asked(shown)
 
 
 def energy(until: Any) -> Any:

@@ -27,7 +27,7 @@ STARTS = {
 @pytest.mark.parametrize("name", STARTS)
 def test_starts_are_states_and_agree_in_both_views(name: str) -> None:
     built = model(start=STARTS[name])
-    start, one = built.joint_start, built.baths[0]
+    start, one = built.start, built.baths[0]
     windows = np.asarray(start.on_windows(built))
     levels = np.asarray(start.on_levels(built, [one.draw_levels()]))
     trace = windows if start.is_diagonal else np.diagonal(windows).T
@@ -56,7 +56,7 @@ def test_a_level_of_a_matrix_is_its_eigenstate() -> None:
     """`system=1` beside H_S = sigma_x: the state (1, 1) / sqrt 2."""
     bosons = ex.ThermalBath(beta=1.0, spectrum=ex.FlatSpectrum(1.0))
     built = ex.OpenSystem(hamiltonian=SX, couplings=[ex.Coupling(SX, bosons)], start=ex.Product(1))
-    state = built.system_start.system_state(built)
+    state = built.start.system_state(built)
     np.testing.assert_allclose(state, np.full((2, 2), 0.5), rtol=0, atol=1e-14)
 
 
@@ -66,7 +66,7 @@ def test_a_gibbs_state_is_that_of_the_whole_hamiltonian() -> None:
         (0.0, 1.0), [ex.Coupling(SX, bosons)], ex.Gibbs(beta=0.7), interaction=0.4 * SX
     )
     weights = scipy.linalg.expm(-0.7 * np.array([[0.0, 0.4], [0.4, 1.0]]))
-    state = built.system_start.system_state(built)
+    state = built.start.system_state(built)
     np.testing.assert_allclose(state, weights / np.trace(weights), rtol=0, atol=1e-14)
 
 

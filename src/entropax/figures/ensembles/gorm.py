@@ -40,7 +40,7 @@ def _run(options: Options) -> Data:
     chosen = SIZES if options.modes is None else SIZES[::3]
     sizes = np.array([max(4 + i, round(n * scale)) for i, n in enumerate(chosen)])
     draws = DRAWS if options.modes is None else 32
-    found = [
+    ensembles = [
         ensemble(
             model(int(n)),
             times,
@@ -56,12 +56,12 @@ def _run(options: Options) -> Data:
     mean, error, lowest = (
         np.array([ledger.entropy_production_fixed for ledger in ledgers])
         for ledgers in (
-            [runs.mean for runs in found],
-            [runs.error for runs in found],
-            [runs.quantiles[0.0] for runs in found],
+            [runs.mean for runs in ensembles],
+            [runs.error for runs in ensembles],
+            [runs.quantiles[0.0] for runs in ensembles],
         )
     )
-    sound = np.array([np.sum(~runs.failed) for runs in found])[:, None]
+    sound = np.array([np.sum(~runs.failed) for runs in ensembles])[:, None]
     return Data(times, sizes, mean, error, error**2 * sound, float(lowest.min()), draws)
 
 

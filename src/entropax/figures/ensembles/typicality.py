@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CASE, GAMMA, MODES, TIMES = "a", 3.0, 200, 40
 DRAWS, FEWER, SEED = 256, 128, 0
 SCALES = (0.5, 1.0, 2.0, 4.0)
-"""Leads, in units of K, for the growth of fluctuations."""
+"""Sizes of the leads, in units of K, at which fluctuations are compared."""
 LATE = np.array([1e5, 1e6, 1e7, 1e8])
 BAND = (0.05, 0.5, 0.95)
 ROWS = (("sigma", "Sigma"), ("inter_bath", "intra_bath", "system_bath"), ("athermality",))
@@ -42,7 +42,7 @@ class Data(NamedTuple):
 
 
 def _sound(values: Any, runs: Ensemble) -> np.ndarray:
-    """Of the draws that did not fail."""
+    """Values of the draws that did not fail."""
     return np.asarray(values)[~runs.failed]
 
 
@@ -67,8 +67,8 @@ def _run(options: Options) -> Data:
     sizes = np.array([int(scale * modes) for scale in (SCALES[1:3] if small else SCALES)])
     means, spreads = np.zeros(len(sizes)), np.zeros(len(sizes))
     for i, k in enumerate(sizes):
-        own = junction(CASE, GAMMA, (int(k), int(k)))
-        drawn = _draws(own, LATE / GAMMA, 16 if small else FEWER, options)
+        scaled = junction(CASE, GAMMA, (int(k), int(k)))
+        drawn = _draws(scaled, LATE / GAMMA, 16 if small else FEWER, options)
         sigma = _sound(drawn.ledger.entropy_production, drawn)
         means[i], spreads[i] = sigma.mean(), np.sqrt(sigma.var(axis=0, ddof=1).mean())
     numbers = jax.tree.map(np.asarray, eqx.filter(mixed, eqx.is_array))
@@ -76,7 +76,7 @@ def _run(options: Options) -> Data:
 
 
 def _exponent(data: Data) -> tuple[int, float]:
-    """The larger half of the leads begins here; d ln(relative spread of Sigma) / d ln K of it."""
+    """Least K of the larger half of the leads, and d ln(relative spread of Sigma)/d ln K there."""
     count = len(data.sizes)
     large = slice(min(count // 2, count - 2), None)
     relative = np.log(data.spreads[large] / data.means[large])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VOLUMES = (30, 60, 125, 250, 500, 1000)
-"""Of both windows together, the lower one with two fifths of it."""
+"""Volumes of both windows together; the lower window has two fifths."""
 STRENGTHS = np.geomspace(3e-4, 3e-2, 9)
 DRAWS, TIMES, SEED = 4, 81, 0
 PUBLISHED = [
@@ -30,7 +30,7 @@ PUBLISHED = [
 
 
 class Data(NamedTuple):
-    """Volumes, couplings, and by both the distance of populations, mean and largest of draws."""
+    """Volumes and couplings; by both, the mean and the largest distance of populations of draws."""
 
     volumes: np.ndarray
     strengths: np.ndarray
@@ -45,7 +45,7 @@ class Data(NamedTuple):
 
 
 def _distance(strength: float, volume: int, times: int) -> np.ndarray:
-    r"""Largest $|p(\epsilon_1, E_0; t)|$ between exact draws and the EMME, of each draw."""
+    r"""Largest difference of $p(\epsilon_1, E_0; t)$ between each exact draw and the EMME."""
     lower = round(0.4 * volume)
     model = common.model("regular", (lower, volume - lower), strength)
     relaxation = common.WIDTH / (2.0 * np.pi * strength**2 * volume)
@@ -63,17 +63,17 @@ def _run(options: Options) -> Data:
     strengths = STRENGTHS if options.modes is None else STRENGTHS[::4]
     times = options.times_or(TIMES)
     with bar("maps", len(volumes) * len(strengths), shown=options.progress) as show:
-        found = []
+        per_draw = []
         for volume in volumes:
             for strength in strengths:
-                found.append(_distance(float(strength), int(volume), times))
-                show(len(found), f"V = {volume}")
-    distances = np.array(found).reshape(len(volumes), len(strengths), DRAWS)
+                per_draw.append(_distance(float(strength), int(volume), times))
+                show(len(per_draw), f"V = {volume}")
+    distances = np.array(per_draw).reshape(len(volumes), len(strengths), DRAWS)
     return Data(volumes, strengths, np.nanmean(distances, -1), np.nanmax(distances, -1))
 
 
 def _edges(centers: np.ndarray) -> np.ndarray:
-    """Between neighbours on a logarithmic axis, and as far beyond the outermost."""
+    """Edges midway between neighbours on a logarithmic axis, and as far beyond the outermost."""
     logs = np.log(centers)
     middle = 0.5 * (logs[1:] + logs[:-1])
     return np.exp(np.concatenate([[2 * logs[0] - middle[0]], middle, [2 * logs[-1] - middle[-1]]]))

@@ -17,7 +17,9 @@ POINTS, CITED = 120, 6.0
 
 
 class Cooler(NamedTuple):
-    """Per temperature of the hot bath, and at the cited one last; equations: Davies, Local."""
+    """Heat currents and entropy production rates, by equation (Davies, Local) and by temperature of
+    the hot bath, the cited one last.
+    """
 
     hot: np.ndarray
     currents: np.ndarray
@@ -31,8 +33,8 @@ def _run(options: Options) -> Cooler:
         model = machines.absorption_refrigerator(
             GAPS, (COLD, temperature, ROOM), COUPLING, (RATE, RATE, RATE)
         )
-        found = steady_state(model, method, throw=False)
-        return found.heat_currents, found.entropy_production_rate
+        steady = steady_state(model, method, throw=False)
+        return steady.heat_currents, steady.entropy_production_rate
 
     both = [
         jax.jit(jax.vmap(lambda t, method=method: one(t, method)))(hot)
@@ -49,14 +51,14 @@ def _onset() -> float:
     return hot / ((cold + hot) / ROOM - cold / COLD)
 
 
-def _claims(found: Cooler) -> list[Claim]:
-    davies, local = found.currents[:, :, 0]
-    cited = found.currents[0, -1]
+def _claims(data: Cooler) -> list[Claim]:
+    davies, local = data.currents[:, :, 0]
+    cited = data.currents[0, -1]
     expected = (0.000753795715964, 0.00227304374764, -0.0030268394636)
     off = float(np.max(np.abs(cited - expected)))
-    performance = found.currents[1, :-1, 0] / found.currents[1, :-1, 1]
+    performance = data.currents[1, :-1, 0] / data.currents[1, :-1, 1]
     locked = float(np.max(np.abs(performance * GAPS[1] / GAPS[0] - 1.0)))
-    hot = found.hot[:-1]
+    hot = data.hot[:-1]
     start = hot[np.flatnonzero(local[:-1] > 0)[0]]
     step = float(hot[1] - hot[0])
     return [
@@ -77,8 +79,8 @@ def _claims(found: Cooler) -> list[Claim]:
         ),
         Claim(
             "both equations produce entropy at every temperature",
-            f"at least {found.produced.min():.1e}",
-            float(found.produced.min()) >= -1e-13,
+            f"at least {data.produced.min():.1e}",
+            float(data.produced.min()) >= -1e-13,
         ),
         Claim(
             "both cool at T_h = 6, to within a tenth of each other",
@@ -88,10 +90,10 @@ def _claims(found: Cooler) -> list[Claim]:
     ]
 
 
-def _plot(found: Cooler):
+def _plot(data: Cooler):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    hot = found.hot[:-1]
-    for name, style, rows in zip(("Davies", "Local"), ("-", "--"), found.currents, strict=True):
+    hot = data.hot[:-1]
+    for name, style, rows in zip(("Davies", "Local"), ("-", "--"), data.currents, strict=True):
         for bath, color, column in zip(
             ("cold", "hot", "room"), ("#0f62a8", "#c1272d", "#2e8b57"), rows[:-1].T, strict=True
         ):
@@ -99,7 +101,7 @@ def _plot(found: Cooler):
     left.axhline(0, color="0.7", lw=0.8)
     left.set(xlabel=r"$T_h$", ylabel="heat current")
     left.legend(frameon=False, fontsize=8)
-    for name, style, rows in zip(("Davies", "Local"), ("-", "--"), found.produced, strict=True):
+    for name, style, rows in zip(("Davies", "Local"), ("-", "--"), data.produced, strict=True):
         right.plot(hot, rows[:-1], color="#222222", ls=style, label=name)
     right.set(xlabel=r"$T_h$", ylabel="entropy production rate")
     right.legend(frameon=False, fontsize=8)
@@ -113,5 +115,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

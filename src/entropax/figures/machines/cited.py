@@ -29,9 +29,9 @@ def qubit() -> Iterator[Row]:
     baths = [ThermalBath(1 / t, FlatSpectrum(g)) for t, g in ((3.0, 0.3), (0.5, 0.7))]
     couplings = [Coupling(machines.SIGMA_X, bath) for bath in baths]
     model = OpenSystem((0.0, 1.0), couplings, Product(system=0))
-    found = steady_state(model, Davies())
+    steady = steady_state(model, Davies())
     source = "w g_h g_c (n_h - n_c)/[g_h(1+2n_h) + g_c(1+2n_c)]"
-    current, rate = found.heat_currents[0], found.entropy_production_rate
+    current, rate = steady.heat_currents[0], steady.entropy_production_rate
     yield Row("heat current through a qubit", source, 0.182016605306935, float(current), 1e-9)
     yield Row("its entropy production rate", source, 0.303361008844892, float(rate), 1e-9)
     # p = p_inf (1 - exp(-rate t)) with all rates added
@@ -50,23 +50,23 @@ def chain() -> Iterator[Row]:
     """Heat along chains of qubits, by local and by global jumps."""
     source = "independent program; the same for every length (Karevski, Platini 2009)"
     for sites in (2, 4, 6):
-        found = steady_state(machines.spin_chain(sites), Local()).heat_currents[0]
+        current = steady_state(machines.spin_chain(sites), Local()).heat_currents[0]
         label = f"heat current along {sites} sites, XX, local"
-        yield Row(label, source, 0.0447507595079696, float(found), 1e-9)
-    found = steady_state(machines.spin_chain(6), Davies()).heat_currents[0]
+        yield Row(label, source, 0.0447507595079696, float(current), 1e-9)
+    current = steady_state(machines.spin_chain(6), Davies()).heat_currents[0]
     label, source = "heat current along 6 sites, XX, global", "qthermo 0.7"
-    yield Row(label, source, 0.185013631698599, float(found), 1e-9)
+    yield Row(label, source, 0.185013631698599, float(current), 1e-9)
 
 
 def refrigerator() -> Iterator[Row]:
     """Three qubits that cool: currents, entropy and performance."""
     model = machines.absorption_refrigerator()
-    found = steady_state(model, Davies())
+    steady = steady_state(model, Davies())
     source = "independent program, model of Linden et al. 2010"
     cited = (0.000753795715964, 0.00227304374764, -0.0030268394636)
-    for name, value, current in zip(("c", "h", "r"), cited, found.heat_currents, strict=True):
+    for name, value, current in zip(("c", "h", "r"), cited, steady.heat_currents, strict=True):
         yield Row(f"refrigerator, global, J_{name}", source, value, float(current), 1e-9)
-    rate = float(found.entropy_production_rate)
+    rate = float(steady.entropy_production_rate)
     yield Row("refrigerator, global, entropy rate", source, 0.000885256635165, rate, 1e-9)
     local = steady_state(model, Local())
     rate = float(local.entropy_production_rate)
@@ -77,9 +77,9 @@ def refrigerator() -> Iterator[Row]:
 
 def maser() -> Iterator[Row]:
     """The efficiency of the three-level engine."""
-    found = steady_state(machines.three_level_engine(), Local())
+    steady = steady_state(machines.three_level_engine(), Local())
     source = "1 - w_c/w_h (Scovil, Schulz-DuBois 1959)"
-    efficiency = float(-found.power / found.heat_currents[0])
+    efficiency = float(-steady.power / steady.heat_currents[0])
     yield Row("three-level engine, efficiency", source, 2 / 3, efficiency, 1e-9)
 
 

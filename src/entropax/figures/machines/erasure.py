@@ -16,7 +16,7 @@ DEPTH, POINTS = 5.0, 28
 
 
 class Erased(NamedTuple):
-    """Per duration: heat given to the bath, its bound, what is left of the bit."""
+    """By duration: heat given to the bath, Landauer's bound, work, what is left of the bit."""
 
     duration: np.ndarray
     heat: np.ndarray
@@ -45,12 +45,12 @@ def _run(options: Options) -> Erased:
     return Erased(np.asarray(durations), *rows.T)
 
 
-def _claims(found: Erased) -> list[Claim]:
-    excess = found.heat - found.bound
-    slow = found.duration > 100.0
-    times = excess[slow] * found.duration[slow]
+def _claims(data: Erased) -> list[Claim]:
+    excess = data.heat - data.bound
+    slow = data.duration > 100.0
+    times = excess[slow] * data.duration[slow]
     spread = float(np.ptp(times) / times[-1])
-    final = found.error[-1]
+    final = data.error[-1]
     length = 2.0 * (np.arcsin(np.sqrt(0.5)) - np.arcsin(np.sqrt(final)))
     ideal = np.log(2.0) + final * np.log(final) + (1 - final) * np.log(1 - final)
     return [
@@ -61,8 +61,8 @@ def _claims(found: Erased) -> list[Claim]:
         ),
         Claim(
             "slow erasure reaches it: for a bit erased to 0.7%, 94% of T ln 2",
-            f"{found.heat[-1]:.4f} at t = {found.duration[-1]:g}, -T dS = {ideal:.4f}",
-            bool(abs(found.heat[-1] - ideal) < 0.01),
+            f"{data.heat[-1]:.4f} at t = {data.duration[-1]:g}, -T dS = {ideal:.4f}",
+            bool(abs(data.heat[-1] - ideal) < 0.01),
         ),
         Claim(
             "the excess falls as 1/t",
@@ -77,19 +77,17 @@ def _claims(found: Erased) -> list[Claim]:
     ]
 
 
-def _plot(found: Erased):
+def _plot(data: Erased):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    left.plot(found.duration, found.heat, color="#c1272d", label="heat to the bath")
-    left.plot(found.duration, found.work, color="#0f62a8", label="work")
-    left.plot(found.duration, found.bound, color="#222222", ls="--", label=r"$-T\,\Delta S$")
+    left.plot(data.duration, data.heat, color="#c1272d", label="heat to the bath")
+    left.plot(data.duration, data.work, color="#0f62a8", label="work")
+    left.plot(data.duration, data.bound, color="#222222", ls="--", label=r"$-T\,\Delta S$")
     left.axhline(np.log(2.0), color="0.7", lw=0.8, label=r"$T \ln 2$")
     left.set(xscale="log", xlabel=r"duration $\Gamma t$")
     left.legend(frameon=False, fontsize=8)
-    right.loglog(found.duration, found.heat - found.bound, color="#c1272d", label="excess heat")
-    scale = (found.heat - found.bound)[-1] * found.duration[-1]
-    right.loglog(
-        found.duration, scale / found.duration, color="0.6", ls=":", label=r"$\propto 1/t$"
-    )
+    right.loglog(data.duration, data.heat - data.bound, color="#c1272d", label="excess heat")
+    scale = (data.heat - data.bound)[-1] * data.duration[-1]
+    right.loglog(data.duration, scale / data.duration, color="0.6", ls=":", label=r"$\propto 1/t$")
     right.set(xlabel=r"duration $\Gamma t$")
     right.legend(frameon=False, fontsize=8)
     return figure
@@ -103,5 +101,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

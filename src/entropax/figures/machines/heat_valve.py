@@ -21,12 +21,12 @@ METHODS = {
 }
 COLORS = ("#222222", "#2e8b57", "#c1272d", "#0f62a8")
 
-Found = dict[str, np.ndarray]
+Data = dict[str, np.ndarray]
 
 
-def _run(options: Options) -> Found:
+def _run(options: Options) -> Data:
     strengths = jnp.geomspace(1e-3, 1.0, options.times_or(POINTS))
-    found: Found = {"coupling": np.asarray(strengths)}
+    data: Data = {"coupling": np.asarray(strengths)}
     for case, gaps in GAPS.items():
         for name, method in METHODS.items():
 
@@ -37,20 +37,20 @@ def _run(options: Options) -> Found:
 
             fields = jax.jit(jax.vmap(one))(strengths)
             for field, values in zip(("currents", "produced", "power"), fields, strict=True):
-                found[f"{case}/{name}/{field}"] = np.asarray(values)
-    return found
+                data[f"{case}/{name}/{field}"] = np.asarray(values)
+    return data
 
 
-def _claims(found: Found) -> list[Claim]:
-    coupling = found["coupling"]
-    produced = {name: found[f"detuned/{name}/produced"] for name in METHODS}
+def _claims(data: Data) -> list[Claim]:
+    coupling = data["coupling"]
+    produced = {name: data[f"detuned/{name}/produced"] for name in METHODS}
     bad = coupling[produced["Local"] < 0]
     model = machines.heat_valve(GAPS["detuned"], STRONG, TEMPERATURES, RATES)
     named = {finding.name for finding in audit(model, Local())}
-    work = found["detuned/Local, bare heat/power"]
-    left = found["detuned/Local, bare heat/currents"].sum(1) + work
+    work = data["detuned/Local, bare heat/power"]
+    left = data["detuned/Local, bare heat/currents"].sum(1) + work
     davies, redfield, local = (
-        found[f"resonant/{name}/currents"][:, 0] for name in ("Davies", "Redfield", "Local")
+        data[f"resonant/{name}/currents"][:, 0] for name in ("Davies", "Redfield", "Local")
     )
     weak, strong = coupling < 0.003, coupling > 0.9
     near = float(np.max(np.abs(local[weak] / redfield[weak] - 1.0)))
@@ -96,13 +96,13 @@ def _claims(found: Found) -> list[Claim]:
     ]
 
 
-def _plot(found: Found):
+def _plot(data: Data):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for name, color in zip(METHODS, COLORS, strict=True):
         if name != "Local, bare heat":
-            currents = found[f"resonant/{name}/currents"][:, 0]
-            left.plot(found["coupling"], currents, color=color, label=name)
-        right.plot(found["coupling"], found[f"detuned/{name}/produced"], color=color, label=name)
+            currents = data[f"resonant/{name}/currents"][:, 0]
+            left.plot(data["coupling"], currents, color=color, label=name)
+        right.plot(data["coupling"], data[f"detuned/{name}/produced"], color=color, label=name)
     left.set(
         xscale="log",
         yscale="log",
@@ -130,5 +130,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found,
+    arrays=lambda data: data,
 )

@@ -19,30 +19,30 @@ Currents = dict[str, np.ndarray]
 
 def _run(options: Options) -> Currents:
     longest = LONGEST if options.modes is None else SHORT
-    found: Currents = {"sites": np.arange(2, longest + 1)}
+    data: Currents = {"sites": np.arange(2, longest + 1)}
     for chain, anisotropy in CHAINS.items():
         for name, method in METHODS.items():
             column = []
-            for sites in found["sites"]:
+            for sites in data["sites"]:
                 model = machines.spin_chain(
                     int(sites), 1.0, EXCHANGE, anisotropy, TEMPERATURES, RATES
                 )
                 column.append(np.asarray(steady_state(model, method).heat_currents))
-            found[f"{chain}, {name}"] = np.array(column)
-    return found
+            data[f"{chain}, {name}"] = np.array(column)
+    return data
 
 
-def _claims(found: Currents) -> list[Claim]:
-    xx, xxz = found["XX, Local"][:, 0], found["XXZ, Local"][:, 0]
+def _claims(data: Currents) -> list[Claim]:
+    xx, xxz = data["XX, Local"][:, 0], data["XXZ, Local"][:, 0]
     off = float(np.max(np.abs(xx - CITED)))
-    columns = [value for key, value in found.items() if key != "sites"]
+    columns = [value for key, value in data.items() if key != "sites"]
     left = max(float(np.max(np.abs(c.sum(axis=1)))) for c in columns)
-    davies = found["XX, Davies"][:, 0]
+    davies = data["XX, Davies"][:, 0]
     return [
         Claim(
             "XX, local: the current does not depend on the length, 0.04475075950797 "
             "(Karevski, Platini 2009; independent program)",
-            f"2 to {found['sites'][-1]} sites: off by at most {off:.1e}",
+            f"2 to {data['sites'][-1]} sites: off by at most {off:.1e}",
             off < 1e-9,
         ),
         Claim(
@@ -63,14 +63,14 @@ def _claims(found: Currents) -> list[Claim]:
     ]
 
 
-def _plot(found: Currents):
+def _plot(data: Currents):
     figure, ax = subplots(figsize=(5.6, 3.8), layout="constrained")
     styles = {"XX": "#0f62a8", "XXZ": "#c1272d"}
     for chain, color in styles.items():
         for name, line in zip(METHODS, ("o-", "s--"), strict=True):
             ax.plot(
-                found["sites"],
-                found[f"{chain}, {name}"][:, 0],
+                data["sites"],
+                data[f"{chain}, {name}"][:, 0],
                 line,
                 color=color,
                 label=f"{chain}, {name}",
@@ -87,5 +87,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found,
+    arrays=lambda data: data,
 )

@@ -26,7 +26,7 @@ CITED = {
 
 
 class Optimum(NamedTuple):
-    """Per Carnot efficiency, those cited last: power over T_h, efficiency, (eps - mu)/T."""
+    """By Carnot efficiency, those cited last: power over T_h, efficiency, (eps - mu)/T."""
 
     carnot: np.ndarray
     power: np.ndarray
@@ -39,8 +39,8 @@ def power(scaled, carnot):
     temperatures = (1.0, 1.0 - carnot)
     potentials = (-scaled[0], -temperatures[1] * scaled[1])
     dot = machines.thermoelectric_dot(0.0, temperatures, potentials, (2.0, 2.0))
-    found = steady_state(dot, Davies(coherences=False), throw=False)
-    return -found.chemical_power, -found.chemical_power / found.heat_currents[0]
+    steady = steady_state(dot, Davies(coherences=False), throw=False)
+    return -steady.chemical_power, -steady.chemical_power / steady.heat_currents[0]
 
 
 @jax.jit
@@ -67,14 +67,14 @@ def _run(options: Options) -> Optimum:
     return Optimum(np.asarray(carnot), *map(np.asarray, jax.vmap(optimum)(carnot)))
 
 
-def _claims(found: Optimum) -> list[Claim]:
+def _claims(data: Optimum) -> list[Claim]:
     claims = []
-    for index, (eta, cited) in enumerate(CITED.items(), start=len(found.carnot) - len(CITED)):
+    for index, (eta, cited) in enumerate(CITED.items(), start=len(data.carnot) - len(CITED)):
         ours = {
-            "P/T_h": found.power[index],
-            "eta*": found.efficiency[index],
-            "x_h": found.scaled[index, 0],
-            "x_c": found.scaled[index, 1],
+            "P/T_h": data.power[index],
+            "eta*": data.efficiency[index],
+            "x_h": data.scaled[index, 0],
+            "x_c": data.scaled[index, 1],
         }
         off = max(abs(ours[name] - value) for name, value in cited.items())
         values = ", ".join(f"{name} = {ours[name]:.12g}" for name in cited)
@@ -85,7 +85,7 @@ def _claims(found: Optimum) -> list[Claim]:
                 bool(off < 1e-9),
             )
         )
-    eta, star = found.carnot[: -len(CITED)], found.efficiency[: -len(CITED)]
+    eta, star = data.carnot[: -len(CITED)], data.efficiency[: -len(CITED)]
     # eta* = eta/2 + eta^2/8 + c eta^3, c = [7 + csch^2(a/2)]/96 with a = 2.39936
     second = 8.0 * (star[0] / eta[0] - 0.5) / eta[0]
     third = (star[1] / eta[1] - 0.5 - eta[1] / 8.0) / eta[1] ** 2
@@ -107,17 +107,17 @@ def _claims(found: Optimum) -> list[Claim]:
     return claims
 
 
-def _plot(found: Optimum):
+def _plot(data: Optimum):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    last = len(found.carnot) - len(CITED)
-    eta = found.carnot[:last]
-    left.plot(eta, found.efficiency[:last], color="#c1272d", label=r"$\eta^*$")
+    last = len(data.carnot) - len(CITED)
+    eta = data.carnot[:last]
+    left.plot(eta, data.efficiency[:last], color="#c1272d", label=r"$\eta^*$")
     left.plot(eta, 1 - np.sqrt(1 - eta), color="#0f62a8", ls="--", label="Curzon, Ahlborn")
     left.plot(eta, eta / 2, color="0.6", ls=":", label=r"$\eta_C/2$")
-    left.plot(found.carnot[last:], [c["eta*"] for c in CITED.values()], "k.", label="cited")
+    left.plot(data.carnot[last:], [c["eta*"] for c in CITED.values()], "k.", label="cited")
     left.set(xlabel=r"$\eta_C$", ylabel="efficiency at maximum power")
     left.legend(frameon=False, fontsize=8)
-    right.plot(eta, found.scaled[:last], label=(r"$x_h$", r"$x_c$"))
+    right.plot(eta, data.scaled[:last], label=(r"$x_h$", r"$x_c$"))
     right.set(xlabel=r"$\eta_C$", ylabel=r"$(\epsilon-\mu)/T$ at maximum power")
     right.legend(frameon=False, fontsize=8)
     return figure
@@ -130,5 +130,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

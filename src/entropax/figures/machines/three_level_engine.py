@@ -16,7 +16,7 @@ WIDE, TEMPERATURES, RATES, DRIVE, POINTS = 3.0, (10.0, 1.0), (0.02, 0.02), 0.05,
 
 
 class Engine(NamedTuple):
-    """Per gap of the cold transition."""
+    """Power, its slope, heat and entropy production rate, by gap of the cold transition."""
 
     gap: np.ndarray
     power: np.ndarray
@@ -30,23 +30,23 @@ def _run(options: Options) -> Engine:
 
     def one(gap):
         model = machines.three_level_engine((WIDE, gap), TEMPERATURES, RATES, DRIVE)
-        found = steady_state(model, Local(), throw=False)
-        return found.power, (found.heat_currents, found.entropy_production_rate)
+        steady = steady_state(model, Local(), throw=False)
+        return steady.power, (steady.heat_currents, steady.entropy_production_rate)
 
     batch = jax.jit(jax.vmap(jax.value_and_grad(one, has_aux=True)))
     (power, (heat, produced)), slope = batch(gaps)
     return Engine(*map(np.asarray, (gaps, power, heat, produced, slope)))
 
 
-def _claims(found: Engine) -> list[Claim]:
-    efficiency = -found.power / found.heat[:, 0]
-    off = float(np.max(np.abs(efficiency - (1.0 - found.gap / WIDE))))
-    sign = np.flatnonzero(np.diff(np.sign(found.power)))
+def _claims(data: Engine) -> list[Claim]:
+    efficiency = -data.power / data.heat[:, 0]
+    off = float(np.max(np.abs(efficiency - (1.0 - data.gap / WIDE))))
+    sign = np.flatnonzero(np.diff(np.sign(data.power)))
     place = WIDE * TEMPERATURES[1] / TEMPERATURES[0]
-    step = float(found.gap[1] - found.gap[0])
-    turn = float(found.gap[sign[0]]) if sign.size else float("nan")
-    best = int(np.argmin(found.power))
-    flat = np.interp(0.0, found.slope[best - 1 : best + 2], found.gap[best - 1 : best + 2])
+    step = float(data.gap[1] - data.gap[0])
+    turn = float(data.gap[sign[0]]) if sign.size else float("nan")
+    best = int(np.argmin(data.power))
+    flat = np.interp(0.0, data.slope[best - 1 : best + 2], data.gap[best - 1 : best + 2])
     return [
         Claim(
             "the efficiency is 1 - w_c/w_h at every gap (Scovil, Schulz-DuBois 1959)",
@@ -60,28 +60,28 @@ def _claims(found: Engine) -> list[Claim]:
         ),
         Claim(
             "the exact gradient vanishes where power is largest",
-            f"power {-found.power[best]:.6f} at w_c = {found.gap[best]:.3f}, slope 0 at {flat:.4f}",
-            abs(flat - found.gap[best]) <= step,
+            f"power {-data.power[best]:.6f} at w_c = {data.gap[best]:.3f}, slope 0 at {flat:.4f}",
+            abs(flat - data.gap[best]) <= step,
         ),
         Claim(
             "entropy is produced on both sides of the turning point",
-            f"at least {found.produced.min():.1e}",
-            float(found.produced.min()) >= -1e-12,
+            f"at least {data.produced.min():.1e}",
+            float(data.produced.min()) >= -1e-12,
         ),
     ]
 
 
-def _plot(found: Engine):
+def _plot(data: Engine):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    left.plot(found.gap, -found.power, color="#c1272d", label="power")
-    left.plot(found.gap, found.produced, color="#222222", label="entropy production rate")
+    left.plot(data.gap, -data.power, color="#c1272d", label="power")
+    left.plot(data.gap, data.produced, color="#222222", label="entropy production rate")
     left.axhline(0, color="0.7", lw=0.8)
     left.set(xlabel=r"$\omega_c$", title=rf"$\omega_h = {WIDE:g}$")
     left.legend(frameon=False, fontsize=8)
-    drawn = found.power < 0
-    efficiency = -found.power[drawn] / found.heat[drawn, 0]
+    drawn = data.power < 0
+    efficiency = -data.power[drawn] / data.heat[drawn, 0]
     carnot = 1.0 - TEMPERATURES[1] / TEMPERATURES[0]
-    right.plot(efficiency / carnot, -found.power[drawn], color="#0f62a8")
+    right.plot(efficiency / carnot, -data.power[drawn], color="#0f62a8")
     right.set(xlabel="efficiency / Carnot", ylabel="power", xlim=(0, 1))
     return figure
 
@@ -94,5 +94,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

@@ -15,7 +15,9 @@ POINTS, SHOWN = 24, 4.0
 
 
 class Cycles(NamedTuple):
-    """Per stroke length: work and heat of the last cycle; times of one run in full."""
+    """By length of a stroke: work, heat and entropy production of the last cycle; by time: the
+    excitation and the energy of one run.
+    """
 
     stroke: np.ndarray
     work: np.ndarray
@@ -56,15 +58,15 @@ def _limit() -> float:
     return float((GAPS[0] - GAPS[1]) * (hot - cold))
 
 
-def _claims(found: Cycles) -> list[Claim]:
-    efficiency = -found.work / found.heat[:, 0]
+def _claims(data: Cycles) -> list[Claim]:
+    efficiency = -data.work / data.heat[:, 0]
     otto, carnot = 1.0 - GAPS[1] / GAPS[0], 1.0 - TEMPERATURES[1] / TEMPERATURES[0]
     # the first cycles of short strokes still settle
-    settled = found.stroke > 2.0
+    settled = data.stroke > 2.0
     off = float(np.max(np.abs(efficiency[settled] - otto)))
-    power = -found.work / (2.0 * (found.stroke + RAMP))
+    power = -data.work / (2.0 * (data.stroke + RAMP))
     best = int(np.argmax(power))
-    last = -float(found.work[-1])
+    last = -float(data.work[-1])
     return [
         Claim(
             "the efficiency is 1 - w_c/w_h at any speed (Quan et al. 2007), below Carnot's",
@@ -78,28 +80,28 @@ def _claims(found: Cycles) -> list[Claim]:
         ),
         Claim(
             "power is largest for strokes of finite length",
-            f"{power[best]:.4f} at {found.stroke[best]:.2f}, relaxation time "
+            f"{power[best]:.4f} at {data.stroke[best]:.2f}, relaxation time "
             f"{1 / (RATE / np.tanh(GAPS[1] / 2 / TEMPERATURES[1])):.2f}",
             0 < best < len(power) - 1,
         ),
         Claim(
             "every cycle produces entropy",
-            f"at least {found.produced.min():.3f}",
-            bool(np.all(found.produced > 0)),
+            f"at least {data.produced.min():.3f}",
+            bool(np.all(data.produced > 0)),
         ),
     ]
 
 
-def _plot(found: Cycles):
+def _plot(data: Cycles):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    gap = found.energy / np.where(found.excited > 0, found.excited, np.nan)
-    left.plot(gap, found.excited, color="#222222", lw=0.8)
+    gap = data.energy / np.where(data.excited > 0, data.excited, np.nan)
+    left.plot(gap, data.excited, color="#222222", lw=0.8)
     left.set(xlabel=r"gap $\omega$", ylabel="excited population", title=f"stroke {SHOWN:g}")
-    period = 2.0 * (found.stroke + RAMP)
-    right.plot(found.stroke, -found.work / period, color="#c1272d", label="power")
+    period = 2.0 * (data.stroke + RAMP)
+    right.plot(data.stroke, -data.work / period, color="#c1272d", label="power")
     right.set(xscale="log", xlabel="length of a stroke", ylabel="power")
     twin = right.twinx()
-    twin.plot(found.stroke, -found.work / found.heat[:, 0], color="#0f62a8", label="efficiency")
+    twin.plot(data.stroke, -data.work / data.heat[:, 0], color="#0f62a8", label="efficiency")
     twin.axhline(1.0 - TEMPERATURES[1] / TEMPERATURES[0], color="0.6", ls="--", label="Carnot")
     twin.set(ylabel="efficiency", ylim=(0, 1))
     handles = right.get_legend_handles_labels()[0] + twin.get_legend_handles_labels()[0]
@@ -115,5 +117,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

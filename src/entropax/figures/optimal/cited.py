@@ -27,8 +27,8 @@ def drives() -> Iterator[Row]:
     work = jax.jit(dot.work_of)
     for (first, last, duration), cited in WORK.items():
         label = f"optimal drive, {first:g} to {last:g} in t = {duration:g}"
-        known, drive = least_work(*map(jnp.asarray, (first, last, duration)))
-        ours = (known, drive.energies[0], drive.energies[-1])
+        least, drive = least_work(*map(jnp.asarray, (first, last, duration)))
+        ours = (least, drive.energies[0], drive.energies[-1])
         for name, value, wanted in zip(("W*", "eps(0+)", "eps(t-)"), ours, cited, strict=True):
             yield Row(f"{label}, {name}", source, wanted, float(value), 1e-8)
         protocol = Held(PiecewiseLinear(drive.times, drive.energies), first, last, duration)

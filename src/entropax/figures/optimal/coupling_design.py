@@ -29,16 +29,16 @@ class Design(NamedTuple):
 
 
 def run(couplings) -> Solution:
-    """Both leads with these couplings, from thermal leads and an empty level."""
+    """Solution for two leads with these couplings, from thermal leads and an empty level."""
     energies = jnp.linspace(-0.5 * WIDTH, 0.5 * WIDTH, couplings.shape[1])
     leads = [
-        Lead(energies, own, beta, mu) for own, beta, mu in zip(couplings, BETA, MU, strict=True)
+        Lead(energies, row, beta, mu) for row, beta, mu in zip(couplings, BETA, MU, strict=True)
     ]
     return solve(Junction(LEVEL, 0.0, leads), [0.0, TIME], throw=False)
 
 
 def problem(couplings, charge):
-    """Sigma, and the charge that went from left to right, less what is asked for."""
+    """Sigma, and the charge that went from left to right less the `charge` asked for."""
     ledger = run(couplings).ledger
     left, right = ledger.particles[1] - ledger.particles[0]
     return ledger.entropy_production[1], 0.5 * (right - left) - charge
@@ -49,7 +49,7 @@ def _run(options: Options) -> Design:
     spacing = WIDTH / (modes - 1)
     flat = jnp.full((2, modes), np.sqrt(RATE * spacing / (2.0 * np.pi)))
     produced, charge = problem(flat, 0.0)
-    found = optimise_with_constraint(
+    optimum = optimise_with_constraint(
         problem,
         flat,
         steps=options.times_or(150),
@@ -59,30 +59,30 @@ def _run(options: Options) -> Design:
         tolerance=1e-6 if options.times is None else 1.0,
         progress=options.progress,
     )
-    violation = float(found.violation[0])
+    violation = float(optimum.violation[0])
     return Design(
         np.linspace(-0.5 * WIDTH, 0.5 * WIDTH, modes),
-        np.stack([np.asarray(flat), np.abs(np.asarray(found.value))]),
+        np.stack([np.asarray(flat), np.abs(np.asarray(optimum.value))]),
         np.array([float(charge), float(charge) + violation]),
-        np.array([float(produced), float(found.loss)]),
+        np.array([float(produced), float(optimum.loss)]),
     )
 
 
-def _claims(found: Design) -> list[Claim]:
-    weight = np.min(found.couplings[1] ** 2, axis=0)
-    near = np.abs(found.energies - CROSSING) < 0.5
+def _claims(data: Design) -> list[Claim]:
+    weight = np.min(data.couplings[1] ** 2, axis=0)
+    near = np.abs(data.energies - CROSSING) < 0.5
     share = np.sum(weight[near]) / np.sum(weight)
     flat = np.mean(near)
     return [
         Claim(
             "the same charge is carried",
-            f"{found.charge[1]:.6f} of {found.charge[0]:.6f}",
-            bool(abs(found.charge[1] - found.charge[0]) < 1e-4),
+            f"{data.charge[1]:.6f} of {data.charge[0]:.6f}",
+            bool(abs(data.charge[1] - data.charge[0]) < 1e-4),
         ),
         Claim(
             "with less than half of the entropy that equal couplings produce",
-            f"{found.entropy[1]:.4f} instead of {found.entropy[0]:.4f}",
-            bool(found.entropy[1] < 0.5 * found.entropy[0]),
+            f"{data.entropy[1]:.4f} instead of {data.entropy[0]:.4f}",
+            bool(data.entropy[1] < 0.5 * data.entropy[0]),
         ),
         Claim(
             f"what couples to both leads is a filter at {CROSSING:g}, where both are filled alike",
@@ -92,19 +92,19 @@ def _claims(found: Design) -> list[Claim]:
     ]
 
 
-def _plot(found: Design):
+def _plot(data: Design):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    spacing = found.energies[1] - found.energies[0]
-    density = 2.0 * np.pi * found.couplings**2 / spacing
-    left.plot(found.energies, density[0, 0], color="0.6", ls=":", label="equal couplings")
+    spacing = data.energies[1] - data.energies[0]
+    density = 2.0 * np.pi * data.couplings**2 / spacing
+    left.plot(data.energies, density[0, 0], color="0.6", ls=":", label="equal couplings")
     colors = ("#c1272d", "#0f62a8")
-    for own, name, color in zip(density[1], ("left", "right"), colors, strict=True):
-        left.plot(found.energies, own, color=color, label=f"optimum, {name}")
+    for curve, name, color in zip(density[1], ("left", "right"), colors, strict=True):
+        left.plot(data.energies, curve, color=color, label=f"optimum, {name}")
     left.set(xlabel="energy of the mode", ylabel=r"$2\pi t_k^2/\Delta\epsilon$")
     left.legend(frameon=False, fontsize=8)
     for beta, mu, color in zip(BETA, MU, colors, strict=True):
-        filled = fermi(jnp.asarray(beta * (found.energies - mu)))
-        right.plot(found.energies, filled, color=color, label=rf"$\beta={beta:g}$, $\mu={mu:g}$")
+        filled = fermi(jnp.asarray(beta * (data.energies - mu)))
+        right.plot(data.energies, filled, color=color, label=rf"$\beta={beta:g}$, $\mu={mu:g}$")
     right.axvline(CROSSING, color="0.6", ls=":")
     right.set(xlabel="energy", ylabel="filling at the start")
     right.legend(frameon=False, fontsize=8)
@@ -119,5 +119,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

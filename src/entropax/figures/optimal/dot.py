@@ -22,7 +22,9 @@ _METHOD = Davies(coherences=False, housekeeping=False, rtol=1e-9, atol=1e-11)
 
 
 class Optima(NamedTuple):
-    """One row a case: from, to, duration; work of the ramp, of the optimum, in closed form."""
+    """By case (from, to, duration): work of the ramp, of the optimum `found` by gradient and of the
+    one `known` in closed form; `nodes` of the former, `times` and `energies` of the latter.
+    """
 
     cases: np.ndarray
     ramp: np.ndarray
@@ -56,13 +58,13 @@ def _run(options: Options) -> Optima:
             tolerance=1e-7,
             progress=options.progress,
         )
-        known, drive = least_work(*map(jnp.asarray, (first, last, duration)))
+        least, drive = least_work(*map(jnp.asarray, (first, last, duration)))
         assert isinstance(best.value.protocol, PiecewiseLinear)
         rows.append(
             (
                 float(best.history[0]),
                 float(best.loss),
-                float(known),
+                float(least),
                 np.asarray(best.value.protocol.values),
                 np.asarray(drive.times),
                 np.asarray(drive.energies),
@@ -71,23 +73,23 @@ def _run(options: Options) -> Optima:
     return Optima(np.array(CASES), *(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _claims(found: Optima) -> list[Claim]:
+def _claims(data: Optima) -> list[Claim]:
     claims = []
-    for index, (first, last, duration) in enumerate(found.cases):
+    for index, (first, last, duration) in enumerate(data.cases):
         name = f"{first:g} to {last:g} in t = {duration:g}"
-        above = found.found[index] - found.known[index]
+        above = data.found[index] - data.known[index]
         claims.append(
             Claim(
                 f"{name}: the optimum is above W* by less than 2e-3",
-                f"W = {found.found[index]:.9f}, W* = {found.known[index]:.9f}, by {above:.1e}; "
-                f"the ramp {found.ramp[index]:.6f}",
+                f"W = {data.found[index]:.9f}, W* = {data.known[index]:.9f}, by {above:.1e}; "
+                f"the ramp {data.ramp[index]:.6f}",
                 bool(-1e-9 < above < 2e-3),
             )
         )
-        ours = found.nodes[index, [0, -1]]
-        ends = found.energies[index, [0, -1]]
-        jumps, known = ours - [first, last], ends - [first, last]
-        off = np.max(np.abs(jumps / known - 1.0))
+        ours = data.nodes[index, [0, -1]]
+        ends = data.energies[index, [0, -1]]
+        jumps, exact = ours - [first, last], ends - [first, last]
+        off = np.max(np.abs(jumps / exact - 1.0))
         claims.append(
             Claim(
                 f"{name}: it jumps at both ends as the closed form does",
@@ -99,10 +101,10 @@ def _claims(found: Optima) -> list[Claim]:
     return claims
 
 
-def _plot(found: Optima):
+def _plot(data: Optima):
     figure, axes = subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-    for axis, (first, last, duration), nodes, known, energies in zip(
-        axes, found.cases, found.nodes, found.times, found.energies, strict=True
+    for axis, (first, last, duration), nodes, drive_times, energies in zip(
+        axes, data.cases, data.nodes, data.times, data.energies, strict=True
     ):
         times = np.linspace(0.0, duration, nodes.size)
         around = np.concatenate([[-0.15 * duration, 0.0], times, [duration, 1.15 * duration]])
@@ -112,7 +114,7 @@ def _plot(found: Optima):
             color="#0f62a8",
             label="found by gradient",
         )
-        axis.plot(known, energies, color="#c1272d", ls=":", lw=2.5, label="closed form")
+        axis.plot(drive_times, energies, color="#c1272d", ls=":", lw=2.5, label="closed form")
         axis.plot([0.0, duration], [first, last], color="0.7", lw=0.8, label="ramp")
         axis.set(xlabel=r"$\Gamma t$", title=rf"$\epsilon$: {first:g} to {last:g}")
     axes[0].set_ylabel(r"$\epsilon(t)/T$")
@@ -127,5 +129,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

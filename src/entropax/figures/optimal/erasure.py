@@ -23,7 +23,7 @@ _METHOD = Davies(coherences=False, housekeeping=False, rtol=1e-8, atol=1e-10)
 
 
 class Erasures(NamedTuple):
-    """Heat of optimised and of closed-form protocols: of the cited cases, and by duration."""
+    """Heat of optimised and of closed-form (`known`) protocols: of cited cases, and by duration."""
 
     heat: np.ndarray
     left: np.ndarray
@@ -34,8 +34,8 @@ class Erasures(NamedTuple):
 
 
 def problem(protocol: Held, left: float):
-    """Heat given to the bath by driving the upper state of a mixed bit, and what is missed: the
-    logarithm of the probability of a bit that is not erased, less the one that is wanted.
+    """Heat given to the bath by driving the upper state of a mixed bit, and what must vanish: the
+    logarithm of the probability of a bit that is not erased, less that of the one that is wanted.
     """
     model = machines.erasure(gap=protocol)
     ledger = solve(model, protocol.duration[None], _METHOD, throw=False).ledger
@@ -48,7 +48,7 @@ def optimum(
     """Least heat, and the probability that is left."""
     goal = jnp.asarray(left)
     begin = PiecewiseLinear.ramp(0.5, -jnp.log(goal), duration=duration, pieces=pieces)
-    found = optimise_with_constraint(
+    optimised = optimise_with_constraint(
         problem,
         begin,
         steps=30,
@@ -57,7 +57,7 @@ def optimum(
         tolerance=1e-6 if rounds > 1 else 10.0,
         progress=progress,
     )
-    return float(found.loss), float(jnp.exp(found.violation[0]) * goal)
+    return float(optimised.loss), float(jnp.exp(optimised.violation[0]) * goal)
 
 
 def _run(options: Options) -> Erasures:
@@ -70,15 +70,15 @@ def _run(options: Options) -> Erasures:
     cases += [(LEFT, duration) for duration in durations]
     settings: Any = {"pieces": pieces, "rounds": rounds, "progress": options.progress}
     ours = np.array([optimum(*case, **settings) for case in cases])
-    known = [float(least_heat(*map(jnp.asarray, (0.5, *case))).heat) for case in cases]
+    least = [float(least_heat(*map(jnp.asarray, (0.5, *case))).heat) for case in cases]
     fewer = len(CITED)
     return Erasures(
-        ours[:fewer, 0], ours[:, 1], durations, ours[fewer:, 0], np.array(known), _bound(LEFT)
+        ours[:fewer, 0], ours[:, 1], durations, ours[fewer:, 0], np.array(least), _bound(LEFT)
     )
 
 
 def _bound(left: float) -> float:
-    """Landauer's for a mixed bit, T = 1."""
+    """Landauer's bound on the heat of erasing a mixed bit, T = 1."""
     return float(np.log(2.0) + left * np.log(left) + (1 - left) * np.log(1 - left))
 
 
@@ -86,10 +86,10 @@ def _length(left: float) -> float:
     return float(2.0 * (np.arcsin(np.sqrt(0.5)) - np.arcsin(np.sqrt(left))))
 
 
-def _claims(found: Erasures) -> list[Claim]:
+def _claims(data: Erasures) -> list[Claim]:
     claims = []
     for index, (left, duration, cited) in enumerate(CITED):
-        ours, kept = found.heat[index], found.left[index]
+        ours, kept = data.heat[index], data.left[index]
         claims.append(
             Claim(
                 f"erased to {left:g} in t = {duration:g}: least heat within 1%",
@@ -97,9 +97,9 @@ def _claims(found: Erasures) -> list[Claim]:
                 bool(abs(ours / cited - 1.0) < 0.01 and abs(kept / left - 1.0) < 1e-4),
             )
         )
-    known = found.known[len(CITED) :]
-    ratio = found.optimised / known
-    excess = (found.optimised - found.bound) * found.durations
+    least = data.known[len(CITED) :]
+    ratio = data.optimised / least
+    excess = (data.optimised - data.bound) * data.durations
     limit = _length(LEFT) ** 2
     return [
         *claims,
@@ -110,22 +110,22 @@ def _claims(found: Erasures) -> list[Claim]:
         ),
         Claim(
             "slow erasure: the excess over Landauer's bound goes to L^2/t",
-            f"excess x t = {excess[-1]:.4f} at t = {found.durations[-1]:g}, L^2 = {limit:.4f}",
+            f"excess x t = {excess[-1]:.4f} at t = {data.durations[-1]:g}, L^2 = {limit:.4f}",
             bool(abs(excess[-1] / limit - 1.0) < 0.05),
         ),
     ]
 
 
-def _plot(found: Erasures):
+def _plot(data: Erasures):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    fine, known = found.durations, found.known[len(CITED) :]
-    left.semilogx(fine, found.optimised, "o", color="#0f62a8", label="found by gradient")
-    left.semilogx(fine, known, color="#c1272d", label="closed form")
-    left.axhline(found.bound, color="#222222", ls="--", label=r"$-T\,\Delta S$")
+    fine, least = data.durations, data.known[len(CITED) :]
+    left.semilogx(fine, data.optimised, "o", color="#0f62a8", label="found by gradient")
+    left.semilogx(fine, least, color="#c1272d", label="closed form")
+    left.axhline(data.bound, color="#222222", ls="--", label=r"$-T\,\Delta S$")
     left.set(xlabel=r"duration $\Gamma t$", ylabel="heat to the bath / T")
     left.legend(frameon=False, fontsize=8)
-    right.loglog(fine, found.optimised - found.bound, "o", color="#0f62a8")
-    right.loglog(fine, known - found.bound, color="#c1272d")
+    right.loglog(fine, data.optimised - data.bound, "o", color="#0f62a8")
+    right.loglog(fine, least - data.bound, color="#c1272d")
     right.loglog(fine, _length(LEFT) ** 2 / fine, color="0.6", ls=":", label=r"$L^2/t$")
     right.set(xlabel=r"duration $\Gamma t$", ylabel="excess heat / T")
     right.legend(frameon=False, fontsize=8)
@@ -140,5 +140,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

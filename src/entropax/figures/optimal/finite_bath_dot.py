@@ -36,7 +36,7 @@ class Drives(NamedTuple):
 
 
 def ledger(protocol: Held, rate, *, modes: int, steps: int, throw: bool = True) -> FermionLedger:
-    """A level in the occupation of its first energy, and one lead at T = 1, mu = 0."""
+    """Ledger of a level, occupied as at its first energy, with one lead at T = 1, mu = 0."""
     lead = Lead.flat(modes=modes, width=WIDTH, coupling=rate, beta=1.0, mu=0.0)
     junction = Junction(protocol, 1.0 / (1.0 + np.exp(FIRST)), (lead,))
     return solve(junction, protocol.duration[None], SplitStep(steps), throw=throw).ledger
@@ -49,7 +49,7 @@ def _run(options: Options) -> Drives:
     steps = STEPS if published else 10 * options.times_or(1)
     work = np.zeros((len(RATES), len(sizes), 3))
     entropy, nodes = np.zeros_like(work), np.zeros((len(RATES), len(sizes), pieces + 1))
-    known, drive = least_work(*map(jnp.asarray, (FIRST, LAST, TURNS)))
+    least, drive = least_work(*map(jnp.asarray, (FIRST, LAST, TURNS)))
     ideal = np.interp(
         np.linspace(0.0, TURNS, pieces + 1), np.asarray(drive.times), np.asarray(drive.energies)
     )
@@ -71,21 +71,21 @@ def _run(options: Options) -> Drives:
             )
             nodes[i, j] = best.value.protocol.values
             for k, protocol in enumerate((ramp, jumping, best.value)):
-                found = ledger(protocol, rate, modes=modes, steps=steps, throw=published)
-                work[i, j, k] = found.work[0]
-                entropy[i, j, k] = found.entropy_production[0]
-    return Drives(np.array(sizes), float(known), ideal, work, entropy, nodes)
+                led = ledger(protocol, rate, modes=modes, steps=steps, throw=published)
+                work[i, j, k] = led.work[0]
+                entropy[i, j, k] = led.entropy_production[0]
+    return Drives(np.array(sizes), float(least), ideal, work, entropy, nodes)
 
 
-def _claims(found: Drives) -> list[Claim]:
-    weak, strong = found.work
-    off = weak[-1, 2] / found.ideal - 1.0
-    entropy = found.entropy[:, -1, 2]
-    gain = found.work[:, :, 1] - found.work[:, :, 2]
+def _claims(data: Drives) -> list[Claim]:
+    weak, strong = data.work
+    off = weak[-1, 2] / data.ideal - 1.0
+    entropy = data.entropy[:, -1, 2]
+    gain = data.work[:, :, 1] - data.work[:, :, 2]
     return [
         Claim(
-            f"weak coupling, K = {found.modes[-1]}: the optimum is within 5% of W*",
-            f"W = {weak[-1, 2]:.4f}, W* = {found.ideal:.4f} ({off:+.1%}); Gamma = 0.05 T",
+            f"weak coupling, K = {data.modes[-1]}: the optimum is within 5% of W*",
+            f"W = {weak[-1, 2]:.4f}, W* = {data.ideal:.4f} ({off:+.1%}); Gamma = 0.05 T",
             bool(abs(off) < 0.05),
         ),
         Claim(
@@ -95,23 +95,23 @@ def _claims(found: Drives) -> list[Claim]:
         ),
         Claim(
             "the second law: entropy production is not negative",
-            f"{found.entropy.min():.4f} at least",
-            bool(np.all(found.entropy > -1e-9)),
+            f"{data.entropy.min():.4f} at least",
+            bool(np.all(data.entropy > -1e-9)),
         ),
         Claim(
             "a small bath is driven back by what returns: the optimum moves most for small K",
-            f"drives differ by {_moved(found, 0, 0):.2f} (K = {found.modes[0]}) and "
-            f"{_moved(found, 0, -1):.2f} (K = {found.modes[-1]}) at weak coupling",
-            bool(_moved(found, 0, 0) > _moved(found, 0, -1)),
+            f"drives differ by {_moved(data, 0, 0):.2f} (K = {data.modes[0]}) and "
+            f"{_moved(data, 0, -1):.2f} (K = {data.modes[-1]}) at weak coupling",
+            bool(_moved(data, 0, 0) > _moved(data, 0, -1)),
         ),
         Claim(
             "and uses it: in weak coupling to a small bath less work is needed than W*",
-            f"W = {weak[0, 2]:.4f} for K = {found.modes[0]}, where the ideal bath's drive costs "
+            f"W = {weak[0, 2]:.4f} for K = {data.modes[0]}, where the ideal bath's drive costs "
             f"{weak[0, 1]:.4f}",
-            bool(weak[0, 2] < found.ideal < weak[0, 1]),
+            bool(weak[0, 2] < data.ideal < weak[0, 1]),
         ),
         Claim(
-            f"strong coupling: more entropy for about the same work, K = {found.modes[-1]}",
+            f"strong coupling: more entropy for about the same work, K = {data.modes[-1]}",
             f"Sigma = {entropy[1]:.3f} and W = {strong[-1, 2]:.3f} at Gamma = T; "
             f"{entropy[0]:.3f} and {weak[-1, 2]:.3f} at 0.05 T",
             bool(entropy[1] > 1.2 * entropy[0]),
@@ -119,27 +119,27 @@ def _claims(found: Drives) -> list[Claim]:
     ]
 
 
-def _moved(found: Drives, coupling: int, size: int) -> float:
+def _moved(data: Drives, coupling: int, size: int) -> float:
     """Root mean square of how far the optimum is from the ideal bath's drive."""
-    away = found.nodes[coupling, size] - found.ideal_nodes
+    away = data.nodes[coupling, size] - data.ideal_nodes
     return float(np.sqrt(np.mean(away**2)))
 
 
-def _plot(found: Drives):
+def _plot(data: Drives):
     figure, axes = subplots(2, 2, figsize=(10, 7), layout="constrained")
-    colors = [f"C{k}" for k in range(found.modes.size)]
-    for row, name, work, nodes in zip(axes, RATES, found.work, found.nodes, strict=True):
+    colors = [f"C{k}" for k in range(data.modes.size)]
+    for row, name, work, nodes in zip(axes, RATES, data.work, data.nodes, strict=True):
         labels = ("straight line", "ideal bath's drive", "optimum")
         for k, label in enumerate(labels):
-            row[0].semilogx(found.modes, work[:, k], "o-", ms=4, label=label)
-        row[0].axhline(found.ideal, color="0.5", ls=":", label="ideal bath, W*")
+            row[0].semilogx(data.modes, work[:, k], "o-", ms=4, label=label)
+        row[0].axhline(data.ideal, color="0.5", ls=":", label="ideal bath, W*")
         row[0].minorticks_off()
-        row[0].set_xticks(found.modes, [str(k) for k in found.modes])
+        row[0].set_xticks(data.modes, [str(k) for k in data.modes])
         row[0].set(xlabel="modes K", ylabel="work / T", title=f"{name} coupling")
-        times = np.linspace(0.0, TURNS, found.ideal_nodes.size)
-        for own, modes, color in zip(nodes, found.modes, colors, strict=True):
-            row[1].plot(times, own, color=color, label=f"K = {modes}")
-        row[1].plot(times, found.ideal_nodes, color="0.3", ls=":", label="ideal bath")
+        times = np.linspace(0.0, TURNS, data.ideal_nodes.size)
+        for drive, modes, color in zip(nodes, data.modes, colors, strict=True):
+            row[1].plot(times, drive, color=color, label=f"K = {modes}")
+        row[1].plot(times, data.ideal_nodes, color="0.3", ls=":", label="ideal bath")
         row[1].set(xlabel=r"$\Gamma t$", ylabel=r"$\epsilon(t)/T$")
     axes[0, 0].legend(frameon=False, fontsize=8)
     axes[0, 1].legend(frameon=False, fontsize=8)
@@ -153,5 +153,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

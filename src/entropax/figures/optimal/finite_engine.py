@@ -53,22 +53,22 @@ def engine(durations) -> OpenSystem:
 
 
 def durations_of(logits):
-    """At least SHORTEST, with the sum TIME."""
+    """Durations of strokes, each SHORTEST at least, whose sum is TIME."""
     return SHORTEST + (TIME - logits.size * SHORTEST) * jax.nn.softmax(logits)
 
 
 def run(durations, times) -> Solution:
-    """The populations' master equation."""
+    """Solution of the master equation of populations."""
     return solve(engine(durations), times, EMME(coherences=False), throw=False)
 
 
 def drawn(logits):
-    """Work drawn when the last stroke is over, negative."""
+    """Minus the work drawn until the last stroke is over."""
     return run(durations_of(logits), jnp.array([TIME])).ledger.work[0]
 
 
 def greatest_work() -> float:
-    """What any cycle may draw: until all is in one equilibrium with the entropy of the start."""
+    """Most work of any cycle: drawn until all is in one equilibrium at the entropy of the start."""
     model = engine(durations_of(jnp.zeros(2 * CYCLES)))
     levels = [jnp.array([0.0, HOT]), *(bath.centers for bath in model.baths)]
     volumes = [jnp.ones(2), *(jnp.array(bath.volumes, float) for bath in model.baths)]
@@ -86,10 +86,10 @@ def greatest_work() -> float:
     energy, entropy = thermal(BETA[0], 1) + thermal(BETA[1], 2)
     solver = optimistix.Bisection(rtol=1e-12, atol=1e-12)
     options = {"lower": -6.0, "upper": 4.0}
-    found = optimistix.root_find(
+    root = optimistix.root_find(
         lambda x, args: together(x)[1] - entropy, solver, jnp.zeros(()), options=options
     )
-    return float(energy - together(found.value)[0])
+    return float(energy - together(root.value)[0])
 
 
 def _run(options: Options) -> Engine:
@@ -103,7 +103,7 @@ def _run(options: Options) -> Engine:
     )
     durations = jnp.stack([durations_of(jnp.zeros(2 * cycles)), durations_of(best.value)])
     times = jnp.linspace(0.0, TIME, options.times_or(TIMES) + 1)
-    ledgers = [run(own, times).ledger for own in durations]
+    ledgers = [run(strokes, times).ledger for strokes in durations]
     return Engine(
         np.asarray(durations),
         np.asarray(times),
@@ -115,10 +115,10 @@ def _run(options: Options) -> Engine:
     )
 
 
-def _claims(found: Engine) -> list[Claim]:
-    before, after = -found.drawn[:, -1]
-    cycles = found.durations.shape[1] // 2
-    slack = found.clausius - found.entropy
+def _claims(data: Engine) -> list[Claim]:
+    before, after = -data.drawn[:, -1]
+    cycles = data.durations.shape[1] // 2
+    slack = data.clausius - data.entropy
     return [
         Claim(
             f"{cycles} equal cycles are an engine: work is drawn",
@@ -132,36 +132,36 @@ def _claims(found: Engine) -> list[Claim]:
         ),
         Claim(
             "less than until all is in equilibrium at the entropy of the start",
-            f"{after:.4f} of {found.bound:.4f}",
-            bool(after < found.bound),
+            f"{after:.4f} of {data.bound:.4f}",
+            bool(after < data.bound),
         ),
         Claim(
             "Clausius: Delta S_S - sum int dQ/T* >= Delta S_obs >= 0, at all times",
-            f"Delta S_obs {found.entropy.min():.1e} at least, the rest {slack.min():.1e}",
-            bool(found.entropy.min() > -1e-9 and slack.min() > -1e-9),
+            f"Delta S_obs {data.entropy.min():.1e} at least, the rest {slack.min():.1e}",
+            bool(data.entropy.min() > -1e-9 and slack.min() > -1e-9),
         ),
         Claim(
             "the baths approach each other's temperature: the engine runs down",
-            f"beta from {BETA[0]:g}, {BETA[1]:g} to {found.beta[1, -1, 0]:.3f}, "
-            f"{found.beta[1, -1, 1]:.3f}",
-            bool(np.ptp(found.beta[1, -1]) < np.ptp(BETA)),
+            f"beta from {BETA[0]:g}, {BETA[1]:g} to {data.beta[1, -1, 0]:.3f}, "
+            f"{data.beta[1, -1, 1]:.3f}",
+            bool(np.ptp(data.beta[1, -1]) < np.ptp(BETA)),
         ),
     ]
 
 
-def _plot(found: Engine):
+def _plot(data: Engine):
     figure, axes = subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     names = ("equal strokes", "optimised strokes")
-    for own, work, clausius, name, color in zip(
-        found.durations, found.drawn, found.clausius, names, ("0.5", "#0f62a8"), strict=True
+    for strokes, work, clausius, name, color in zip(
+        data.durations, data.drawn, data.clausius, names, ("0.5", "#0f62a8"), strict=True
     ):
-        axes[0].plot(found.times, -work, color=color, label=name)
-        axes[1].plot(found.times, clausius, color=color)
-        axes[2].plot(np.arange(1, own.size + 1), own, "o-", color=color, ms=4)
-    axes[0].axhline(found.bound, color="#c1272d", ls=":", label="reversible, finite baths")
+        axes[0].plot(data.times, -work, color=color, label=name)
+        axes[1].plot(data.times, clausius, color=color)
+        axes[2].plot(np.arange(1, strokes.size + 1), strokes, "o-", color=color, ms=4)
+    axes[0].axhline(data.bound, color="#c1272d", ls=":", label="reversible, finite baths")
     axes[0].set(xlabel="time", ylabel="work drawn")
     axes[0].legend(frameon=False, fontsize=8)
-    axes[1].plot(found.times, found.entropy[1], color="#0f62a8", ls=":", label=r"$\Delta S_{obs}$")
+    axes[1].plot(data.times, data.entropy[1], color="#0f62a8", ls=":", label=r"$\Delta S_{obs}$")
     axes[1].set(xlabel="time", ylabel=r"$\Delta S_S - \sum\int dQ/T^*$")
     axes[1].legend(frameon=False, fontsize=8)
     axes[2].set(xlabel="stroke (hot, cold, hot, ...)", ylabel="duration")
@@ -175,5 +175,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

@@ -38,7 +38,7 @@ def _energy(p: Array, k: Array, sign: Array) -> Array:
 
 
 def drive(k: Array, begin: Array, duration: Array, sign: Array) -> Drive:
-    """Of given K; `sign`: 1 where the level fills, -1 where it empties."""
+    """The optimal drive of a given K; `sign`: 1 where the level fills, -1 where it empties."""
 
     def field(time, y, args):
         del time, args
@@ -46,7 +46,7 @@ def drive(k: Array, begin: Array, duration: Array, sign: Array) -> Drive:
         return jnp.stack([rate, -_energy(y[0], k, sign) * rate])
 
     times = jnp.linspace(0.0, duration, _TIMES)
-    found = diffrax.diffeqsolve(
+    solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
         diffrax.Dopri8(),
         t0=0.0,
@@ -58,21 +58,21 @@ def drive(k: Array, begin: Array, duration: Array, sign: Array) -> Drive:
         adjoint=diffrax.DirectAdjoint(),
         throw=False,
     )
-    assert found.ys is not None
-    p, heat = found.ys.T
+    assert solution.ys is not None
+    p, heat = solution.ys.T
     return Drive(p[-1], heat[-1], times, _energy(p, k, sign))
 
 
 @jax.jit
 def least_work(first: Array, last: Array, duration: Array) -> tuple[Array, Drive]:
-    """From equilibrium at one energy to another, the final occupation free."""
+    """Least work from equilibrium at one energy to another, any final occupation; and its drive."""
     begin = jax.nn.sigmoid(-first)
     sign = jnp.sign(first - last)
 
     def work(log_k, args):
         del args
-        found = drive(jnp.exp(log_k), begin, duration, sign)
-        return last * found.final - first * begin + found.heat
+        path = drive(jnp.exp(log_k), begin, duration, sign)
+        return last * path.final - first * begin + path.heat
 
     newton = optimistix.Newton(rtol=1e-12, atol=1e-12)
     descent = optimistix.BFGS(rtol=1e-6, atol=1e-6)
@@ -85,7 +85,7 @@ def least_work(first: Array, last: Array, duration: Array) -> tuple[Array, Drive
 
 @jax.jit
 def least_heat(begin: Array, end: Array, duration: Array) -> Drive:
-    """From one occupation to another."""
+    """The drive of least heat from one occupation to another."""
     sign = jnp.sign(end - begin)
 
     def missed(log_k, args):

@@ -26,7 +26,7 @@ CITED = {"W*": 0.40291836112539, "k(0+)": 1.190983006, "k(t-)": 1.763932023}
 
 
 class Traps(NamedTuple):
-    """Work of the best protocols found and known, and their values at equal times."""
+    """Work of the optimised protocols of a moved and of a stiffened trap, and their values."""
 
     moved: float
     moved_values: np.ndarray
@@ -50,12 +50,12 @@ def _work(
 
         def field(time, y, args):
             del args
-            now, slope = protocol.within(time, ends), protocol.slope(time, ends)
-            return jnp.stack([rate(y[0], now), slope * force(y[0], now)])
+            value, slope = protocol.within(time, ends), protocol.slope(time, ends)
+            return jnp.stack([rate(y[0], value), slope * force(y[0], value)])
 
         first = protocol.within(start, ends)
         work = work + energy(y, first) - energy(y, before)
-        found = diffrax.diffeqsolve(
+        solution = diffrax.diffeqsolve(
             diffrax.ODETerm(field),
             diffrax.Dopri8(),
             t0=start,
@@ -64,8 +64,8 @@ def _work(
             y0=jnp.stack([y, work]),
             stepsize_controller=diffrax.PIDController(rtol=1e-10, atol=1e-12),
         )
-        assert found.ys is not None
-        return (*found.ys[0], protocol.within(stop, ends)), None
+        assert solution.ys is not None
+        return (*solution.ys[0], protocol.within(stop, ends)), None
 
     carry = (jnp.asarray(begin), jnp.zeros(()), protocol.start)
     (y, work, last), _ = jax.lax.scan(stretch, carry, (edges[:-1], edges[1:]))
@@ -94,17 +94,17 @@ def _run(options: Options) -> Traps:
     moved = best(moving, line)
     line = CubicSpline.ramp(1.0, STIFF, duration=STIFF_DURATION, pieces=pieces)
     stiffened = best(stiffening, line)
-    values = [np.asarray(found.value.protocol.values) for found in (moved, stiffened)]
+    values = [np.asarray(optimum.value.protocol.values) for optimum in (moved, stiffened)]
     return Traps(float(moved.loss), values[0], float(stiffened.loss), values[1])
 
 
 def known_path(count: int) -> np.ndarray:
-    """l (t+1)/(T+2) between the jumps."""
+    """The optimal path between its jumps, l (t+1)/(T+2)."""
     return DISTANCE * (np.linspace(0.0, DURATION, count) + 1.0) / (DURATION + 2.0)
 
 
 def known_stiffness(count: int) -> np.ndarray:
-    """Where sqrt(s) moves at one speed c: k = (1 - c sqrt(s)) / s, with c that costs least."""
+    """The optimal stiffness k = (1 - c sqrt(s)) / s: sqrt(s) moves at the speed c of least work."""
     t = STIFF_DURATION
     # W = c^2 t + k_f r^2 / 2 - 1/2 - ln r with r = sqrt(s_f) = 1 + c t is least where
     # (2/t + k_f) r^2 - (2/t) r - 1 = 0
@@ -114,18 +114,18 @@ def known_stiffness(count: int) -> np.ndarray:
     return (1.0 - speed * width) / width**2
 
 
-def _claims(found: Traps) -> list[Claim]:
+def _claims(data: Traps) -> list[Claim]:
     least = DISTANCE**2 / (DURATION + 2.0)
-    path = known_path(found.moved_values.size)
-    off = np.max(np.abs(found.moved_values - path))
-    ends = found.stiffened_values[[0, -1]]
+    path = known_path(data.moved_values.size)
+    off = np.max(np.abs(data.moved_values - path))
+    ends = data.stiffened_values[[0, -1]]
     cited = np.array([CITED["k(0+)"], CITED["k(t-)"]])
     jumps = np.abs((ends - [1.0, STIFF]) / (cited - [1.0, STIFF]) - 1.0)
     return [
         Claim(
             "moving: W* = l^2/(t+2), within 1%",
-            f"{found.moved:.8f}, W* = {least:.8f}",
-            bool(abs(found.moved / least - 1.0) < 0.01),
+            f"{data.moved:.8f}, W* = {least:.8f}",
+            bool(abs(data.moved / least - 1.0) < 0.01),
         ),
         Claim(
             "moving: lambda = l (tau+1)/(t+2), with equal jumps at both ends",
@@ -134,8 +134,8 @@ def _claims(found: Traps) -> list[Claim]:
         ),
         Claim(
             "stiffening from 1 to 2 in t = 1: W*, within 1%",
-            f"{found.stiffened:.8f}, W* = {CITED['W*']:.8f}",
-            bool(abs(found.stiffened / CITED["W*"] - 1.0) < 0.01),
+            f"{data.stiffened:.8f}, W* = {CITED['W*']:.8f}",
+            bool(abs(data.stiffened / CITED["W*"] - 1.0) < 0.01),
         ),
         Claim(
             "stiffening: jumps at both ends, within 5%",
@@ -145,14 +145,14 @@ def _claims(found: Traps) -> list[Claim]:
     ]
 
 
-def _plot(found: Traps):
+def _plot(data: Traps):
     figure, (left, right) = subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    for axis, duration, values, known, ends, label in (
-        (left, DURATION, found.moved_values, known_path, (0.0, DISTANCE), r"centre $\lambda$"),
-        (right, STIFF_DURATION, found.stiffened_values, known_stiffness, (1.0, STIFF), "k"),
+    for axis, duration, values, closed_form, ends, label in (
+        (left, DURATION, data.moved_values, known_path, (0.0, DISTANCE), r"centre $\lambda$"),
+        (right, STIFF_DURATION, data.stiffened_values, known_stiffness, (1.0, STIFF), "k"),
     ):
         axis.plot(np.linspace(0.0, duration, values.size), values, "o", color="#0f62a8", ms=4)
-        axis.plot(np.linspace(0.0, duration, 101), known(101), color="#c1272d")
+        axis.plot(np.linspace(0.0, duration, 101), closed_form(101), color="#c1272d")
         for when, x in zip((0.0, duration), ends, strict=True):
             axis.plot(when, x, "s", color="#222222", ms=5)
         axis.set(xlabel="time", ylabel=label)
@@ -167,5 +167,5 @@ FIGURE = Figure(
     run=_run,
     plot=_plot,
     claims=_claims,
-    arrays=lambda found: found._asdict(),
+    arrays=lambda data: data._asdict(),
 )

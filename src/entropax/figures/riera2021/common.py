@@ -13,6 +13,7 @@ from entropax.figures.base import Claim, Options
 from entropax.method import EMME, AbstractMethod, BornMarkovSecular, Schrodinger
 from entropax.model import Coupling, OpenSystem, Product, RandomBands, WindowBath
 from entropax.solve import solve
+from entropax.state import WindowState
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ TIMES = 121
 WIDTH, SEED = 0.5, 0
 SPECTRA = {"regular": ("even", 1.0), "random": ("random", 1.0), "half-filled": ("random", 0.5)}
 LARGE, SWAPPED, SMALL = (400, 600), (600, 400), (20, 40)
-METHODS: dict[str, AbstractMethod] = {
+METHODS: dict[str, AbstractMethod[WindowState]] = {
     "exact": Schrodinger(),
     "EMME, Markov": EMME(),
     "EMME, finite time": EMME(memory="finite"),

@@ -20,26 +20,24 @@ def _run(options: Options) -> Run:
     return run(options, exact=draw_of())
 
 
-def _plot(found: Run) -> "Figure":
+def _plot(data: Run) -> "Figure":
     figure, axes = plot.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
     for level, ax in enumerate(axes):
         for window, color in enumerate(COLORS):
             for name, line in (("exact", "-"), ("EMME", "--")):
-                joint = np.asarray(found.ledgers[name].joint)
+                joint = np.asarray(data.ledgers[name].joint)
                 label = rf"$E = {window}$" if name == "exact" else None
-                ax.plot(
-                    found.times, joint[:, level, window], line, color=color, lw=1.4, label=label
-                )
+                ax.plot(data.times, joint[:, level, window], line, color=color, lw=1.4, label=label)
         shade(ax)
         ax.set_title(rf"$p(\varepsilon_{level}, E)$: exact (solid), EMME (dashed)", fontsize=10)
     axes[0].legend(frameon=False)
     return figure
 
 
-def _claims(found: Run) -> list[Claim]:
-    exact, emme = found.ledgers["exact"], found.ledgers["EMME"]
+def _claims(data: Run) -> list[Claim]:
+    exact, emme = data.ledgers["exact"], data.ledgers["EMME"]
     gap = np.abs(np.asarray(exact.joint) - np.asarray(emme.joint)).max(axis=(1, 2))
-    late = found.late()
+    late = data.late()
     claims = [
         Claim(
             "the EMME reproduces the quenched dynamics",
@@ -61,8 +59,8 @@ def _claims(found: Run) -> list[Claim]:
     return claims
 
 
-def _arrays(found: Run) -> Mapping[str, np.ndarray]:
-    return arrays(found, {"joint": lambda led: led.joint, "work": lambda led: led.work})
+def _arrays(data: Run) -> Mapping[str, np.ndarray]:
+    return arrays(data, {"joint": lambda led: led.joint, "work": lambda led: led.work})
 
 
 FIGURE = Figure(

@@ -19,7 +19,7 @@ MEMBERS = {
     "entropy_production_local": (r"$\Delta S^S_{obs} + \Delta S^B_{obs}$", "#e08214", "--"),
     "clausius": (r"$\Delta S^S_{obs} - \int dQ/T^*_B$", "#2e8b57", "-."),
 }
-"""Of the chain, from below."""
+"""Members of the Clausius chain, the least one first: label, colour and line."""
 
 
 def _run(options: Options) -> Run:
@@ -34,16 +34,16 @@ def _temperature(ledger: WindowLedger) -> np.ndarray:
     return 1.0 / np.asarray(ledger.beta[:, 0])
 
 
-def _plot(found: Run) -> "Figure":
+def _plot(data: Run) -> "Figure":
     figure, ax = plot.subplots(figsize=(6.4, 4.2), layout="constrained")
-    ledger = found.ledgers["EMME"]
+    ledger = data.ledgers["EMME"]
     for values, (label, color, line) in zip(_members(ledger), MEMBERS.values(), strict=True):
-        ax.plot(found.times, values, color=color, ls=line, label=label)
+        ax.plot(data.times, values, color=color, ls=line, label=label)
     shade(ax)
     ax.set_ylabel("entropy (nats)")
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.36, 0.02))
     inset = ax.inset_axes((0.58, 0.12, 0.38, 0.34))
-    inset.plot(found.times, _temperature(ledger), color="#c1272d", lw=1.2)
+    inset.plot(data.times, _temperature(ledger), color="#c1272d", lw=1.2)
     shade(inset)
     inset.set_xlabel("")
     inset.set_ylabel(r"$T^*_B$", fontsize=8)
@@ -51,8 +51,8 @@ def _plot(found: Run) -> "Figure":
     return figure
 
 
-def _claims(found: Run) -> list[Claim]:
-    ledger = found.ledgers["EMME"]
+def _claims(data: Run) -> list[Claim]:
+    ledger = data.ledgers["EMME"]
     production, local, clausius = _members(ledger)
     temperature, rate = _temperature(ledger), np.asarray(ledger.entropy_production_rate)
     steps = {
@@ -88,9 +88,9 @@ def _claims(found: Run) -> list[Claim]:
     return claims
 
 
-def _arrays(found: Run) -> Mapping[str, np.ndarray]:
+def _arrays(data: Run) -> Mapping[str, np.ndarray]:
     fields = {name: (lambda led, name=name: getattr(led, name)) for name in MEMBERS}
-    return arrays(found, fields | {"beta": lambda led: led.beta[:, 0]})
+    return arrays(data, fields | {"beta": lambda led: led.beta[:, 0]})
 
 
 FIGURE = Figure(

@@ -18,8 +18,8 @@ def _run(options: Options) -> Run:
     return run(options, exact=draw_of(mutual_information=True))
 
 
-def _curves(found: Run) -> dict[str, np.ndarray]:
-    exact, emme = found.ledgers["exact"], found.ledgers["EMME"]
+def _curves(data: Run) -> dict[str, np.ndarray]:
+    exact, emme = data.ledgers["exact"], data.ledgers["EMME"]
     return {
         "exact": np.asarray(exact.mutual_information),
         "exact, coarse-grained": np.asarray(exact.coarse_mutual_information),
@@ -27,11 +27,11 @@ def _curves(found: Run) -> dict[str, np.ndarray]:
     }
 
 
-def _plot(found: Run) -> "Figure":
+def _plot(data: Run) -> "Figure":
     figure, ax = plot.subplots(figsize=(6.4, 3.8), layout="constrained")
     styles = (("#0f62a8", "-"), ("#e08214", "--"), ("#2e8b57", "-."))
-    for (name, curve), (color, line) in zip(_curves(found).items(), styles, strict=True):
-        ax.plot(found.times, curve, color=color, ls=line, label=name)
+    for (name, curve), (color, line) in zip(_curves(data).items(), styles, strict=True):
+        ax.plot(data.times, curve, color=color, ls=line, label=name)
     ax.axhline(np.log(2.0), color="0.5", lw=0.8)
     ax.text(2.0, np.log(2.0), r"$\ln 2$", va="bottom", fontsize=8)
     shade(ax)
@@ -39,16 +39,16 @@ def _plot(found: Run) -> "Figure":
     ax.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
     ax.set_ylim(-0.06, 1.8)
     inset = ax.inset_axes((0.3, 0.73, 0.24, 0.25))
-    early = found.times <= EARLY[-1]
-    for curve, (color, line) in zip(_curves(found).values(), styles, strict=True):
-        inset.plot(found.times[early], curve[early], color=color, ls=line, lw=1.2)
+    early = data.times <= EARLY[-1]
+    for curve, (color, line) in zip(_curves(data).values(), styles, strict=True):
+        inset.plot(data.times[early], curve[early], color=color, ls=line, lw=1.2)
     inset.tick_params(labelsize=7)
     return figure
 
 
-def _claims(found: Run) -> list[Claim]:
-    exact, coarse, emme = _curves(found).values()
-    late = found.late()
+def _claims(data: Run) -> list[Claim]:
+    exact, coarse, emme = _curves(data).values()
+    late = data.late()
     above = emme - exact
     return [
         Claim(
@@ -58,7 +58,7 @@ def _claims(found: Run) -> list[Claim]:
         ),
         Claim(
             "the EMME's coarse-grained one exceeds the exact one somewhere",
-            f"by up to {above.max():.4f}, at t = {found.times[np.argmax(above)]:g}",
+            f"by up to {above.max():.4f}, at t = {data.times[np.argmax(above)]:g}",
             above.max() > 1e-3,
         ),
         Claim(
@@ -75,9 +75,9 @@ def _claims(found: Run) -> list[Claim]:
     ]
 
 
-def _arrays(found: Run) -> Mapping[str, np.ndarray]:
+def _arrays(data: Run) -> Mapping[str, np.ndarray]:
     return arrays(
-        found,
+        data,
         {
             "mutual_information": lambda led: led.mutual_information,
             "coarse_mutual_information": lambda led: led.coarse_mutual_information,

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS, TIMES = 700, 241
-"""Of the bath, and of the solution: what `--modes` and `--times` replace."""
+"""Levels of the bath and number of times: what `--modes` and `--times` replace."""
 EARLY = np.linspace(0.0, 6.0, 25)
-"""Times that are added to the even ones."""
+"""Times that are added to the evenly spaced ones."""
 VOLUMES = (100, 200, 400)
 WIDTH, PERIOD, STRETCHES, SEED = 0.5, 120.0, 6, 0
 STRENGTH = 3e-3
-"""Of the coupling; the paper gives it with Fig. 2 and leaves it out here."""
+"""Strength of the coupling; the paper gives it with Fig. 2 and leaves it out here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,21 +70,21 @@ def run(options: Options, *, exact: Schrodinger | None = None) -> Run:
 
 
 def draw_of(seed: int = SEED, *, mutual_information: bool = False) -> Schrodinger:
-    """The draw that is shown."""
+    """Exact dynamics of the draw that is shown."""
     return Schrodinger(key=jax.random.key(seed), mutual_information=mutual_information)
 
 
 def shade(ax: "Axes") -> None:
-    """Grey where the splitting is 2."""
+    """Shade the times at which the splitting is 2."""
     for i in range(1, STRETCHES, 2):
         ax.axvspan(i * PERIOD, (i + 1) * PERIOD, color="0.9", lw=0, zorder=0)
     ax.set(xlim=(0.0, STRETCHES * PERIOD), xlabel=r"$t\,\Delta\varepsilon$")
 
 
-def arrays(found: Run, fields: Mapping[str, Callable[[WindowLedger], object]]) -> dict:
+def arrays(data: Run, fields: Mapping[str, Callable[[WindowLedger], object]]) -> dict:
     """Fields of each ledger as flat names: description/field."""
-    out: dict[str, np.ndarray] = {"times": found.times}
-    for name, ledger in found.ledgers.items():
+    out: dict[str, np.ndarray] = {"times": data.times}
+    for name, ledger in data.ledgers.items():
         for field, of in fields.items():
             values = of(ledger)
             if values is not None:

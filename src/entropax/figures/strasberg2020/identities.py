@@ -39,7 +39,7 @@ EXACT, MASTER = 1e-9, 1e-8
 
 @dataclasses.dataclass(frozen=True)
 class Solved:
-    """One model by one method, and its identities."""
+    """The solution of one model by one method, and its identities."""
 
     ledger: WindowLedger
     table: tuple[Identity, ...]
@@ -48,7 +48,7 @@ class Solved:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """All models, by name."""
+    """The solved models, by name."""
 
     times: np.ndarray
     solved: Mapping[str, Solved]
@@ -111,9 +111,9 @@ def run(options: Options, names: Sequence[str] | None = None) -> Result:
     for name, (model, method) in _cases(options.modes_or(LEVELS)).items():
         if names is not None and name not in names:
             continue
-        found = solve(model, times, method, progress=options.progress)
+        solution = solve(model, times, method, progress=options.progress)
         allowed = EXACT if isinstance(method, Schrodinger) else MASTER
-        solved[name] = Solved(found.ledger, identities(model, method, found), allowed)
+        solved[name] = Solved(solution.ledger, identities(model, method, solution), allowed)
     return Result(times, solved)
 
 
@@ -128,18 +128,18 @@ def _terms(seen: ObservationLedger) -> dict[str, np.ndarray]:
     }
 
 
-def _plot(found: Result) -> "Figure":
-    names = [name for name, case in found.solved.items() if case.ledger.observed is not None]
+def _plot(data: Result) -> "Figure":
+    names = [name for name, case in data.solved.items() if case.ledger.observed is not None]
     figure, axes = plot.subplots(
         1, len(names), figsize=(3.1 * len(names), 3.5), layout="constrained", squeeze=False
     )
     for ax, name in zip(axes[0], names, strict=True):
-        seen = found.solved[name].ledger.observed
+        seen = data.solved[name].ledger.observed
         assert seen is not None
         terms = _terms(seen)
-        ax.stackplot(found.times, *terms.values(), labels=list(terms), alpha=0.75)
+        ax.stackplot(data.times, *terms.values(), labels=list(terms), alpha=0.75)
         whole = np.asarray(seen.entropy - seen.joint_entropy)
-        ax.plot(found.times, whole, "k.", ms=5, label=r"$S_{obs} - S_{vN}[\rho]$")
+        ax.plot(data.times, whole, "k.", ms=5, label=r"$S_{obs} - S_{vN}[\rho]$")
         ax.set_title(name, fontsize=10)
         ax.set_xlabel("t")
     axes[0, 0].set_ylabel("entropy (nats)")
@@ -148,21 +148,21 @@ def _plot(found: Result) -> "Figure":
     return figure
 
 
-def _claims(found: Result) -> list[Claim]:
+def _claims(data: Result) -> list[Claim]:
     return [
         Claim(
             f"{name}: {identity.name} ({identity.source}) {identity.relation}",
             f"off by {identity.violation:.1e} (allowed {case.allowed:g})",
             identity.violation <= case.allowed,
         )
-        for name, case in found.solved.items()
+        for name, case in data.solved.items()
         for identity in case.table
     ]
 
 
-def _arrays(found: Result) -> Mapping[str, np.ndarray]:
-    out = {"times": found.times}
-    for name, case in found.solved.items():
+def _arrays(data: Result) -> Mapping[str, np.ndarray]:
+    out = {"times": data.times}
+    for name, case in data.solved.items():
         for identity in case.table:
             out[f"{name}/{identity.name}"] = np.asarray(identity.residual)
     return out

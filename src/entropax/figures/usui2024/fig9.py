@@ -45,15 +45,15 @@ def _claims(data: Data) -> list[Claim]:
     apart = {name: relative(*one.late_mean(one.ledger.beta)) for name, one in data.items()}
     for name, one in data.items():
         beta = one.late_mean(one.ledger.beta)
-        found = f"beta {beta[0]:.4f}, {beta[1]:.4f}; reference {float(one.reference.beta):.4f}"
+        betas = f"beta {beta[0]:.4f}, {beta[1]:.4f}; reference {float(one.reference.beta):.4f}"
         if one.gamma == max(GAMMAS):
             far = relative(np.mean(beta), one.reference.beta)
             holds = apart[name] < 0.02 and far < 0.02
-            claims.append(Claim(f"{name}: thermalises as symmetric baths do", found, holds))
+            claims.append(Claim(f"{name}: thermalises as symmetric baths do", betas, holds))
         elif name.startswith(f"K{MODES + ASYMMETRIES[0]}"):
             strong = name.replace(f"gamma{GAMMAS[0]:g}", f"gamma{GAMMAS[1]:g}")
             holds = apart[name] > 2 * apart[strong]
-            claims.append(Claim(f"{name}: discrepancies in III at weak coupling", found, holds))
+            claims.append(Claim(f"{name}: discrepancies in III at weak coupling", betas, holds))
     return claims
 
 

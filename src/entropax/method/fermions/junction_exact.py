@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple, Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +25,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from entropax._checks import concrete, is_traced
 from entropax._precision import EPS
 from entropax.linalg import (
+    ArrowheadSpectrum,
     Displaced,
     Exponential,
     arrowhead_spectrum,
@@ -36,69 +38,68 @@ from entropax.model import FermionNetwork, Junction
 from entropax.state import ProductState, StarState
 
 _TOLERATED = 1e6
-"""Of `_amplified`: entropies are then off by 1e-11."""
+"""The largest value of `_amplified`: entropies are then off by 1e-11."""
 
 
-def star_states(
-    junction: Junction,
-    horizon: Float[Array, ""] | float = 1.0,
-    crowded: bool | Bool[Array, ""] = False,
-    tells_rounding: bool = False,
-) -> tuple[ProductState, Callable[[Float[Array, ""]], StarState]]:
-    """The initial state of a junction, and the state at any time up to `horizon`.
+class StarEvolution(eqx.Module):
+    """How the exact states of a junction are found.
 
-    One that is `crowded` (`is_crowded`) goes by the dense exponential, O(modes^3); of one that is
-    `tells_rounding` the state says what rounding its structure costs.
+    `is_crowded`: by the dense exponential, O(modes^3), as energies nearly meet; None where they are
+    traced, so that a program decides; `tells_rounding`: couplings are traced, and states say what
+    rounding the structure costs.
     """
-    energies, couplings = junction.mode_energies, junction.mode_couplings
-    filling = junction.mode_occupations
-    slices = junction.lead_slices
-    spectrum = arrowhead_spectrum(junction.fixed_level, energies, couplings, horizon=horizon)
-    dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
-    fixed = jax.lax.stop_gradient([(lead.energies, lead.couplings) for lead in junction.leads])
-    amplified = _amplified(jnp, *map(list, zip(*fixed, strict=True))) if tells_rounding else 0.0
-    rounding = jnp.asarray(EPS * amplified * (1.0 - crowded))
 
-    def structured(time: Array) -> _Correlations:
-        response = level_response(spectrum, time)
-        own = jax.lax.complex(jnp.cos(energies * time), -jnp.sin(energies * time))
-        row, q, occupations = _moments(
-            response.level,
-            response.y,
-            response.z,
-            own,
-            energies,
-            spectrum.poles,
-            couplings,
-            junction.occupation,
-            filling,
+    is_crowded: bool | None = eqx.field(default=False, static=True)
+    tells_rounding: bool = eqx.field(default=False, static=True)
+
+    @classmethod
+    def of(cls, junction: Junction) -> Self:
+        """The way for a junction, as far as its numbers are known."""
+        crowded = is_crowded(junction)
+        traced = any(is_traced(concrete(lead.couplings)) for lead in junction.leads)
+        return cls(crowded if isinstance(crowded, bool) else None, traced)
+
+    def initial(self, junction: Junction) -> ProductState:
+        """The start."""
+        return product_state(junction)
+
+    def states(
+        self, junction: Junction, horizon: Float[Array, ""] | float = 1.0
+    ) -> Callable[[Float[Array, ""]], StarState]:
+        """The state at any time up to `horizon`."""
+        crowded = is_crowded(junction) if self.is_crowded is None else self.is_crowded
+        spectrum = arrowhead_spectrum(
+            junction.fixed_level, junction.mode_energies, junction.mode_couplings, horizon=horizon
         )
-        x = couplings * response.y
-        generators = jnp.stack([q.conj(), x.conj(), couplings + 0j, row.conj()])
-        leads = tuple(Displaced(energies[s], occupations[s], generators[:, s]) for s in slices)
-        amplitudes = squared(jnp.concatenate([response.level[None], x]))
-        level = amplitudes @ junction.initial_occupations
-        return _Correlations(level, row, occupations, leads, amplitudes)
+        dense = jax.checkpoint(lambda time: _dense_correlations(junction, time))
+        rounding = jnp.zeros(())
+        if self.tells_rounding:
+            bare = jax.lax.stop_gradient([(x.energies, x.couplings) for x in junction.leads])
+            amplified = _amplified(jnp, *map(list, zip(*bare, strict=True)))
+            rounding = jnp.asarray(EPS * amplified * (1.0 - crowded))
 
-    def at(time: Float[Array, ""]) -> StarState:
-        if isinstance(crowded, bool):
-            c = dense(time) if crowded else structured(time)
-        else:
-            c = jax.lax.cond(crowded, dense, lambda t: structured(t).with_matrices(), time)
-        return StarState(
-            system=c.level[None, None],
-            occupations=tuple(c.occupations[s] for s in slices),
-            system_energy=junction.fixed_level * c.level,
-            interaction_energy=2.0 * jnp.sum(couplings * c.row.real),
-            work=jnp.zeros(()),
-            level_row=c.row,
-            leads=c.leads,
-            amplitudes=c.amplitudes,
-            start=junction.initial_occupations,
-            rounding=rounding,
-        )
+        def structured(time: Array) -> _Correlations:
+            return _structured_correlations(junction, spectrum, time)
 
-    return product_state(junction), at
+        def state_at(time: Float[Array, ""]) -> StarState:
+            if isinstance(crowded, bool):
+                c = dense(time) if crowded else structured(time)
+            else:
+                c = jax.lax.cond(crowded, dense, lambda t: structured(t).with_matrices(), time)
+            return StarState(
+                system=c.level[None, None],
+                occupations=tuple(c.occupations[s] for s in junction.lead_slices),
+                system_energy=junction.fixed_level * c.level,
+                interaction_energy=2.0 * jnp.sum(junction.mode_couplings * c.row.real),
+                work=jnp.zeros(()),
+                level_row=c.row,
+                leads=c.leads,
+                amplitudes=c.amplitudes,
+                start=junction.initial_occupations,
+                rounding=rounding,
+            )
+
+        return state_at
 
 
 def product_state(junction: Junction) -> ProductState:
@@ -142,17 +143,17 @@ def is_crowded(junction: Junction) -> bool | Bool[Array, ""]:
     leads = [concrete(lead.energies) for lead in junction.leads]
     couplings = [concrete(lead.couplings) for lead in junction.leads]
     xp = jnp if any(map(is_traced, leads)) else np
-    leads = [xp.asarray(own) for own in leads]
+    leads = [xp.asarray(energies) for energies in leads]
     energies = xp.concatenate(leads)
     band = xp.max(energies) - xp.min(energies)
     merged = _merged(xp, energies)
     gaps = xp.diff(xp.sort(energies))
     crowded = xp.any((gaps > merged) & (gaps <= 1e-8 * band))
-    for own in leads:
-        gaps = xp.diff(xp.sort(own))
+    for lead in leads:
+        gaps = xp.diff(xp.sort(lead))
         crowded |= xp.any(gaps <= xp.maximum(1e-5 * band, merged))
     if xp is jnp or not any(map(is_traced, couplings)):
-        crowded |= _amplified(xp, leads, [xp.asarray(own) for own in couplings]) > _TOLERATED
+        crowded |= _amplified(xp, leads, [xp.asarray(x) for x in couplings]) > _TOLERATED
     return crowded if isinstance(crowded, jax.Array) else bool(crowded)
 
 
@@ -182,6 +183,33 @@ def _amplified(xp: ModuleType, leads: list[Any], couplings: list[Any]) -> Any:
     return largest * xp.max(xp.stack(within))
 
 
+def _structured_correlations(
+    junction: Junction, spectrum: ArrowheadSpectrum, time: Array
+) -> _Correlations:
+    energies, couplings = junction.mode_energies, junction.mode_couplings
+    response = level_response(spectrum, time)
+    free = jax.lax.complex(jnp.cos(energies * time), -jnp.sin(energies * time))
+    row, q, occupations = _moments(
+        response.level,
+        response.y,
+        response.z,
+        free,
+        energies,
+        spectrum.poles,
+        couplings,
+        junction.occupation,
+        junction.mode_occupations,
+    )
+    x = couplings * response.y
+    generators = jnp.stack([q.conj(), x.conj(), couplings + 0j, row.conj()])
+    leads = tuple(
+        Displaced(energies[s], occupations[s], generators[:, s]) for s in junction.lead_slices
+    )
+    amplitudes = squared(jnp.concatenate([response.level[None], x]))
+    level = amplitudes @ junction.initial_occupations
+    return _Correlations(level, row, occupations, leads, amplitudes)
+
+
 def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
     h = FermionNetwork.from_junction(junction).hamiltonian
     u = matfn(Exponential(-1j * time), h)
@@ -197,7 +225,7 @@ def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
 
 
 @jax.custom_jvp
-def _moments(level, y, z, own, energies, poles, couplings, level_filling, filling):
+def _moments(level, y, z, free, energies, poles, couplings, level_filling, filling):
     """The row p, the vector q and the occupations of the module's head.
 
     Sums over the table D run in blocks of real arithmetic; derivatives go by the plain twin.
@@ -239,10 +267,10 @@ def _moments(level, y, z, own, energies, poles, couplings, level_filling, fillin
         q_source,
     )
     sums = spread, jax.lax.complex(row_r, row_i), jax.lax.complex(q_r, q_i)
-    return _assemble(sums, level, y, z, own, couplings, level_filling, filling)
+    return _assemble(sums, level, y, z, free, couplings, level_filling, filling)
 
 
-def _plain_moments(level, y, z, own, energies, poles, couplings, level_filling, filling):
+def _plain_moments(level, y, z, free, energies, poles, couplings, level_filling, filling):
     same = poles[:, None] == poles[None, :]
     inverse = masked_inverse(energies[:, None] - energies[None, :], ~same)
     slopes = 0.5 * (z[:, None] + z[None, :])
@@ -253,14 +281,14 @@ def _plain_moments(level, y, z, own, energies, poles, couplings, level_filling, 
         d @ (squares * filling * y.conj()),
         d @ (squares * (level_filling - filling)),
     )
-    return _assemble(sums, level, y, z, own, couplings, level_filling, filling)
+    return _assemble(sums, level, y, z, free, couplings, level_filling, filling)
 
 
-def _assemble(sums, level, y, z, own, couplings, level_filling, filling):
+def _assemble(sums, level, y, z, free, couplings, level_filling, filling):
     spread, row_sum, q_sum = sums
-    row = couplings * (level.conj() * level_filling * y + filling * y.conj() * own + row_sum)
-    q = couplings * ((level_filling - filling) * own + q_sum)
-    returned = 2.0 * filling * (own.conj() * z).real
+    row = couplings * (level.conj() * level_filling * y + filling * y.conj() * free + row_sum)
+    q = couplings * ((level_filling - filling) * free + q_sum)
+    returned = 2.0 * filling * (free.conj() * z).real
     occupations = filling + couplings**2 * (returned + level_filling * squared(y) + spread)
     return row, q, occupations
 

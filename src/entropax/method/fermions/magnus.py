@@ -1,6 +1,6 @@
 """Driven networks: exponentials of the Hamiltonian's mean over a step (Magnus)."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import equinox as eqx
 import jax
@@ -9,13 +9,14 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax._checks import whole
 from entropax.linalg import Exponential, matfn
+from entropax.method.base import Plan, require_model
 from entropax.method.fermions.network_exact import DenseView
 from entropax.method.stepping import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.model import FermionNetwork
-from entropax.state import DenseState
+from entropax.state import AbstractFermionState, DenseState
 
 
-class Magnus(AbstractSteppedMethod):
+class Magnus(AbstractSteppedMethod[DenseState]):
     r"""Driven networks of free fermions, $U = \prod_j e^{-iK_j}$ (Magnus 1954).
 
     Order 2: $K = h\,H(t+h/2)$; order 4 (Iserles, Norsett 1999), $H_{1,2}$ at Gauss' nodes:
@@ -31,22 +32,20 @@ class Magnus(AbstractSteppedMethod):
     protocols.
     """
 
+    states = AbstractFermionState
+
     steps: int = eqx.field(default=200, static=True, converter=whole)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
 
-    def known(self, model: eqx.Module) -> FermionNetwork:
-        if not isinstance(model, FermionNetwork):
-            raise ValueError(
-                f"`model` must be a FermionNetwork for the method Magnus, but is "
-                f"{type(model).__name__} (a driven Junction: SplitStep)."
-            )
-        return model
+    def require(self, model: eqx.Module) -> FermionNetwork:
+        require_model(self, model, FermionNetwork, " (a driven Junction: SplitStep)")
+        return cast(FermionNetwork, model)
 
     def propagator(self, model: FermionNetwork) -> "Exponentials":
         return Exponentials(model, self.order)
 
-    def initial(self, model: eqx.Module) -> DenseState:
-        network = self.known(model).before()
+    def initial(self, plan: Plan[FermionNetwork, None]) -> DenseState:
+        network = plan.model.before()
         return DenseView(network).state(network, network.initial_correlation, jnp.zeros(()))
 
 
@@ -86,7 +85,7 @@ class Exponentials(AbstractPropagator):
     def _exponential(
         self, length: Float[Array, ""], controls: Float[Array, "nodes controls"]
     ) -> Complex[Array, "sites sites"]:
-        each = [self.network.with_controls(now).hamiltonian for now in controls]
+        each = [self.network.with_controls(u).hamiltonian for u in controls]
         mean = sum(each[1:], each[0]) / len(each)
         if len(each) == 2:
             product = each[0] @ each[1]
@@ -96,8 +95,8 @@ class Exponentials(AbstractPropagator):
 
     def forces(self, x: Complex[Array, "sites sites"]) -> Float[Array, " controls"]:
         c = self.correlation(x)
-        found = [jnp.sum((drive.operator * c).real) for drive in self.network.drives]
-        return jnp.stack(found) if found else jnp.zeros(0)
+        forces = [jnp.sum((drive.operator * c).real) for drive in self.network.drives]
+        return jnp.stack(forces) if forces else jnp.zeros(0)
 
     def correlation(self, u: Complex[Array, "sites sites"]) -> Complex[Array, "sites sites"]:
         r"""$C = U^* C(0)\,U^T$."""
@@ -106,5 +105,4 @@ class Exponentials(AbstractPropagator):
     def state(
         self, x: Complex[Array, "sites sites"], time: Float[Array, ""], work: Float[Array, ""]
     ) -> DenseState:
-        now = self.network.within(time, (time, time))
-        return self.view.state(now, self.correlation(x), work)
+        return self.view.state(self.network.at(time), self.correlation(x), work)

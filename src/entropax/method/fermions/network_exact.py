@@ -29,7 +29,7 @@ class DenseView(eqx.Module):
         """`network`: undriven, that of the moment."""
         # <c_i^dag c_j> h_ij, so energies are sums of elementwise products
         flow = (network.hamiltonian * correlation).real
-        own = [jnp.sum(_block(flow, part)) for part in (network.system, *network.baths)]
+        energies = [jnp.sum(_block(flow, part)) for part in (network.system, *network.baths)]
         # mode k of a bath: sum_ij v_ik^* C*_ij v_jk, as C is the transpose of <c_j^dag c_i>
         occupations = tuple(
             jnp.sum(v * (_block(correlation, bath) @ v.conj()), axis=0).real
@@ -38,11 +38,11 @@ class DenseView(eqx.Module):
         return DenseState(
             system=_block(correlation, network.system),
             occupations=occupations,
-            system_energy=own[0],
-            interaction_energy=jnp.sum(flow) - sum(own),
+            system_energy=energies[0],
+            interaction_energy=jnp.sum(flow) - sum(energies),
             work=work,
             correlation=correlation,
-            traces=tuple(own[1:]),
+            traces=tuple(energies[1:]),
             baths=network.baths,
         )
 
@@ -52,19 +52,27 @@ def _block(matrix: Inexact[Array, "sites sites"], sites: tuple[int, ...]) -> Arr
     return matrix[index[:, None], index[None, :]]
 
 
-def dense_states(
-    network: FermionNetwork,
-) -> tuple[DenseState, Callable[[Float[Array, ""]], DenseState]]:
-    r"""The initial state, and the state at any time: $C(t) = U^* C(0)\, U^T$, $U = e^{-iht}$.
+class DenseEvolution(eqx.Module):
+    r"""Exact states of any network: $C(t) = U^* C(0)\, U^T$, $U = e^{-iht}$.
 
     Cost: one eigenproblem of h, then O(sites^3) a time. Differentiable twice in h, the start and
     time, at degenerate spectra too.
     """
-    h, initial, view = network.hamiltonian, network.initial_correlation, DenseView(network)
-    spectrum, zero = held_spectrum(h), jnp.zeros(())
 
-    def at(time: Float[Array, ""]) -> DenseState:
-        u = matfn(Exponential(-1j * time), h, spectrum=spectrum)
-        return view.state(network, u.conj() @ initial @ u.T, zero)
+    def initial(self, network: FermionNetwork) -> DenseState:
+        """The start."""
+        return DenseView(network).state(network, network.initial_correlation, jnp.zeros(()))
 
-    return view.state(network, initial, zero), at
+    def states(
+        self, network: FermionNetwork, horizon: Float[Array, ""] | float = 1.0
+    ) -> Callable[[Float[Array, ""]], DenseState]:
+        """The state at any time."""
+        del horizon
+        h, start, view = network.hamiltonian, network.initial_correlation, DenseView(network)
+        spectrum, zero = held_spectrum(h), jnp.zeros(())
+
+        def state_at(time: Float[Array, ""]) -> DenseState:
+            u = matfn(Exponential(-1j * time), h, spectrum=spectrum)
+            return view.state(network, u.conj() @ start @ u.T, zero)
+
+        return state_at

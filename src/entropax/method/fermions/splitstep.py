@@ -14,7 +14,7 @@ follow from $c_s^\dagger U$ and the small matrix $c_s^\dagger c_r$ by one triang
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -23,21 +23,23 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from entropax._checks import whole
+from entropax._crossovers import ROTATIONS_TOGETHER
+from entropax.method.base import Plan, require_model
 from entropax.method.compositions import SPLITTINGS
 from entropax.method.fermions.junction_exact import product_state, squared
 from entropax.method.stepping import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.model import Junction
-from entropax.state import ProductState, StarState
+from entropax.state import AbstractFermionState, ProductState, StarState
 
 _SERIES = np.array([(-1.0) ** n / math.factorial(2 * n + 1) for n in range(10)])[::-1]
-"""Of sin(x)/x in x^2 up to 1, to rounding."""
+"""Coefficients of sin(x)/x in x^2, right to rounding up to x = 1."""
 
 _GAUSS = np.polynomial.legendre.leggauss(10)
 _NODES, _WEIGHTS = 0.5 * (_GAUSS[0] + 1.0), 0.5 * _GAUSS[1]
-"""Of Gauss' rule on [0, 1]."""
+"""Nodes and weights of Gauss' rule on [0, 1]."""
 
 
-class SplitStep(AbstractSteppedMethod):
+class SplitStep(AbstractSteppedMethod[ProductState | StarState]):
     r"""Junctions with a driven level and driven couplings, by unitary steps (split operators).
 
     The Hamiltonian is split into the modes' energies, which are taken exactly, and the level with
@@ -54,22 +56,20 @@ class SplitStep(AbstractSteppedMethod):
     every number of the model and of its protocols.
     """
 
+    states = AbstractFermionState
+
     steps: int = eqx.field(default=1000, static=True, converter=whole)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
 
-    def known(self, model: eqx.Module) -> Junction:
-        if not isinstance(model, Junction):
-            raise ValueError(
-                f"`model` must be a Junction for the method SplitStep, but is "
-                f"{type(model).__name__} (a driven FermionNetwork: Magnus)."
-            )
-        return model
+    def require(self, model: eqx.Module) -> Junction:
+        require_model(self, model, Junction, " (a driven FermionNetwork: Magnus)")
+        return cast(Junction, model)
 
     def propagator(self, model: Junction) -> "Rotations":
         return Rotations(model, self.order)
 
-    def initial(self, model: eqx.Module) -> ProductState:
-        return product_state(self.known(model).before())
+    def initial(self, plan: Plan[Junction, None]) -> ProductState:
+        return product_state(plan.model.before())
 
 
 class Columns(NamedTuple):
@@ -77,10 +77,6 @@ class Columns(NamedTuple):
 
     level: Float[Array, " 2*sites"]
     modes: Float[Array, "modes 2*sites"]
-
-
-_TOGETHER = 64
-"""Rotations that are applied together: enough for matrix products to run at full speed."""
 
 
 class RotationFactors(NamedTuple):
@@ -102,7 +98,7 @@ class Rotations(AbstractPropagator):
 
     @property
     def block(self) -> int:
-        return max(1, _TOGETHER // (2 * len(SPLITTINGS[self.order][1])))
+        return max(1, ROTATIONS_TOGETHER.here // (2 * len(SPLITTINGS[self.order][1])))
 
     def begin(self) -> Columns:
         sites = self.junction.sites
@@ -120,13 +116,13 @@ class Rotations(AbstractPropagator):
         controls = steps.controls(self.junction, nodes)
 
         def factors(controls: Array, duration: Array) -> tuple[Array, Array, Array]:
-            now = self.junction.with_controls(controls)
-            squares = jnp.stack([jnp.sum(lead.couplings**2) for lead in now.leads])
-            return rotation(now.fixed_level - self._zero, jnp.sum(squares), duration)
+            undriven = self.junction.with_controls(controls)
+            squares = jnp.stack([jnp.sum(lead.couplings**2) for lead in undriven.leads])
+            return rotation(undriven.fixed_level - self._zero, jnp.sum(squares), duration)
 
         durations = steps.length[:, None] * jnp.array(inner)
-        found = jax.checkpoint(jax.vmap(jax.vmap(factors)))(controls, durations)
-        return RotationFactors(steps.begin + steps.length, steps.times(nodes), controls, *found)
+        rotations = jax.checkpoint(jax.vmap(jax.vmap(factors)))(controls, durations)
+        return RotationFactors(steps.begin + steps.length, steps.times(nodes), controls, *rotations)
 
     def advance(
         self, x: Columns, coefficients: "RotationFactors"
@@ -153,12 +149,12 @@ class Rotations(AbstractPropagator):
     def _gated(self, time: Float[Array, ""]) -> Complex[Array, "gates modes"]:
         """c of each lead that has a gate, at g = 1, and zero in the others."""
         junction = self.junction
-        whole = junction.mode_couplings * self._phases(time)
-        found = [jnp.zeros((0, whole.shape[0]), complex)]
-        for lead, own in zip(junction.leads, junction.lead_slices, strict=True):
+        vector = junction.mode_couplings * self._phases(time)
+        gated = [jnp.zeros((0, vector.shape[0]), complex)]
+        for lead, modes in zip(junction.leads, junction.lead_slices, strict=True):
             if lead.gate is not None:
-                found.append(jnp.zeros_like(whole).at[own].set(whole[own])[None])
-        return jnp.concatenate(found)
+                gated.append(jnp.zeros_like(vector).at[modes].set(vector[modes])[None])
+        return jnp.concatenate(gated)
 
     def _forces(
         self, level: Complex[Array, " sites"], seen: Complex[Array, "gates sites"]
@@ -169,19 +165,19 @@ class Rotations(AbstractPropagator):
 
     def state(self, x: Columns, time: Float[Array, ""], work: Float[Array, ""]) -> StarState:
         """What the ledger asks for; entropies do not see the picture's phases."""
-        now = self.junction.within(time, (time, time))
+        undriven = self.junction.at(time)
         n = self.junction.initial_occupations
         level, modes = _complex(x.level), _complex(x.modes)
         row = self._phases(time).conj() * (modes @ (n * level.conj()))
         weighted = modes.conj() * n
-        blocks = tuple(weighted[own] @ modes[own].T for own in now.lead_slices)
+        blocks = tuple(weighted[s] @ modes[s].T for s in undriven.lead_slices)
         occupations = tuple(jnp.diagonal(block).real for block in blocks)
         filled = n @ squared(level)
         return StarState(
             system=filled[None, None],
             occupations=occupations,
-            system_energy=now.fixed_level * filled,
-            interaction_energy=2.0 * jnp.sum(now.mode_couplings * row.real),
+            system_energy=undriven.fixed_level * filled,
+            interaction_energy=2.0 * jnp.sum(undriven.mode_couplings * row.real),
             work=work,
             level_row=row,
             leads=blocks,
@@ -257,16 +253,17 @@ def _rotate(
     overlap = jnp.tril(vectors.conj() @ vectors.T, -1)
     # rows and columns: number of the stage, then which of d and w
     matrix = jnp.zeros((stages + 1, 2, stages + 1, 2), complex)
-    later, own = np.arange(1, stages + 1), np.arange(stages)
-    matrix = matrix.at[later, 0, own, 0].set(alpha).at[later, 0, own, 1].set(beta)
+    later, stage = np.arange(1, stages + 1), np.arange(stages)
+    matrix = matrix.at[later, 0, stage, 0].set(alpha).at[later, 0, stage, 1].set(beta)
     matrix = matrix.at[:stages, 1, :stages, 0].set(overlap * beta)
     matrix = matrix.at[:stages, 1, :stages, 1].set(overlap * gamma)
     size = 2 * stages + 1
     matrix = jnp.eye(size) - matrix.reshape(size + 1, size + 1)[:size, :size]
-    given = jnp.zeros((stages + 1, 2, x.level.shape[0] // 2), complex)
-    given = given.at[0, 0].set(_complex(x.level)).at[:stages, 1].set(_project(vectors, x.modes))
-    given = given.reshape(size + 1, -1)[:size]
-    solved = jax.scipy.linalg.solve_triangular(matrix, given, lower=True, unit_diagonal=True)
+    right_side = jnp.zeros((stages + 1, 2, x.level.shape[0] // 2), complex)
+    right_side = right_side.at[0, 0].set(_complex(x.level))
+    right_side = right_side.at[:stages, 1].set(_project(vectors, x.modes))
+    right = right_side.reshape(size + 1, -1)[:size]
+    solved = jax.scipy.linalg.solve_triangular(matrix, right, lower=True, unit_diagonal=True)
     levels, seen = solved[::2], solved[1::2]
     grown = beta[:, None] * levels[:-1] + gamma[:, None] * seen
     return grown, levels

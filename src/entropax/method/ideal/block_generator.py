@@ -89,15 +89,15 @@ class BlockGenerator(AbstractGenerator):
     def dissipated(self, y: Float[Array, " n"]) -> Float[Array, "baths n"]:
         states = [from_real(part) for part in self._split(y)]
         halves = [
-            [-0.5 * (decay @ state) for decay, state in zip(own, states, strict=True)]
-            for own in self.decays
+            [-0.5 * (decay @ state) for decay, state in zip(rows, states, strict=True)]
+            for rows in self.decays
         ]
         for (bath, origin, target), rate, operator in zip(
             self.moves, self.rates, self.operators, strict=True
         ):
             gained = operator @ (operator @ states[origin]).conj().T
             halves[bath][target] = halves[bath][target] + 0.5 * rate * gained
-        return jnp.stack([self._joined([to_real(m + m.conj().T) for m in own]) for own in halves])
+        return jnp.stack([self._joined([to_real(m + m.conj().T) for m in rows]) for rows in halves])
 
     def energy_given(self, dissipated: Float[Array, "baths n"]) -> Float[Array, " baths"]:
         return dissipated @ self.pack(self.whole.heat_operator)
@@ -120,10 +120,10 @@ class BlockGenerator(AbstractGenerator):
         return self.whole.most_lost()
 
     def preconditioner(self) -> Preconditioner:
-        own = [
+        inverses = [
             smooth_inverse(h, jnp.sum(jnp.stack([decay[c] for decay in self.decays]), axis=0))
             for c, h in enumerate(self.hamiltonians)
         ]
         return lambda y: self._joined(
-            [invert(part) for invert, part in zip(own, self._split(y), strict=True)]
+            [invert(part) for invert, part in zip(inverses, self._split(y), strict=True)]
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_ZERO = 1e-9
+from entropax._tolerances import AS_STATED
 
 
 class BlockStructure(NamedTuple):
@@ -25,7 +25,9 @@ def conserved(hamiltonian: np.ndarray, operators: Sequence[np.ndarray]) -> list[
     of one energy.
     """
     energies, vectors = np.linalg.eigh(hamiltonian)
-    level = np.abs(energies[:, None] - energies[None, :]) <= _ZERO * max(np.ptp(energies), 1e-300)
+    level = np.abs(energies[:, None] - energies[None, :]) <= AS_STATED * max(
+        np.ptp(energies), 1e-300
+    )
     i, j = np.nonzero(level)
     gram = np.zeros((i.size, i.size), complex)
     scale = 0.0
@@ -40,15 +42,15 @@ def conserved(hamiltonian: np.ndarray, operators: Sequence[np.ndarray]) -> list[
             cross = b.conj().T[i[:, None], i[None, :]] * b[j[None, :], j[:, None]]
             gram -= cross + cross.conj().T
             scale = max(scale, float(np.max(np.abs(b))) ** 2)
-    values, found = np.linalg.eigh(gram)
+    values, vectors_of_gram = np.linalg.eigh(gram)
     kept = []
     identity = np.eye(len(energies)) / np.sqrt(len(energies))
-    for column in found[:, values <= _ZERO * max(scale, 1e-300)].T:
+    for column in vectors_of_gram[:, values <= AS_STATED * max(scale, 1e-300)].T:
         matrix = np.zeros_like(hamiltonian, dtype=complex)
         matrix[i, j] = column
         for part in (matrix + matrix.conj().T, 1j * (matrix - matrix.conj().T)):
-            for known in (identity, *kept):
-                part = part - np.vdot(known, part) * known
+            for earlier in (identity, *kept):
+                part = part - np.vdot(earlier, part) * earlier
             size = np.linalg.norm(part)
             if size > 1e-6:
                 kept.append(part / size)

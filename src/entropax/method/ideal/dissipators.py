@@ -11,12 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Inexact
 
+from entropax._tolerances import AS_STATED
 from entropax.linalg import Spectrum
 from entropax.method.ideal.rates import Transitions
-from entropax.model import OpenSystem
 from entropax.model.transition_frequencies import alike, same_frequency
-
-_ALIKE = 1e-9
+from entropax.model.views import IdealSystem, jumps
 
 
 class AbstractDissipator(eqx.Module):
@@ -55,8 +54,8 @@ class JumpDissipator(AbstractDissipator):
         self.bath, self.operators, self.rates = bath, operators, rates
         each = jnp.einsum("k,kij,kil->kjl", rates, operators.conj(), operators)
         self.decay = jnp.sum(each, axis=0)
-        given = jnp.asarray(np.array(particles, dtype=float))
-        self.loss = jnp.einsum("k,kij->ij", given, each) if any(particles) else None
+        counts = jnp.asarray(np.array(particles, dtype=float))
+        self.loss = jnp.einsum("k,kij->ij", counts, each) if any(particles) else None
 
     def half(self, state: Complex[Array, "d d"]) -> Complex[Array, "d d"]:
         moved = self.operators @ state
@@ -72,7 +71,7 @@ class JumpDissipator(AbstractDissipator):
         frequency = jnp.sum(self.operators.conj() * turned, axis=(1, 2)) / weight
         left = jnp.abs(turned - frequency[:, None, None] * self.operators)
         scale = jnp.max(jnp.abs(frame)) * jnp.max(jnp.abs(self.operators))
-        return jnp.all(left <= _ALIKE * scale)
+        return jnp.all(left <= AS_STATED * scale)
 
 
 class ProductDissipator(AbstractDissipator):
@@ -125,12 +124,12 @@ class SecularDissipator(AbstractDissipator):
         self.gain = sum(gains[1:], gains[0])
         # what is lost is what is gained, to rounding
         self.decay = jnp.einsum("iijk->kj", self.gain)
-        given = [
+        terms = [
             part.particles * jnp.einsum("iijk->kj", gain)
             for part, gain in zip(parts, gains, strict=True)
         ]
         some = any(part.particles for part in parts)
-        loss = sum(given[1:], given[0])
+        loss = sum(terms[1:], terms[0])
         self.loss = self.vectors @ loss @ self.vectors.conj().T if some else None
 
     def half(self, state: Complex[Array, "d d"]) -> Complex[Array, "d d"]:
@@ -146,11 +145,11 @@ class SecularDissipator(AbstractDissipator):
     def turns_with(self, frame: Inexact[Array, "d d"]) -> Bool[Array, ""]:
         inside = self.vectors.conj().T @ frame @ self.vectors
         turns = jnp.diagonal(inside).real
-        given = turns[None, :] - turns[:, None]
-        gap = jnp.abs(given[:, None, :, None] - given[None, :, None, :])
+        frequencies = turns[None, :] - turns[:, None]
+        gap = jnp.abs(frequencies[:, None, :, None] - frequencies[None, :, None, :])
         scale = jnp.max(jnp.abs(frame))
-        apart = (gap > _ALIKE * scale) & (jnp.abs(self.gain) > 0)
-        mixed = jnp.abs(inside - jnp.diag(turns)) > _ALIKE * scale
+        apart = (gap > AS_STATED * scale) & (jnp.abs(self.gain) > 0)
+        mixed = jnp.abs(inside - jnp.diag(turns)) > AS_STATED * scale
         return ~(jnp.any(apart) | jnp.any(mixed))
 
 
@@ -180,9 +179,9 @@ def lamb_shift(parts: Sequence[Transitions], energies: Float[Array, " d"]) -> In
     return total
 
 
-def given_jumps(model: OpenSystem) -> list[JumpDissipator]:
+def given_jumps(model: IdealSystem) -> list[JumpDissipator]:
     """The hand-written jumps of a model."""
     return [
         JumpDissipator(number, jump.operator[None], jump.fixed_rate[None], (jump.particles,))
-        for number, jump in model.jumps
+        for number, jump in jumps(model)
     ]

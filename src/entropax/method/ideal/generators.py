@@ -231,8 +231,8 @@ class SecularGenerator(AbstractGenerator):
         a = part.operator
         rate = 0.5 * (part.rate[i[:, None], i[None, :]] + part.rate[j[:, None], j[None, :]])
         gain = rate * a[i[:, None], i[None, :]] * a.conj()[j[:, None], j[None, :]]
-        own = 0.5 * a.conj().T @ (part.rate * a)
-        decay = own + own.conj().T
+        half = 0.5 * a.conj().T @ (part.rate * a)
+        decay = half + half.conj().T
         change = self._real(gain - 0.5 * self._anticommutator(decay))
         return change, to_real(decay)[i, j]
 
@@ -286,8 +286,8 @@ class SecularGenerator(AbstractGenerator):
         return jnp.asarray((i == j).astype(float))
 
     def preconditioner(self) -> Preconditioner:
-        own: Array = jnp.diagonal(jax.lax.stop_gradient(jnp.sum(self.dissipators, axis=0)))
-        return lambda y: y / jnp.where(own == 0, -1.0, own)
+        losses: Array = jnp.diagonal(jax.lax.stop_gradient(jnp.sum(self.dissipators, axis=0)))
+        return lambda y: y / jnp.where(losses == 0, -1.0, losses)
 
     def speed(self) -> Float[Array, ""]:
         return jnp.max(jnp.abs(jnp.sum(self.dissipators, axis=0)))
@@ -302,11 +302,11 @@ def smooth_inverse(
     r"""The inverse of $-i[H, X] - \frac12\{K, X\}$, with K's diagonal between eigenstates of H."""
     energies, vectors = held_spectrum(hamiltonian)
     back = vectors.conj().T
-    own = jnp.real(jnp.einsum("ki,kl,li->i", vectors.conj(), decay, vectors))
-    own = jax.lax.stop_gradient(own)
-    floor = 1e-3 * jnp.max(own)
-    own = jnp.maximum(own, jnp.where(floor > 0, floor, 1.0))
-    rate = -1j * (energies[:, None] - energies[None, :]) - 0.5 * (own[:, None] + own[None, :])
+    losses = jnp.real(jnp.einsum("ki,kl,li->i", vectors.conj(), decay, vectors))
+    losses = jax.lax.stop_gradient(losses)
+    floor = 1e-3 * jnp.max(losses)
+    losses = jnp.maximum(losses, jnp.where(floor > 0, floor, 1.0))
+    rate = -1j * (energies[:, None] - energies[None, :]) - 0.5 * (losses[:, None] + losses[None, :])
 
     def invert(y: Float[Array, "n n"]) -> Float[Array, "n n"]:
         return to_real(vectors @ ((back @ from_real(y) @ vectors) / rate) @ back)

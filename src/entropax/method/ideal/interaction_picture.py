@@ -18,9 +18,6 @@ from entropax.linalg import Spectrum, from_real, held_spectrum, to_real
 from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator
 from entropax.model import Drive
 
-LINEAR = 256
-"""Up to this many numbers in a state, generators without moving dissipators are made matrices."""
-
 
 class Flow(NamedTuple):
     """Rates of change: of a state's form, of the energy and particles that each bath has given,
@@ -110,7 +107,7 @@ def rate_matrices(
     slope: Inexact[Array, "d d"] | None,
     picture: Picture | None = None,
 ) -> RateMatrices:
-    """Of forms in a picture, where one is given; else of the generator's own."""
+    """The rates of forms in a picture, where one is given; else of the generator's own."""
 
     def one(unit: Array) -> tuple[Array, Array]:
         inside = unit if picture is None else generator.pack(picture.to_given(unit))

@@ -12,14 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact
 
+from entropax._tolerances import AS_STATED, ROUNDED_ONCE
 from entropax.equilibrium import over_temperature
 from entropax.linalg import RateEquation, Spectrum, steady_rates
 from entropax.method.ideal.rates import Transitions, rate_equation
-from entropax.model import OpenSystem
 from entropax.model.transition_frequencies import alike
-
-_PRESENT = 1e-14
-"""Elements of a jump below this, of its largest, are rounding."""
+from entropax.model.views import IdealSystem, jumps, temperatures
 
 
 class SteadyPopulations(NamedTuple):
@@ -53,8 +51,8 @@ class Populations(eqx.Module):
 
     def steady(self) -> SteadyPopulations:
         """The steady state and its flows."""
-        found = steady_rates(self.equation)
-        p, currents = found.populations, found.currents
+        steady = steady_rates(self.equation)
+        p, currents = steady.populations, steady.currents
         risen = self.energies[:, None] - self.energies[None, :]
         energy = 0.5 * jnp.sum(currents * risen, axis=(-2, -1))
         particles = self._particles(p, currents)
@@ -62,8 +60,8 @@ class Populations(eqx.Module):
         # what jumps have no part in counts link by link, without a difference
         log = jnp.log(jnp.where(p > 0, p, 1.0))
         balance = -changes @ log - over_temperature(self.beta, energy - self.mu * particles, 0.0)
-        production = jnp.where(self.has_jumps, balance, found.production)
-        return SteadyPopulations(p, found.is_unique, changes, energy, particles, production)
+        production = jnp.where(self.has_jumps, balance, steady.production)
+        return SteadyPopulations(p, steady.is_unique, changes, energy, particles, production)
 
     def _particles(
         self, populations: Float[Array, " d"], currents: Float[Array, "baths d d"]
@@ -74,7 +72,7 @@ class Populations(eqx.Module):
         each = jnp.where(present, self.counted / jnp.where(present, rates, 1.0), 0.0)
         back = jnp.swapaxes(each, -1, -2)
         both = present & jnp.swapaxes(present, -1, -2)
-        is_odd = jnp.all(~both | (jnp.abs(each + back) < 1e-9), axis=(-2, -1))
+        is_odd = jnp.all(~both | (jnp.abs(each + back) < AS_STATED), axis=(-2, -1))
         net = -0.5 * jnp.sum(jnp.where(present, each, -back) * currents, axis=(-2, -1))
         return jnp.where(is_odd, net, -jnp.sum(self.counted * populations, axis=(-2, -1)))
 
@@ -84,37 +82,38 @@ class Populations(eqx.Module):
 
 
 def populations_of(
-    model: OpenSystem, spectrum: Spectrum, parts: Sequence[Transitions]
+    model: IdealSystem, spectrum: Spectrum, parts: Sequence[Transitions]
 ) -> Populations:
-    """Of a secular equation of couplings, beside hand-written jumps, between eigenstates of H."""
+    """The rate equation of couplings, beside hand-written jumps, between eigenstates of H."""
     energies, vectors = spectrum
-    levels, baths = energies.shape[0], len(model.baths)
+    levels, baths, written = energies.shape[0], len(model.baths), jumps(model)
     equation = rate_equation(parts, levels, baths)
     rates, ratios = equation
     counted = jnp.zeros(rates.shape)
     for part in parts:
-        own = part.rate * jnp.abs(part.operator) ** 2
-        counted = counted.at[part.bath].add(part.particles * own)
+        jump_rates = part.rate * jnp.abs(part.operator) ** 2
+        counted = counted.at[part.bath].add(part.particles * jump_rates)
     is_apart = ~jnp.any(alike(energies) & ~jnp.eye(levels, dtype=bool))
-    for number, jump in model.jumps:
+    for number, jump in written:
         operator = vectors.conj().T @ jump.operator @ vectors
         size = jnp.abs(operator)
-        size = jnp.where(size > _PRESENT * jnp.max(size), size, 0.0)
-        own = jnp.where(jnp.eye(levels, dtype=bool), 0.0, jump.fixed_rate * size**2)
-        rates = rates.at[number].add(own)
-        counted = counted.at[number].add(jump.particles * own)
+        size = jnp.where(size > ROUNDED_ONCE * jnp.max(size), size, 0.0)
+        jump_rates = jnp.where(jnp.eye(levels, dtype=bool), 0.0, jump.fixed_rate * size**2)
+        rates = rates.at[number].add(jump_rates)
+        counted = counted.at[number].add(jump.particles * jump_rates)
         fed = size @ size.T + size.T @ size
         is_apart &= jnp.all((fed == 0) | jnp.eye(levels, dtype=bool))
-    has_jumps = np.isin(np.arange(baths), [number for number, _ in model.jumps])
+    has_jumps = np.isin(np.arange(baths), [number for number, _ in written])
     both = (rates > 0) & (jnp.swapaxes(rates, -1, -2) > 0)
     log = jnp.log(jnp.where(both, rates, 1.0))
-    given = jnp.where(both, log - jnp.swapaxes(log, -1, -2), jnp.nan)
-    ratios = jnp.where(has_jumps[:, None, None], given, ratios)
+    of_rates = jnp.where(both, log - jnp.swapaxes(log, -1, -2), jnp.nan)
+    ratios = jnp.where(has_jumps[:, None, None], of_rates, ratios)
+    beta, mu = temperatures(model)
     return Populations(
         equation=RateEquation(rates, ratios),
         counted=counted,
-        beta=model.temperatures[0],
-        mu=model.temperatures[1],
+        beta=beta,
+        mu=mu,
         energies=energies,
         vectors=vectors,
         has_jumps=jnp.asarray(has_jumps),

@@ -2,7 +2,7 @@ r"""Rates of a system's transitions through ideal baths, and the shifts that bel
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,25 +11,24 @@ from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Faults, is_traced, refuse
 from entropax._precision import TINY
+from entropax._tolerances import ROUNDED, VERDICT
 from entropax.linalg import RateEquation, Spectrum
-from entropax.model import Coupling, OpenSystem, ThermalBath
+from entropax.model import ThermalBath
 from entropax.model.ideal.bath import Channel
 from entropax.model.ideal.spectral_densities import (
+    AbstractSpectrum,
     CustomSpectrum,
     PowerSpectrum,
     TabulatedSpectrum,
 )
 from entropax.model.transition_frequencies import transition_energies
-from entropax.protocol import AbstractProtocol
-
-_PRESENT = 1e-12
-"""Operator elements below this, of the largest, are rounding."""
+from entropax.model.views import IdealSystem, ideal_links
 
 
 class Transitions(NamedTuple):
     r"""What a channel does between the eigenstates of a Hamiltonian.
 
-    `operator`: A, in that eigenbasis; `given`: energy that the jump from eigenstate j to i hands to
+    `operator`: A, in that eigenbasis; `energy`: what the jump from eigenstate j to i hands to
     the bath, $\omega_{ij} = \epsilon_j - \epsilon_i$; `rate`: $\gamma(\omega_{ij})$ where A has an
     element; `shift`: the imaginary part $S(\omega_{ij})$ of the bath's half-sided transform, or
     None; `particles`: given to the bath with each jump; `log_ratio`: of its rate and the reverse
@@ -38,7 +37,7 @@ class Transitions(NamedTuple):
 
     bath: int
     operator: Inexact[Array, "d d"]
-    given: Float[Array, "d d"]
+    energy: Float[Array, "d d"]
     rate: Float[Array, "d d"]
     shift: Float[Array, "d d"] | None
     particles: int
@@ -46,37 +45,31 @@ class Transitions(NamedTuple):
     faults: Faults
 
 
-def transitions(model: OpenSystem, spectrum: Spectrum, *, lamb_shift: bool) -> list[Transitions]:
+def transitions(model: IdealSystem, spectrum: Spectrum, *, lamb_shift: bool) -> list[Transitions]:
     """Every channel of every coupling of an undriven model, between the states of `spectrum`."""
     energies, vectors = spectrum
-    given = transition_energies(energies)
-    found = []
-    for index, (coupling, number) in enumerate(
-        zip(model.couplings, model.bath_of_coupling, strict=True)
-    ):
-        if not isinstance(coupling, Coupling):
-            continue
-        bath = model.baths[number]
-        strength = coupling.strength
-        assert not isinstance(strength, AbstractProtocol), "the strength of one time, by `within`"
+    quanta = transition_energies(energies)
+    parts = []
+    for index, coupling, number, bath in ideal_links(model):
+        strength = jnp.asarray(cast(Array, coupling.strength))
         for channel in bath.channels(coupling.operator):
             operator = vectors.conj().T @ channel.operator @ vectors
-            rate, faults = _checked(index, bath, channel, operator, given)
+            rate, faults = _checked(index, bath, channel, operator, quanta)
             shift = None
             if lamb_shift:
-                unit, unresolved = _shift(index, bath, channel, given)
+                unit, unresolved = _shift(index, bath, channel, quanta)
                 shift, faults = strength**2 * unit, faults + unresolved
             cold = jnp.isinf(bath.beta)
-            log_ratio = jnp.where(cold, 0.0, bath.beta) * (given - bath.mu * channel.particles)
+            log_ratio = jnp.where(cold, 0.0, bath.beta) * (quanta - bath.mu * channel.particles)
             log_ratio = jnp.asarray(jnp.where(cold, jnp.nan, log_ratio))
             rate = strength**2 * rate
             jump = channel.particles, log_ratio, faults
-            found.append(Transitions(number, operator, given, rate, shift, *jump))
-    return found
+            parts.append(Transitions(number, operator, quanta, rate, shift, *jump))
+    return parts
 
 
 def faults_among(parts: Sequence[Transitions]) -> Faults:
-    """Of all of them."""
+    """The faults of all of them."""
     return sum((part.faults for part in parts), Faults.none())
 
 
@@ -84,9 +77,9 @@ def rate_equation(parts: Sequence[Transitions], levels: int, baths: int) -> Rate
     """What the transitions do to populations."""
     nothing = jnp.zeros((baths, levels, levels))
     rates, ratios, is_mixed = nothing, nothing, nothing > 1.0
-    own = jnp.eye(levels, dtype=bool)
+    same = jnp.eye(levels, dtype=bool)
     for part in parts:
-        rate = jnp.where(own, 0.0, part.rate * jnp.abs(part.operator) ** 2)
+        rate = jnp.where(same, 0.0, part.rate * jnp.abs(part.operator) ** 2)
         before = rates[part.bath] > 0
         # two ways between the same states, with other numbers of particles, have no one ratio
         differ = before & (rate > 0) & (ratios[part.bath] != part.log_ratio)
@@ -101,13 +94,13 @@ def rate_equation(parts: Sequence[Transitions], levels: int, baths: int) -> Rate
 
 
 def _checked(
-    index: int, bath: ThermalBath, channel: Channel, operator: Array, given: Array
+    index: int, bath: ThermalBath, channel: Channel, operator: Array, quanta: Array
 ) -> tuple[Float[Array, "d d"], Faults]:
     size = jnp.abs(operator)
-    present = size > _PRESENT * jnp.max(size)
+    present = size > ROUNDED * jnp.max(size)
     # elements that are zero may have frequencies at which the spectrum is undefined: these are
     # replaced by one that occurs, and their rates by zero
-    asked = jnp.where(present, given, given.ravel()[jnp.argmax(size)])
+    asked = jnp.where(present, quanta, quanta.ravel()[jnp.argmax(size)])
     rate = jnp.where(present, channel.rate(asked), 0.0)
     frozen = jax.lax.stop_gradient
     faults = Faults.none()
@@ -117,67 +110,64 @@ def _checked(
     return rate, faults
 
 
-def _breaches(bath: ThermalBath, given: Array, rate: Array) -> dict[str, Array]:
+def _breaches(bath: ThermalBath, quanta: Array, rate: Array) -> dict[str, Array]:
     return {
         "undefined": ~jnp.isfinite(rate),
         "negative": rate < 0,
-        "unbalanced": bath.breaks_balance(given),
+        "unbalanced": bath.breaks_balance(quanta),
     }
 
 
-def _message(index: int, bath: ThermalBath, kind: str, given: float | None = None) -> str:
+def _message(index: int, bath: ThermalBath, kind: str, quantum: float | None = None) -> str:
     of = f"`spectrum` ({type(bath.spectrum).__name__}) of the bath of `couplings[{index}]`"
-    place = "" if given is None else f" at {given:g}"
+    place = "" if quantum is None else f" at {quantum:g}"
     if kind == "negative":
         return f"{of} must not be negative, but is{place}."
     if kind == "unbalanced":
         rule = "obey detailed balance, gamma(-w) = exp(-beta w) gamma(w)"
         return f"{of} must {rule}, but does not{place}."
     text = f"{of} must have a finite rate at every transition, but has not{place}."
-    if given is None or given == 0:
+    if quantum is None or quantum == 0:
         text += (
             " At zero frequency, where the operator has elements within one energy, J(0) must be "
             "0, or the bath must have a `zero_frequency_rate`."
         )
-    return text if given == 0 else f"{text} A table must hold all frequencies."
+    return text if quantum == 0 else f"{text} A table must hold all frequencies."
 
 
 @jax.ensure_compile_time_eval()
-def require_rates(model: OpenSystem, reference: Inexact[Array, "d d"]) -> None:
+def require_rates(model: IdealSystem, reference: Inexact[Array, "d d"]) -> None:
     """`ValueError` for rates that can be seen to be impossible before the program runs."""
     if is_traced(reference):
         return
     energies, vectors = np.linalg.eigh(np.asarray(reference))
-    for index, (coupling, number) in enumerate(
-        zip(model.couplings, model.bath_of_coupling, strict=True)
-    ):
-        bath = model.baths[number]
-        leaves = jax.tree.leaves((coupling, bath))
-        if not isinstance(coupling, Coupling) or any(map(is_traced, leaves)):
+    for index, coupling, _, bath in ideal_links(model):
+        if any(map(is_traced, jax.tree.leaves((coupling, bath)))):
             continue
         for channel in bath.channels(coupling.operator):
             operator = vectors.conj().T @ np.asarray(channel.operator) @ vectors
             size = np.abs(operator)
-            present = size > _PRESENT * np.max(size, initial=0.0)
-            given = np.asarray(transition_energies(jnp.asarray(energies)))[present]
-            if not given.size or not (_is_free(bath) or np.any(given == 0)):
+            present = size > ROUNDED * np.max(size, initial=0.0)
+            quanta = np.asarray(transition_energies(jnp.asarray(energies)))[present]
+            if not quanta.size or not (_is_free(bath) or np.any(quanta == 0)):
                 continue
-            asked = jnp.asarray(given)
+            asked = jnp.asarray(quanta)
             for kind, bad in _breaches(bath, asked, channel.rate(asked)).items():
                 if np.any(np.asarray(bad)):
-                    place = float(given[np.argmax(np.asarray(bad))])
+                    place = float(quanta[np.argmax(np.asarray(bad))])
                     raise ValueError(_message(index, bath, kind, place))
 
 
 def _is_free(bath: ThermalBath) -> bool:
     """Whether rates are more than what was checked when the spectrum was built."""
-    spectrum = bath.spectrum
-    assert spectrum is not None, "checked when the coupling was built"
-    given = isinstance(spectrum, PowerSpectrum | CustomSpectrum | TabulatedSpectrum)
-    return given or (bath.statistics == "fermi" and spectrum.is_odd)
+    # that there is one was checked when the coupling was built
+    spectrum = cast(AbstractSpectrum | PowerSpectrum, bath.spectrum)
+    if isinstance(spectrum, PowerSpectrum | CustomSpectrum | TabulatedSpectrum):
+        return True
+    return bath.statistics == "fermi" and spectrum.is_odd
 
 
-def require_shift(model: OpenSystem) -> None:
+def require_shift(model: IdealSystem) -> None:
     """`ValueError` where the integral of the Lamb shift does not exist."""
     for number, bath in enumerate(model.baths):
         spectrum = bath.spectrum
@@ -190,7 +180,11 @@ def require_shift(model: OpenSystem) -> None:
                 f"`lamb_shift=True` (FlatSpectrum and spectra without a cutoff do not), but is "
                 f"{name}."
             )
-        if bath.statistics == "fermi" and spectrum.is_odd:
+        if (
+            isinstance(spectrum, AbstractSpectrum)
+            and bath.statistics == "fermi"
+            and spectrum.is_odd
+        ):
             raise ValueError(
                 f"`spectrum` of bath {number} must be one of all energies for `lamb_shift=True` "
                 f"with fermions, but is {name}, of positive ones."
@@ -198,7 +192,7 @@ def require_shift(model: OpenSystem) -> None:
 
 
 def _shift(
-    index: int, bath: ThermalBath, channel: Channel, given: Float[Array, "d d"]
+    index: int, bath: ThermalBath, channel: Channel, quanta: Float[Array, "d d"]
 ) -> tuple[Float[Array, "d d"], Faults]:
     r"""$S(\omega) = P\!\int \frac{d\nu}{2\pi} \frac{\gamma(\nu)}{\omega-\nu}
     = \int_0^\infty \frac{du}{2\pi}\,[\gamma(\omega-u) - \gamma(\omega+u)]/u$.
@@ -225,15 +219,15 @@ def _shift(
         total = (total + scale * (_OUTER.weights @ values)) / (2.0 * jnp.pi)
         return total[0], jax.lax.stop_gradient(jnp.abs(total[0] - total[1]))
 
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(given)))
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(quanta)))
     typical = jnp.where(largest > 0, largest, 1.0)
-    found, apart = jax.lax.map(one, given.ravel())
-    size = jnp.max(jnp.abs(jax.lax.stop_gradient(found)))
-    told = (
+    shifts, apart = jax.lax.map(one, quanta.ravel())
+    size = jnp.max(jnp.abs(jax.lax.stop_gradient(shifts)))
+    message = (
         f"`spectrum` ({type(bath.spectrum).__name__}) of the bath of `couplings[{index}]` must be "
         "smooth on the scale of the transitions for `lamb_shift=True`: it is not resolved."
     )
-    return refuse(found.reshape(given.shape), ~(jnp.max(apart) <= 1e-6 * size), told)
+    return refuse(shifts.reshape(quanta.shape), ~(jnp.max(apart) <= VERDICT * size), message)
 
 
 class _Quadrature(NamedTuple):

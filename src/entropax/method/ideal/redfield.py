@@ -1,13 +1,51 @@
 """The Bloch-Redfield equation: Born and Markov, without the secular step."""
 
-import equinox as eqx
+import dataclasses
 
+import diffrax
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from entropax._checks import whole
 from entropax.method.ideal.dissipators import ProductDissipator, given_jumps
-from entropax.method.ideal.equation import AbstractIdealBathEquation, require_global
+from entropax.method.ideal.equation import (
+    AbstractEquation,
+    AbstractGlobalEquation,
+    require_global,
+)
 from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator
+from entropax.method.ideal.master_equation import AbstractIdealBathEquation
 from entropax.method.ideal.rates import faults_among, transitions
-from entropax.model import OpenSystem
 from entropax.model.transition_frequencies import total_spectrum
+from entropax.model.views import IdealSystem
+
+
+class RedfieldEquation(AbstractGlobalEquation):
+    """Redfield's generators; they have no rate equation."""
+
+    lamb_shift: bool = eqx.field(static=True)
+
+    def is_secular(self, model: IdealSystem) -> bool:
+        del model
+        return False
+
+    @eqx.filter_jit
+    def generator(self, model: IdealSystem) -> AbstractGenerator:
+        spectrum = total_spectrum(model)
+        parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
+        dissipators = [ProductDissipator(part, spectrum[1]) for part in parts]
+        total = model.total_hamiltonian()
+        return MatrixGenerator(
+            hamiltonian=total,
+            dissipators=(*dissipators, *given_jumps(model)),
+            heat_operator=total,
+            boundary_operator=None,
+            faults=faults_among(parts),
+            baths=len(model.baths),
+        )
+
+    def generator_with_populations(self, model: IdealSystem) -> AbstractGenerator:
+        return self.generator(model)
 
 
 class Redfield(AbstractIdealBathEquation):
@@ -26,24 +64,19 @@ class Redfield(AbstractIdealBathEquation):
     Cost: O(d^3) a step and bath.
     """
 
-    def secular(self, model: OpenSystem) -> bool:
-        del model
-        return False
+    _: dataclasses.KW_ONLY
+    lamb_shift: bool = eqx.field(default=False, static=True)
+    housekeeping: bool | None = eqx.field(default=None, static=True)
+    solver: diffrax.AbstractSolver | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_steps: int = eqx.field(default=100_000, static=True, converter=whole)
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
 
-    def require(self, model: OpenSystem) -> None:
-        require_global(self, model)
+    def equation(self, model: IdealSystem, ts: Float[Array, " times"]) -> AbstractEquation:
+        del ts
+        return self.steady_equation(model)
 
-    @eqx.filter_jit
-    def generator(self, model: OpenSystem) -> AbstractGenerator:
-        spectrum = total_spectrum(model)
-        parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
-        own = [ProductDissipator(part, spectrum[1]) for part in parts]
-        total = model.total_hamiltonian()
-        return MatrixGenerator(
-            hamiltonian=total,
-            dissipators=(*own, *given_jumps(model)),
-            heat_operator=total,
-            boundary_operator=None,
-            faults=faults_among(parts),
-            baths=len(model.baths),
-        )
+    def steady_equation(self, model: IdealSystem) -> AbstractEquation:
+        require_global("Redfield", model, lamb_shift=self.lamb_shift)
+        return RedfieldEquation(self.lamb_shift)

@@ -5,17 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
+from entropax._crossovers import EXPONENTIAL_OF_A_GENERATOR
 from entropax.linalg.semigroup import evolve
 from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SecularGenerator
 from entropax.method.ideal.interaction_picture import Flow, Picture, rate_matrices
 
-FEW = 64
-"""Up to this many numbers in a state the exponential is used instead of a solver."""
-
 
 def is_exponential(generator: AbstractGenerator) -> bool:
     """Whether the generator, where it is constant, is one to be exponentiated."""
-    return isinstance(generator, MatrixGenerator | SecularGenerator) and generator.size <= FEW
+    return (
+        isinstance(generator, MatrixGenerator | SecularGenerator)
+        and generator.size <= EXPONENTIAL_OF_A_GENERATOR.here
+    )
 
 
 def relaxed(

@@ -8,34 +8,32 @@ import numpy as np
 from jaxtyping import Array
 
 from entropax._checks import is_traced
+from entropax._tolerances import ROUNDED
 from entropax.method.sampling import TOGETHER, Samples
 from entropax.method.windows.memory_kernels import long_memory, offsets
-from entropax.model import Coupling, OpenSystem
 from entropax.model.transition_frequencies import alike
+from entropax.model.views import WindowLink, WindowSystem, window_links
 
 
-def warn_dead_transitions(model: OpenSystem, samples: Samples | None) -> None:
+def warn_dead_transitions(model: WindowSystem, samples: Samples | None) -> None:
     """Warn of transitions that no pair of windows can take at any time: their rate is zero."""
     if samples is None:
         return
-    for index, (coupling, number) in enumerate(
-        zip(model.couplings, model.bath_of_coupling, strict=True)
-    ):
-        windows = coupling.matrix.connects(model.baths[number])
+    for index, link in enumerate(window_links(model)):
+        windows = link.matrix.connects(link.bath)
 
-        def operator(now: OpenSystem, coupling: Coupling = coupling) -> Array:
+        def element_sizes(model: WindowSystem, link: WindowLink = link) -> Array:
             # transitions without a change of energy are shifts' and dephasing's affair
-            own = now.in_eigenbasis(coupling.operator)
-            return jnp.abs(own) * ~alike(now.spectrum()[0])
+            return jnp.abs(model.in_eigenbasis(link.operator)) * ~alike(model.spectrum()[0])
 
-        def weight(now: OpenSystem, number: int = number) -> Array:
-            return long_memory(offsets(now, number)).real
+        def weight(model: WindowSystem, link: WindowLink = link) -> Array:
+            return long_memory(offsets(model, link.number)).real
 
-        size = samples.each(operator)
-        if is_traced(size):
+        sizes = samples.each(element_sizes)
+        if is_traced(sizes):
             continue
-        found = np.asarray(size)
-        present = found > 1e-12 * np.max(found, axis=(1, 2), keepdims=True)
+        sizes = np.asarray(sizes)
+        present = sizes > ROUNDED * np.max(sizes, axis=(1, 2), keepdims=True)
         alive = np.zeros(present.shape[1:], bool)
         for number_of_part, part in enumerate(samples.few()):
             reach = part.each(weight)
@@ -50,36 +48,37 @@ def warn_dead_transitions(model: OpenSystem, samples: Samples | None) -> None:
                 warnings.warn(
                     f"No pair of windows of its bath can take the transitions {named} of "
                     f"`couplings[{index}]`: through this coupling their rates are zero.",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
 
 
-def reached(model: OpenSystem) -> tuple[int, ...] | None:
-    """Populations (indices into `joint`, flat) that rates lead to from the start's, of a model that
-    is not driven; None where that is not known before the program runs.
+def reachable_populations(model: WindowSystem) -> tuple[int, ...]:
+    """Populations (indices into `joint`, flat) that rates may lead to from the start's: all where
+    numbers are traced, or a model is driven.
     """
+    everything = tuple(range(model.dimension))
+    if model.is_driven:
+        return everything
     with jax.ensure_compile_time_eval():
-        start = model.joint_start.on_windows(model)
-        numbers = model.bath_of_coupling
-        operators = [model.in_eigenbasis(coupling.operator) for coupling in model.couplings]
-        memories = [long_memory(offsets(model, number)).real for number in numbers]
+        start, links = model.start.on_windows(model), window_links(model)
+        operators = [model.in_eigenbasis(link.operator) for link in links]
+        memories = [long_memory(offsets(model, link.number)).real for link in links]
     if any(map(is_traced, (start, *operators, *memories))):
-        return None
-    found = np.asarray(start) > 0
+        return everything
+    filled = np.asarray(start) > 0
     while True:
-        before = found
-        for coupling, number, operator, memory in zip(
-            model.couplings, numbers, operators, memories, strict=True
-        ):
+        before = filled
+        for link, operator, memory in zip(links, operators, memories, strict=True):
             leads = (np.asarray(operator) != 0)[:, :, None, None] & (np.asarray(memory) > 0)
-            leads &= coupling.matrix.connects(model.baths[number])
-            moved = np.einsum("kqEF,q...F->k...E", leads, np.moveaxis(found, 1 + number, -1))
-            found = found | np.moveaxis(moved, -1, 1 + number)
-        if np.array_equal(found, before):
-            return tuple(np.flatnonzero(found).tolist())
+            leads &= link.matrix.connects(link.bath)
+            place = 1 + link.number
+            moved = np.einsum("kqEF,q...F->k...E", leads, np.moveaxis(filled, place, -1))
+            filled = filled | np.moveaxis(moved, -1, place)
+        if np.array_equal(filled, before):
+            return tuple(np.flatnonzero(filled).tolist())
 
 
-def warn_fast_driving(model: OpenSystem, samples: Samples | None) -> None:
+def warn_fast_driving(model: WindowSystem, samples: Samples | None) -> None:
     r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
     widths = [bath.width for bath in model.baths]
     if samples is None or any(map(is_traced, (slopes := samples.slopes(), *widths))):
@@ -91,5 +90,5 @@ def warn_fast_driving(model: OpenSystem, samples: Samples | None) -> None:
         warnings.warn(
             f"Energies move by {windows:.3g} windows within the baths' memory 2 pi / width: a "
             "master equation assumes far less than one. Schrodinger assumes nothing.",
-            stacklevel=4,
+            stacklevel=5,
         )

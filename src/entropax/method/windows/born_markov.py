@@ -1,10 +1,14 @@
 """The textbook master equation: baths frozen in their reference state."""
 
-import jax.numpy as jnp
-from jaxtyping import Array
+import dataclasses
+from typing import Literal
 
+import diffrax
+import equinox as eqx
+
+from entropax._checks import whole
+from entropax.method.windows.bath_closures import FrozenBaths
 from entropax.method.windows.master_equation import AbstractMasterEquation
-from entropax.model import OpenSystem
 
 
 class BornMarkovSecular(AbstractMasterEquation):
@@ -19,38 +23,16 @@ class BornMarkovSecular(AbstractMasterEquation):
     **Arguments:** as for `EMME`.
     """
 
-    @property
-    def frozen(self) -> bool:
-        return True
+    closure = FrozenBaths
 
-    def project(self, model: OpenSystem, conditional: Array) -> Array:
-        windows = range(conditional.ndim - len(model.baths), conditional.ndim)
-        return jnp.sum(conditional, axis=tuple(windows), keepdims=True)
-
-    def conditional(self, model: OpenSystem, state: Array) -> Array:
-        for number in range(len(model.baths)):
-            shape = [1] * state.ndim
-            shape[state.ndim - len(model.baths) + number] = -1
-            state = state * self._reference(model, number).reshape(shape)
-        return state
-
-    def gain(self, model: OpenSystem, number: int, kernel: Array) -> Array:
-        return jnp.sum(self.loss(model, number, kernel), axis=-2, keepdims=True)
-
-    def loss(self, model: OpenSystem, number: int, kernel: Array) -> Array:
-        return (kernel @ self._reference(model, number))[..., None]
-
-    def energy_gain(self, model: OpenSystem, number: int, gain: Array) -> Array:
-        if self.coherences:  # only what ends on the diagonal has energy
-            gain = jnp.einsum("kkqpEF->kqpEF", gain)
-        centers = model.baths[number].centers
-        gained = centers[:, None] - centers[None, :]
-        return jnp.sum(gain * gained * self._reference(model, number), axis=(0, -2, -1))
-
-    def _reference(self, model: OpenSystem, number: int) -> Array:
-        """The start's distribution over the windows of one bath."""
-        joint = model.joint_start.on_windows(model)
-        if not model.joint_start.is_diagonal:
-            joint = jnp.moveaxis(jnp.diagonal(joint, axis1=0, axis2=1), -1, 0).real
-        others = [axis for axis in range(joint.ndim) if axis != 1 + number]
-        return jnp.sum(joint, axis=tuple(others))
+    _: dataclasses.KW_ONLY
+    memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
+    secular: bool = eqx.field(default=True, static=True)
+    lamb_shift: bool = eqx.field(default=True, static=True)
+    first_order: bool = eqx.field(default=True, static=True)
+    coherences: bool | None = eqx.field(default=None, static=True)
+    solver: diffrax.AbstractSolver | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_steps: int = eqx.field(default=100_000, static=True, converter=whole)
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()

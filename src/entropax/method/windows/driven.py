@@ -4,7 +4,7 @@ $H_0$ is the Hamiltonian at energies in the middle, $\delta\epsilon$ what the en
 them; time runs with the resting part. Unitary at any step, and exact where nothing is driven.
 """
 
-from typing import Self
+from typing import Any, Self, cast
 
 import equinox as eqx
 import jax
@@ -16,23 +16,22 @@ from entropax.linalg import Spectrum
 from entropax.method.compositions import SPLITTINGS
 from entropax.method.stepping import AbstractPropagator, Steps
 from entropax.method.windows.propagation import Segment
-from entropax.model import OpenSystem
 from entropax.model.driven import AbstractControlled
+from entropax.model.views import WindowSystem
 from entropax.protocol import AbstractProtocol
 
 Amplitudes = tuple[Array, ...]
 
 
-def middle_energies(model: OpenSystem, ts: Float[Array, " times"]) -> Float[Array, " d"]:
-    """Of half the time."""
-    middle = 0.5 * jnp.max(ts)
-    return model.within(middle, (middle, middle)).spectrum()[0]
+def middle_energies(model: WindowSystem, ts: Float[Array, " times"]) -> Float[Array, " d"]:
+    """The system's energies at half the time."""
+    return model.at(0.5 * ts[-1]).spectrum()[0]
 
 
 class DrivenEnergies(AbstractControlled):
     """A model whose energies are its controls."""
 
-    model: OpenSystem
+    model: WindowSystem
 
     @property
     def protocols(self) -> dict[str, AbstractProtocol]:
@@ -40,9 +39,7 @@ class DrivenEnergies(AbstractControlled):
 
     @property
     def given_controls(self) -> tuple[Float[Array, ""] | AbstractProtocol, ...]:
-        energies = self.model.energies
-        assert energies is not None, "a Hamiltonian is not driven"
-        return tuple(energies)
+        return tuple(cast(Any, self.model.energies))
 
     def with_controls(self, controls: Float[Array, " controls"]) -> Self:
         return type(self)(eqx.tree_at(lambda m: m.energies, self.model, controls))
@@ -94,9 +91,9 @@ class Splitting(AbstractPropagator):
             if stage < len(inner):
                 turned = jnp.exp(-1j * inner[stage] * h * away[stage])
                 both = zip(self.resting.setting.sectors, x, strict=True)
-                x = tuple(turned[sector.level][:, None] * own for sector, own in both)
+                x = tuple(turned[sector.level][:, None] * part for sector, part in both)
         return x
 
     def state(self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]) -> Segment:
-        energies = self.driven.controls(time, (time, time))
+        energies = self.driven.controls_at(time)
         return Segment(self.resting.setting, energies, x, time, work)

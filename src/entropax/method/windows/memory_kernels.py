@@ -19,8 +19,8 @@ import numpy as np
 from jax.scipy.special import sici
 from jaxtyping import Array, Complex, Float, Inexact
 
-from entropax.model import OpenSystem
 from entropax.model.transition_frequencies import alike
+from entropax.model.views import WindowSystem, window_links
 from entropax.model.windows.coupling_matrices import mean_product
 
 
@@ -86,24 +86,24 @@ class Transfer(NamedTuple):
     second: Inexact[Array, "d d"]
 
 
-def transfers(model: OpenSystem) -> list[Transfer]:
+def transfers(model: WindowSystem) -> list[Transfer]:
     """All pairs of couplings that share a bath (Riera Eq. 75)."""
     pairs = []
-    operators = [model.in_eigenbasis(c.operator) for c in model.couplings]
-    for i, first in enumerate(model.couplings):
-        for j, second in enumerate(model.couplings):
-            number = model.bath_of_coupling[i]
-            if number != model.bath_of_coupling[j]:
+    links = window_links(model)
+    operators = [model.in_eigenbasis(link.operator) for link in links]
+    for i, first in enumerate(links):
+        for j, second in enumerate(links):
+            if first.number != second.number:
                 continue
-            bath = model.baths[number]
+            bath = first.bath
             product = mean_product(first.matrix, second.matrix, bath, same=i == j)
             rate = 2.0 * jnp.pi / bath.width * product * bath.volume[:, None]
             scale = first.strength * second.strength
-            pairs.append(Transfer(number, scale, rate, operators[i], operators[j]))
+            pairs.append(Transfer(first.number, scale, rate, operators[i], operators[j]))
     return pairs
 
 
-def offsets(model: OpenSystem, number: int) -> Float[Array, "d d w w"]:
+def offsets(model: WindowSystem, number: int) -> Float[Array, "d d w w"]:
     r"""$\xi_{kq}(E,F) = [E - F - (\epsilon_q - \epsilon_k)]/\delta$: 0 where a jump is resonant."""
     bath, energies = model.baths[number], model.spectrum()[0]
     gain = bath.centers[:, None] - bath.centers[None, :]
@@ -140,14 +140,16 @@ def state_kernel(
     return gain, loss
 
 
-def first_order_shift(model: OpenSystem, number: int, *, secular: bool) -> Inexact[Array, "d d w"]:
+def first_order_shift(
+    model: WindowSystem, number: int, *, secular: bool
+) -> Inexact[Array, "d d w"]:
     r"""$\delta H(E) = \sum_\alpha \lambda_\alpha \langle B_\alpha\rangle_E S_\alpha$ (Eq. 8)."""
     kept = alike(model.spectrum()[0]) if secular else jnp.ones((model.levels, model.levels))
     bath = model.baths[number]
     total = jnp.zeros((model.levels, model.levels, bath.windows))
-    for coupling, owner in zip(model.couplings, model.bath_of_coupling, strict=True):
-        if owner == number:
-            operator = model.in_eigenbasis(coupling.operator) * kept
-            average = coupling.matrix.average(bath)
-            total = total + coupling.strength * operator[:, :, None] * average
+    for link in window_links(model):
+        if link.number == number:
+            operator = model.in_eigenbasis(link.operator) * kept
+            average = link.matrix.average(bath)
+            total = total + link.strength * operator[:, :, None] * average
     return total

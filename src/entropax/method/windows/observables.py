@@ -35,20 +35,22 @@ def observables_at(
         (i, j): complex_matmul(setting.weighted(i, j, inside[i]), inside[j].conj().T)
         for i, j in setting.pairs
     }
-    found = vmap_by_shape(
+    parts = vmap_by_shape(
         _of_a_sector,
         spectra,
         phases,
         [states[i, i] for i in range(len(sectors))],
         [
-            jnp.stack([own[p] for own, p in zip(setting.levels, sector.place, strict=True)])
+            jnp.stack(
+                [energies[p] for energies, p in zip(setting.levels, sector.place, strict=True)]
+            )
             for sector in sectors
         ],
         [_BlockSlices.of([*sector.spans.values()], [*sector.spans.values()]) for sector in sectors],
     )
     joint = jnp.zeros((ts.shape[0], *sectors[0].shape))
     flow, energy, conserved = joint, jnp.zeros((ts.shape[0], len(setting.levels))), jnp.zeros(())
-    for sector, (filled, baths, kept) in zip(sectors, found, strict=True):
+    for sector, (filled, baths, kept) in zip(sectors, parts, strict=True):
         for i, block in enumerate(sector.spans):
             joint = joint.at[:, *block].set(filled.real[i])
             flow = flow.at[:, *block].set(2.0 * filled.rate[i])
@@ -61,12 +63,15 @@ def observables_at(
         [(spectra[i], spectra[j]) for i, j in overlaps],
         [(phases[i], phases[j]) for i, j in overlaps],
         [states[pair] for pair in overlaps],
-        [_BlockSlices.of([b[2] for b in own], [b[3] for b in own]) for own in overlaps.values()],
+        [
+            _BlockSlices.of([b[2] for b in blocks], [b[3] for b in blocks])
+            for blocks in overlaps.values()
+        ],
     )
     d = stretch.energies.shape[0]
     coherence = jnp.zeros((ts.shape[0], d, d), jnp.complex128)
-    for blocks, own in zip(overlaps.values(), coherences, strict=True):
-        for (k, q, *_), both in zip(blocks, own, strict=True):
+    for blocks, values in zip(overlaps.values(), coherences, strict=True):
+        for (k, q, *_), both in zip(blocks, values, strict=True):
             coherence = coherence.at[:, k, q].add(both)
     system = jnp.sum(joint, axis=tuple(range(2, joint.ndim))) @ stretch.energies
     interaction = conserved - system - jnp.sum(energy, axis=-1)
@@ -86,7 +91,7 @@ _Phases = tuple[Array, Array]
 
 
 class _Means(NamedTuple):
-    """Of an observable at all times: real, imaginary part; half its rate of change where it is
+    """An observable's mean at all times: real, imaginary part; half its rate of change where it is
     Hermitian.
     """
 
@@ -125,7 +130,9 @@ def _of_a_sector(
     def follow(operator: Array) -> _Means:
         return _means(state * operator, phases, phases, values)
 
-    baths = [follow(complex_matmul(vectors.T * own, vectors.conj())).real for own in levels]
+    baths = [
+        follow(complex_matmul(vectors.T * energies, vectors.conj())).real for energies in levels
+    ]
     kept = values @ jnp.diagonal(state).real
     filled = _over_spans(follow, vectors, vectors.conj(), blocks)
     return filled, jnp.stack(baths, axis=-1), kept
@@ -143,8 +150,8 @@ def _between_sectors(
     def follow(operator: Array) -> _Means:
         return _means(state * operator, *phases, values)
 
-    found = _over_spans(follow, left, right.conj(), blocks)
-    return jax.lax.complex(found.real, found.imaginary)
+    means = _over_spans(follow, left, right.conj(), blocks)
+    return jax.lax.complex(means.real, means.imaginary)
 
 
 class _BlockSlices(NamedTuple):
@@ -162,10 +169,10 @@ class _BlockSlices(NamedTuple):
         edges = np.array([(a.start, b.start, a.stop - a.start) for a, b in pairs])
         for number, size in enumerate(edges[:, 2]):
             places.setdefault(int(size - 1).bit_length(), []).append(number)
-        groups = (edges[own] for own in places.values())
+        groups = (edges[numbers] for numbers in places.values())
         order = np.argsort(np.concatenate([*places.values()]))
         return cls(
-            tuple((jnp.array(own), jnp.arange(own[:, 2].max())) for own in groups),
+            tuple((jnp.array(numbers), jnp.arange(numbers[:, 2].max())) for numbers in groups),
             jnp.array(order),
         )
 
@@ -187,8 +194,8 @@ def _over_spans(
 
         return jax.lax.map(one, begins)
 
-    found = [group(*own) for own in blocks.groups]
-    return jax.tree.map(lambda *x: jnp.concatenate(x)[blocks.order], *found)
+    means = [group(*blocks_of_size) for blocks_of_size in blocks.groups]
+    return jax.tree.map(lambda *x: jnp.concatenate(x)[blocks.order], *means)
 
 
 def _from_amplitudes(

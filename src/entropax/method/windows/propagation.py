@@ -17,7 +17,7 @@ from entropax._batching import vmap_by_shape
 from entropax.entropy import marginal, shannon, von_neumann
 from entropax.linalg import Exponential, Spectrum, eigh, matfn_times
 from entropax.method.windows.sectors import Sector
-from entropax.model import OpenSystem
+from entropax.model.views import WindowSystem, window_links
 
 
 class Observables(NamedTuple):
@@ -43,22 +43,22 @@ class WindowHamiltonian(eqx.Module):
     is_diagonal: bool = eqx.field(static=True)
 
     @classmethod
-    def draw(cls, model: OpenSystem, sectors: tuple[Sector, ...], key: PRNGKeyArray | None) -> Self:
+    def draw(
+        cls, model: WindowSystem, sectors: tuple[Sector, ...], key: PRNGKeyArray | None
+    ) -> Self:
         """Levels of bath i from key i, matrices of couplings from those that follow."""
         keys = [None] * (len(model.baths) + len(model.couplings))
         if key is not None:
             keys = [jax.random.fold_in(key, i) for i in range(len(keys))]
         levels = [bath.draw_levels(k) for bath, k in zip(model.baths, keys, strict=False)]
         parts = []
-        for coupling, number, own in zip(
-            model.couplings, model.bath_of_coupling, keys[len(levels) :], strict=True
-        ):
-            matrix = coupling.matrix.draw(own, model.baths[number], levels[number])
-            operator = model.in_eigenbasis(coupling.operator)
-            parts.append((coupling.strength, operator, matrix, number))
+        for link, drawn_by in zip(window_links(model), keys[len(levels) :], strict=True):
+            matrix = link.matrix.draw(drawn_by, link.bath, levels[link.number])
+            operator = model.in_eigenbasis(link.operator)
+            parts.append((link.strength, operator, matrix, link.number))
         coupled = []
         for sector in sectors:
-            h = jnp.diag(sum(own[p] for own, p in zip(levels, sector.place, strict=True)))
+            h = jnp.diag(sum(e[p] for e, p in zip(levels, sector.place, strict=True)))
             for strength, operator, matrix, number in parts:
                 others = np.ones((sector.size, sector.size), bool)
                 for other, place in enumerate(sector.place):
@@ -67,8 +67,8 @@ class WindowHamiltonian(eqx.Module):
                 term = _product(operator, matrix, sector.level, sector.place[number])
                 h = h + strength * (term if others.all() else term * others)
             coupled.append(h)
-        start = model.joint_start.on_levels(model, levels)
-        return cls(tuple(coupled), start, tuple(levels), sectors, model.joint_start.is_diagonal)
+        start = model.start.on_levels(model, levels)
+        return cls(tuple(coupled), start, tuple(levels), sectors, model.start.is_diagonal)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -174,15 +174,15 @@ class Segment(eqx.Module):
                 joint = joint.at[block].set(jnp.sum(populations[span]))
                 flow = flow.at[block].set(2.0 * jnp.sum(moved[span].imag))
             bare = self.energies[sector.level]
-            for number, own in enumerate(setting.levels):
-                held = own[sector.place[number]]
-                energy = energy.at[number].add(populations @ held)
-                bare = bare + held
+            for number, levels in enumerate(setting.levels):
+                of_bath = levels[sector.place[number]]
+                energy = energy.at[number].add(populations @ of_bath)
+                bare = bare + of_bath
             interaction = interaction + jnp.sum(moved.real) - populations @ bare
         return Observables(joint, flow, density_matrix(joint, coherence), energy, interaction)
 
     def populations(self, amplitudes: tuple[Array, ...]) -> Float[Array, " d"]:
-        """Of the system's levels."""
+        """Populations of the system's levels."""
         return marginal(self.observe(amplitudes).joint, 0)
 
     def jump(
@@ -195,7 +195,7 @@ class Segment(eqx.Module):
     def kets(self, amplitudes: tuple[Array, ...]) -> tuple[Array, Array]:
         """X and X C of all sectors together, shape (d, levels of each bath, columns)."""
         setting, sectors = self.setting, self.setting.sectors
-        shape = (self.energies.shape[0], *(len(own) for own in setting.levels))
+        shape = (self.energies.shape[0], *(len(levels) for levels in setting.levels))
         ends = np.cumsum([0, *(x.shape[1] for x in amplitudes)])
         ket = jnp.zeros((*shape, int(ends[-1])), jnp.complex128)
         weighted = ket

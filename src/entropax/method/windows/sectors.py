@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from entropax._checks import is_traced
-from entropax.model import OpenSystem
+from entropax.model.views import WindowSystem, connected, window_links
 
 Block = tuple[int, ...]
 """(k, window of the first bath, window of the second, ...)."""
@@ -27,7 +27,7 @@ class Sector:
     volumes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, model: OpenSystem, blocks: tuple[Block, ...], filled: tuple[Block, ...]) -> Self:
+    def of(cls, model: WindowSystem, blocks: tuple[Block, ...], filled: tuple[Block, ...]) -> Self:
         volumes = tuple(bath.volumes for bath in model.baths)
         shape = (model.levels, *(bath.windows for bath in model.baths))
         return cls(blocks, filled, shape, volumes)
@@ -78,7 +78,7 @@ class Sector:
         return int(np.prod([v[w] for v, w in zip(self.volumes, block[1:], strict=True)]))
 
 
-def find_sectors(model: OpenSystem) -> tuple[Sector, ...]:
+def find_sectors(model: WindowSystem) -> tuple[Sector, ...]:
     """Blocks that H connects, those groups of them where the start has weight.
 
     Energies of the system play no part, so that driving them leaves the sectors as they are.
@@ -87,21 +87,21 @@ def find_sectors(model: OpenSystem) -> tuple[Sector, ...]:
     blocks = list(itertools.product(*map(range, shape)))
     group = _groups(model, blocks)
     weight = _start_weight(model, shape)
-    found: dict[int, list[Block]] = {}
+    members_of: dict[int, list[Block]] = {}
     for block in blocks:
-        found.setdefault(group[block], []).append(block)
+        members_of.setdefault(group[block], []).append(block)
     return tuple(
         Sector.of(model, tuple(members), filled)
-        for members in found.values()
+        for members in members_of.values()
         if (filled := tuple(m for m in members if weight[m] > 0))
     )
 
 
-def _groups(model: OpenSystem, blocks: list[Block]) -> dict[Block, int]:
+def _groups(model: WindowSystem, blocks: list[Block]) -> dict[Block, int]:
     group = {block: i for i, block in enumerate(blocks)}
     links = [
-        (model.connected(c), c.matrix.connects(model.baths[n]), n)
-        for c, n in zip(model.couplings, model.bath_of_coupling, strict=True)
+        (connected(model, link.operator), link.matrix.connects(link.bath), link.number)
+        for link in window_links(model)
     ]
     for block in blocks:
         for operator, windows, number in links:
@@ -114,14 +114,14 @@ def _groups(model: OpenSystem, blocks: list[Block]) -> dict[Block, int]:
     return group
 
 
-def _start_weight(model: OpenSystem, shape: tuple[int, ...]) -> np.ndarray:
+def _start_weight(model: WindowSystem, shape: tuple[int, ...]) -> np.ndarray:
     """Weight of the start in each block, 1 where it is not known before the program runs."""
     with jax.ensure_compile_time_eval():
-        start = model.joint_start.on_windows(model)
+        start = model.start.on_windows(model)
     if is_traced(start):
         return np.ones(shape)
     weight = np.asarray(start)
-    if model.joint_start.is_diagonal:
+    if model.start.is_diagonal:
         return weight
     weight = np.moveaxis(np.real(np.diagonal(weight)), -1, 0)
     # coherences need all levels beside a filled window

@@ -50,7 +50,8 @@ class Junction(AbstractControlled):
     @property
     def fixed_level(self) -> Float[Array, ""]:
         r"""$\epsilon_d$ of an undriven junction."""
-        assert not isinstance(self.level, AbstractProtocol), "the level of one time, by `within`"
+        if isinstance(self.level, AbstractProtocol):
+            raise TypeError("a driven level has values at a time alone: see `at` and `within`")
         return self.level
 
     @property
@@ -69,10 +70,15 @@ class Junction(AbstractControlled):
         leads = []
         for lead in self.leads:
             if lead.gate is not None:
-                given = gates.pop(0) * lead.couplings, None
-                lead = eqx.tree_at(lambda x: (x.couplings, x.gate), lead, given, is_leaf=_is_none)
+                opened = gates.pop(0) * lead.couplings, None
+                lead = eqx.tree_at(lambda x: (x.couplings, x.gate), lead, opened, is_leaf=_is_none)
             leads.append(lead)
         return eqx.tree_at(lambda j: (j.level, j.leads), self, (level, tuple(leads)))
+
+    @property
+    def extent(self) -> dict[str, int]:
+        """How large it is, by the name of what is counted."""
+        return {"sites": self.sites}
 
     @property
     def sites(self) -> int:
@@ -103,6 +109,22 @@ class Junction(AbstractControlled):
     def initial_occupations(self) -> Float[Array, " sites"]:
         """Initial occupations of all sites: level first."""
         return jnp.concatenate([self.occupation[None], self.mode_occupations])
+
+    @property
+    def bath_mode_energies(self) -> tuple[Float[Array, " _"], ...]:
+        """Energies of the modes of each lead."""
+        return tuple(lead.energies for lead in self.leads)
+
+    @property
+    def bath_temperatures(self) -> list[tuple[Float[Array, ""], Float[Array, ""]] | None]:
+        """beta and mu of each lead that starts thermal; None of any other."""
+        return [lead.thermal for lead in self.leads]
+
+    @property
+    def energy_bound(self) -> Float[Array, ""]:
+        """What energies of modes and couplings may add up to."""
+        sizes = [jnp.sum(jnp.abs(x.energies) + jnp.abs(x.couplings)) for x in self.leads]
+        return jnp.sum(jnp.stack(sizes))
 
     @property
     def lead_slices(self) -> tuple[slice, ...]:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, hermitian_matrix, real_array
+from entropax._tolerances import ROUNDED
 from entropax.equilibrium import Fermi
-from entropax.linalg import matfn
+from entropax.linalg import matfn, modes
 from entropax.model.coupling import Drive
 from entropax.model.driven import AbstractControlled
 from entropax.model.fermions.junction import Junction
@@ -90,17 +91,16 @@ class FermionNetwork(AbstractControlled):
             drives.append(Drive(jnp.zeros((size, size)).at[0, 0].set(1.0), level))
         for lead, where in zip(junction.leads, junction.lead_slices, strict=True):
             if lead.gate is not None:
-                own = slice(1 + where.start, 1 + where.stop)
-                mask = jnp.zeros((size, size)).at[0, own].set(1.0).at[own, 0].set(1.0)
+                place = slice(1 + where.start, 1 + where.stop)
+                mask = jnp.zeros((size, size)).at[0, place].set(1.0).at[place, 0].set(1.0)
                 drives.append(Drive(h * mask, lead.gate))
                 h = h * (1.0 - mask)
         h = h + jnp.diag(jnp.append(fixed, junction.mode_energies))
         baths = tuple(
             tuple(range(1 + where.start, 1 + where.stop)) for where in junction.lead_slices
         )
-        given = [lead.thermal for lead in junction.leads]
-        thermal = [one for one in given if one is not None]
-        if thermal and len(thermal) < len(given):
+        thermal = [lead.thermal for lead in junction.leads if lead.thermal is not None]
+        if thermal and len(thermal) < len(junction.leads):
             raise ValueError(
                 "`junction` must have leads that all start thermal or all with `occupations`: "
                 "a network gives all baths their temperatures or none."
@@ -127,9 +127,31 @@ class FermionNetwork(AbstractControlled):
         return eqx.tree_at(lambda n: (n.hamiltonian, n.drives), self, (total, ()))
 
     @property
+    def extent(self) -> dict[str, int]:
+        """How large it is, by the name of what is counted."""
+        return {"sites": self.sites}
+
+    @property
     def sites(self) -> int:
         """Number of sites."""
         return self.hamiltonian.shape[0]
+
+    @property
+    def bath_mode_energies(self) -> tuple[Float[Array, " _"], ...]:
+        """Energies of the eigenmodes of each bath."""
+        return tuple(modes(self.hamiltonian[_block(bath)])[0] for bath in self.baths)
+
+    @property
+    def bath_temperatures(self) -> list[tuple[Float[Array, ""], Float[Array, ""]] | None]:
+        """beta and mu of each bath, where they are given."""
+        if self.beta is None or self.mu is None:
+            return [None] * len(self.baths)
+        return list(zip(self.beta, self.mu, strict=True))
+
+    @property
+    def energy_bound(self) -> Float[Array, ""]:
+        """What energies may add up to."""
+        return jnp.sqrt(self.sites) * jnp.linalg.norm(self.hamiltonian)
 
     @property
     def has_thermal_baths(self) -> bool:
@@ -159,8 +181,8 @@ def _drives(
         raise ValueError("`drives` must be a sequence, but is one Drive: `(drive,)`.")
     for index, drive in enumerate(drives):
         if not isinstance(drive, Drive):
-            found = type(drive).__name__
-            raise ValueError(f"`drives[{index}]` must be a Drive, but is {found}.")
+            kind = type(drive).__name__
+            raise ValueError(f"`drives[{index}]` must be a Drive, but is {kind}.")
         name, shape = f"drives[{index}].operator", drive.operator.shape
         if shape != (sites, sites):
             raise ValueError(
@@ -230,12 +252,11 @@ def _correlation_matrix(start: Numbers, sizes: tuple[int, int]) -> Array:
             f"({sizes[1]}), but has shape {matrix.shape}."
         )
     values = jnp.linalg.eigvalsh(jax.lax.stop_gradient(matrix))
-    rounding = 1e-12
     inside = check(
         "start",
         values,
         "a correlation matrix with eigenvalues within [0, 1]",
-        lambda xp, v: (v >= -rounding) & (v <= 1 + rounding),
+        lambda xp, v: (v >= -ROUNDED) & (v <= 1 + ROUNDED),
     )
     # ties the run-time check of a traced start to the value that is used
     return matrix + 0.0 * jnp.sum(inside)

@@ -10,12 +10,11 @@ from jaxtyping import Array, Bool, Float, Inexact
 
 from entropax._checks import Numbers, check, finite_array, real_array
 from entropax._precision import TINY
+from entropax._tolerances import AS_STATED
 from entropax.equilibrium import fermi, log_odds
 from entropax.linalg import masked_inverse
 from entropax.model.ideal.spectral_densities import AbstractSpectrum, PowerSpectrum
 from entropax.model.ideal.spectral_densities import spectrum as as_spectrum
-
-_BALANCED = 1e-9
 
 
 class Channel(NamedTuple):
@@ -89,55 +88,55 @@ class ThermalBath(eqx.Module):
             zero_frequency_rate = check("zero_frequency_rate", rate, rule, lambda xp, g: g >= 0)
         self.zero_frequency_rate = zero_frequency_rate
 
-    def rate(self, given: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def rate(self, quantum: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$\gamma(\omega)$ of a bath of bosons, $\omega$ the energy given to it, elementwise."""
         self._require("bose")
         if self.zero_frequency_rate is not None:
             # whatever the spectrum is not asked for must not spoil derivatives
-            zero = given == 0
-            other = jax.lax.stop_gradient(jnp.max(jnp.abs(given)))
-            elsewhere = jnp.where(zero, jnp.where(other > 0, other, 1.0), given)
+            zero = quantum == 0
+            other = jax.lax.stop_gradient(jnp.max(jnp.abs(quantum)))
+            elsewhere = jnp.where(zero, jnp.where(other > 0, other, 1.0), quantum)
             return jnp.where(zero, self.zero_frequency_rate, self._limit(elsewhere))
-        return self._limit(given)
+        return self._limit(quantum)
 
-    def _limit(self, given: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def _limit(self, quantum: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """The same without a rate given for zero frequency."""
         shape = self._shape()
         if isinstance(shape, PowerSpectrum):
-            return shape(given)
-        size, sign = jnp.abs(given), jnp.sign(given)
+            return shape(quantum)
+        size, sign = jnp.abs(quantum), jnp.sign(quantum)
         if not self.exchanges_particles:
-            return shape.per_frequency(size) * _thermal(self.beta, given)
+            return shape.per_frequency(size) * _thermal(self.beta, quantum)
         above = size - self.mu
         ratio = shape(size) * masked_inverse(above, above > 0)
-        found = ratio * _thermal(self.beta, sign * above)
+        rate = ratio * _thermal(self.beta, sign * above)
         quiet = jnp.where(shape(size) == 0, 0.0, jnp.inf)
-        found = jnp.where(given == 0, quiet, found)
-        smooth = shape.per_frequency(size) * _thermal(self.beta, given)
-        return jnp.where(self.mu == 0, smooth, found)
+        rate = jnp.where(quantum == 0, quiet, rate)
+        smooth = shape.per_frequency(size) * _thermal(self.beta, quantum)
+        return jnp.where(self.mu == 0, smooth, rate)
 
-    def emptying(self, energy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def emission(self, energy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)\,(1 - f)$ of a bath of fermions, $\omega$ the energy given to it."""
         self._require("fermi")
         return self._shape()(energy) * fermi(-log_odds(energy, self.beta, self.mu))
 
-    def filling(self, energy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def absorption(self, energy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$J(\omega)\,f$ of a bath of fermions, $\omega$ the energy taken from it."""
         self._require("fermi")
         return self._shape()(energy) * fermi(log_odds(energy, self.beta, self.mu))
 
-    def breaks_balance(self, given: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+    def breaks_balance(self, quantum: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
         r"""Whether $\gamma(-\omega) \ne e^{-\beta\omega}\gamma(\omega)$, to 1e-9.
 
         Detailed balance is built in where rates come from J, and must be looked at where they are
         given.
         """
         if not isinstance(self.spectrum, PowerSpectrum):
-            return jnp.zeros(given.shape, bool)
-        size = jnp.abs(given)
+            return jnp.zeros(quantum.shape, bool)
+        size = jnp.abs(quantum)
         down, up = self.spectrum(size), self.spectrum(-size)
         scale = jnp.maximum(jnp.abs(down), TINY)
-        return jnp.abs(up - jnp.exp(-self.beta * size) * down) > _BALANCED * scale
+        return jnp.abs(up - jnp.exp(-self.beta * size) * down) > AS_STATED * scale
 
     def channels(self, operator: Inexact[Array, "d d"]) -> tuple[Channel, ...]:
         """What a coupling through `operator` does (see `Coupling` for fermions)."""
@@ -146,17 +145,17 @@ class ThermalBath(eqx.Module):
             lowering = jnp.triu(operator, 1)
             raising = lowering.conj().T
             return (
-                Channel(lowering, self.emptying, 1, (zero, self.mu)),
-                Channel(raising, lambda given: self.filling(-given), -1, (zero, -self.mu)),
+                Channel(lowering, self.emission, 1, (zero, self.mu)),
+                Channel(raising, lambda quantum: self.absorption(-quantum), -1, (zero, -self.mu)),
             )
         if not self.exchanges_particles:
             return (Channel(operator, self.rate, 0, (zero,)),)
 
-        def giving(given: Array) -> Array:
-            return jnp.where(given > 0, self.rate(given), 0.0)
+        def giving(quantum: Array) -> Array:
+            return jnp.where(quantum > 0, self.rate(quantum), 0.0)
 
-        def taking(given: Array) -> Array:
-            return jnp.where(given > 0, 0.0, self.rate(given))
+        def taking(quantum: Array) -> Array:
+            return jnp.where(quantum > 0, 0.0, self.rate(quantum))
 
         return Channel(operator, giving, 1, (zero,)), Channel(operator, taking, -1, (zero,))
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from entropax._checks import Numbers, check, check_against, finite_array
+from entropax._tolerances import AS_STATED
 
 _PATTERNS = ("even", "random")
 
@@ -62,7 +63,7 @@ class WindowBath(eqx.Module):
             "width",
             width,
             "at most the distance of neighbouring centers, so that windows do not overlap",
-            lambda: width * (1.0 - 1e-9) <= self._smallest_gap(),
+            lambda: width * (1.0 - AS_STATED) <= self._smallest_gap(),
         )
         if isinstance(levels, str):
             if levels not in _PATTERNS:
@@ -89,7 +90,7 @@ class WindowBath(eqx.Module):
 
         inside = "inside their windows"
         return check_against(
-            "levels", levels, inside, lambda: away() <= 0.5 * self.width * (1.0 + 1e-9)
+            "levels", levels, inside, lambda: away() <= 0.5 * self.width * (1.0 + AS_STATED)
         )
 
     @property

@@ -24,6 +24,7 @@ from entropax._checks import (
     is_traced,
 )
 from entropax._functions import as_pytree
+from entropax._tolerances import AS_STATED
 from entropax.model.windows.bath import WindowBath
 
 Windows = Inexact[Array, "windows windows"]
@@ -205,7 +206,7 @@ class EigenstateThermalization(AbstractCouplingMatrix):
             "f",
             envelope,
             "the conjugate of itself at the opposite energy difference",
-            lambda xp, x: xp.abs(x - x.conj().T) <= 1e-9 * xp.max(xp.abs(x)),
+            lambda xp, x: xp.abs(x - x.conj().T) <= AS_STATED * xp.max(xp.abs(x)),
         )
 
     def _volume(self, bath: WindowBath, energy: Array) -> Array:

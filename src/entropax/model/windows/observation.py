@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Faults, Numbers, check, finite_array, is_traced, refuse
+from entropax._tolerances import AS_STATED
 from entropax.model.windows.bath import WindowBath
 
 
@@ -42,7 +43,7 @@ class Observation(eqx.Module):
         self.windows = (
             None
             if windows is None
-            else tuple(_windows(number, given) for number, given in enumerate(windows))
+            else tuple(_windows(number, window) for number, window in enumerate(windows))
         )
 
     def fitted(self, levels: int, baths: Sequence[WindowBath]) -> Self:
@@ -82,8 +83,8 @@ class Observation(eqx.Module):
         """1 where a level of bath `number` is in a window, else 0."""
         windows = None if self.windows is None else self.windows[number]
         if windows is None:
-            own = np.equal.outer(bath.window_of_level, range(bath.windows))
-            return jnp.asarray(own, float), Faults.none()
+            members = np.equal.outer(bath.window_of_level, range(bath.windows))
+            return jnp.asarray(members, float), Faults.none()
         if isinstance(windows, str):
             return jnp.eye(bath.size), Faults.none()
         covered = (levels >= windows[0]) & (levels <= windows[-1])
@@ -110,11 +111,11 @@ def _basis(basis: Any) -> Any:
 
     with jax.ensure_compile_time_eval():
         off = jnp.max(jnp.abs(vectors.conj().T @ vectors - jnp.eye(vectors.shape[0])))
-    told = "`basis` must be orthonormal vectors as columns"
+    rule = "`basis` must be orthonormal vectors as columns"
     if is_traced(off):
-        return jnp.where(off > 1e-9, jnp.nan, vectors)
-    if not off <= 1e-9:
-        raise ValueError(f"{told}, but their overlaps are off by up to {float(off):.3g}.")
+        return jnp.where(off > AS_STATED, jnp.nan, vectors)
+    if not off <= AS_STATED:
+        raise ValueError(f"{rule}, but their overlaps are off by up to {float(off):.3g}.")
     return vectors
 
 

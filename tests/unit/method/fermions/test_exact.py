@@ -7,25 +7,33 @@ import pytest
 from cases.fermions import junction, lead, network
 
 import entropax as ex
+from entropax.method import Plan
+from entropax.method.fermions.junction_exact import StarEvolution
+from entropax.method.fermions.network_exact import DenseEvolution
 from entropax.state import DenseState, ProductState
 
 TS = jnp.zeros(1)
 
 
-def test_prepare_decides_what_is_known() -> None:
+def evolution(model: ex.Junction | ex.FermionNetwork) -> StarEvolution | DenseEvolution:
+    """What a plan decides."""
+    return ex.Exact().plan(model, TS).decided
+
+
+def test_a_plan_decides_what_is_known() -> None:
     apart = junction(leads=(lead(),))
     crowded = junction(leads=(lead(energies=[0.0, 1.0, 1.0]),))
-    assert ex.Exact().prepare(apart, TS).crowded is False
-    assert ex.Exact().prepare(crowded, TS).crowded is True
-    assert ex.Exact().prepare(network(), TS).crowded is None
+    assert evolution(apart).is_crowded is False
+    assert evolution(crowded).is_crowded is True
+    assert isinstance(evolution(network()), DenseEvolution)
 
 
-def test_prepare_leaves_open_what_a_program_traces() -> None:
+def test_a_plan_leaves_open_what_a_program_traces() -> None:
     decided = []
 
     @jax.jit
     def program(energies: jax.Array) -> jax.Array:
-        decided.append(ex.Exact().prepare(junction(leads=(lead(energies=energies),)), TS).crowded)
+        decided.append(evolution(junction(leads=(lead(energies=energies),))).is_crowded)
         return energies
 
     jax.eval_shape(program, jnp.arange(3.0))
@@ -38,18 +46,20 @@ def test_couplings_that_a_program_traces_tell_their_rounding() -> None:
     @jax.jit
     def program(couplings: jax.Array) -> jax.Array:
         model = junction(leads=(lead(energies=[0.0, 1.0, 2.0], couplings=couplings),))
-        decided.append(ex.Exact().prepare(model, TS))
+        decided.append(evolution(model))
         return couplings
 
     jax.eval_shape(program, jnp.ones(3))
-    assert [(method.crowded, method.tells_rounding) for method in decided] == [(False, True)]
+    assert [(star.is_crowded, star.tells_rounding) for star in decided] == [(False, True)]
 
 
 def test_the_start_is_the_models() -> None:
-    start = jax.jit(ex.Exact(crowded=True).initial)(junction())
+    method = ex.Exact()
+    crowded = Plan(junction(), TS, None, StarEvolution(is_crowded=True))
+    start = jax.jit(method.initial)(crowded)
     assert isinstance(start, ProductState)
     np.testing.assert_array_equal(start.system, [[0.2]])
-    dense = jax.jit(ex.Exact().initial)(network(start=np.eye(4) / 4))
+    dense = jax.jit(method.initial)(method.plan(network(start=np.eye(4) / 4), TS))
     assert isinstance(dense, DenseState)
     np.testing.assert_array_equal(dense.correlation, np.eye(4) / 4)
 

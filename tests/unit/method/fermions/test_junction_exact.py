@@ -7,7 +7,7 @@ import pytest
 from cases.fermions import TIMES, Star, junction, lead
 from twins import ledgers, textbook
 
-from entropax.method.fermions.junction_exact import is_crowded, product_state, star_states
+from entropax.method.fermions.junction_exact import StarEvolution, is_crowded, product_state
 
 COUPLINGS = np.array([0.3, -0.2, 0.25])
 
@@ -65,7 +65,8 @@ def test_states_are_those_of_the_dense_twin(crowded: bool) -> None:
 
     @jax.jit
     def program(time: jax.Array):
-        return star_states(example.model(), time, crowded)[1](time)
+        evolution = StarEvolution(is_crowded=crowded)
+        return evolution.states(example.model(), time)(time)
 
     state, c = program(jnp.asarray(t)), textbook.correlation(dense["h"], dense["c0"], t)
     ledgers.assert_same_state(state, c, dense["baths"], 1e-13)

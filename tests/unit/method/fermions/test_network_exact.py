@@ -8,7 +8,7 @@ from cases.matrices import seeded_correlation, seeded_hermitian
 from twins import textbook
 
 import entropax as ex
-from entropax.method.fermions.network_exact import DenseView, dense_states
+from entropax.method.fermions.network_exact import DenseEvolution, DenseView
 
 H, C = seeded_hermitian(4, 1), seeded_correlation(4, 2)
 
@@ -36,7 +36,7 @@ def test_energies_and_occupations_of_a_correlation_matrix() -> None:
 def test_the_state_moves_by_the_exponential() -> None:
     """The other sign of i, or C^T for C, would differ."""
     model = network(hamiltonian=H, start=C)
-    at = jax.jit(lambda time: dense_states(model)[1](time).correlation)
+    at = jax.jit(lambda time: DenseEvolution().states(model)(time).correlation)
     for t in (0.0, 1.7, -0.4):
         expected = textbook.correlation(H, C, t)
         np.testing.assert_allclose(at(t), expected, rtol=0, atol=1e-13)
@@ -45,7 +45,7 @@ def test_the_state_moves_by_the_exponential() -> None:
 
 def test_the_start_has_thermal_baths() -> None:
     model = ex.FermionNetwork(H, (0,), ((1, 2), (3,)), beta=(1.0, 2.0), mu=(0.0, 0.1))
-    start = jax.jit(lambda m: dense_states(m)[0])(model)
+    start = jax.jit(DenseEvolution().initial)(model)
     energies = np.linalg.eigvalsh(H[1:3, 1:3])
     np.testing.assert_allclose(start.occupations[0], textbook.fermi(1.0, 0.0, energies), rtol=1e-13)
     assert float(start.interaction_energy) == float(start.system_energy) == 0.0

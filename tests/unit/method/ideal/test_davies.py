@@ -10,22 +10,23 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
+from entropax.method.ideal.davies import Pairs
 
 AT = jnp.zeros(1)
 POPULATIONS = ((0, 0), (1, 1))
 
 
-def prepared(model: ex.OpenSystem, **options: bool) -> tuple[tuple[int, int], ...] | None:
-    return ex.Davies(**options).prepare(model, AT).pairs
+def planned(model: ex.OpenSystem, **options: bool) -> Pairs | None:
+    return ex.Davies(**options).plan(model, AT).decided.pairs
 
 
 def test_coherences_are_followed_where_the_start_has_some() -> None:
-    assert prepared(ideal.qubit()) == POPULATIONS
-    assert prepared(ideal.qubit(), coherences=True) is None
+    assert planned(ideal.qubit()) == POPULATIONS
+    assert planned(ideal.qubit(), coherences=True) is None
     tilted = ideal.qubit(start=ex.Product(np.array([[0.5, 0.3], [0.3, 0.5]])))
-    assert prepared(tilted) is None
-    assert prepared(tilted, coherences=False) == POPULATIONS
-    assert ex.Davies().prepare_steady(tilted).pairs == POPULATIONS  # whatever the start
+    assert planned(tilted) is None
+    assert planned(tilted, coherences=False) == POPULATIONS
+    assert ex.Davies().steady_equation(tilted).pairs == POPULATIONS  # whatever the start
 
 
 def test_levels_of_one_energy_keep_their_coherences() -> None:
@@ -35,15 +36,15 @@ def test_levels_of_one_energy_keep_their_coherences() -> None:
     inside, outside = np.diag([0.5, 0.3, 0.2]), np.diag([0.5, 0.3, 0.2])
     inside[1, 2] = inside[2, 1] = 0.1
     outside[0, 1] = outside[1, 0] = 0.1
-    assert prepared(ideal.qubit(**parts, start=ex.Product(inside))) == pairs
-    assert prepared(ideal.qubit(**parts, start=ex.Product(outside))) is None
+    assert planned(ideal.qubit(**parts, start=ex.Product(inside))) == pairs
+    assert planned(ideal.qubit(**parts, start=ex.Product(outside))) is None
 
 
 def test_nothing_is_known_of_traced_energies() -> None:
     seen = []
 
     def gap(w: jax.Array) -> jax.Array:
-        seen.append(prepared(ideal.qubit(energies=jnp.stack([0.0 * w, w]))))
+        seen.append(planned(ideal.qubit(energies=jnp.stack([0.0 * w, w]))))
         return w
 
     jax.eval_shape(gap, jnp.array(1.0))
@@ -53,20 +54,21 @@ def test_nothing_is_known_of_traced_energies() -> None:
 def test_driven_populations_stay_apart_where_no_jump_feeds_a_coherence() -> None:
     """One transition a bath feeds none; an operator that leads from one level to two does."""
     moving = ideal.qubit(energies=(0.0, lambda t: 1.0 + t))
-    assert prepared(moving) == POPULATIONS
+    assert planned(moving) == POPULATIONS
     fork = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
 
-    def forked(level: Callable) -> tuple[tuple[int, int], ...] | None:
+    def forked(level: Callable) -> Pairs | None:
         model = ideal.qubit(energies=(0.0, 1.0, level), couplings=[ex.Coupling(fork, ideal.BATH)])
-        return ex.Davies().prepare(model, jnp.ones(1)).pairs
+        return ex.Davies().plan(model, jnp.ones(1)).decided.pairs
 
     assert forked(lambda t: 1.0 + 0.0 * t) is None
     assert forked(lambda t: 2.0 + 0.5 * t) == ((0, 0), (1, 1), (2, 2))
 
 
 def test_parts_are_those_of_couplings_alone() -> None:
-    assert ex.Davies().secular(ideal.qubit())
-    assert not ex.Davies().secular(ideal.qubit(couplings=[ex.Jump(twin.LOWER, ideal.BATH)]))
+    coupled, jumping = ideal.qubit(), ideal.qubit(couplings=[ex.Jump(twin.LOWER, ideal.BATH)])
+    assert ex.Davies().equation(coupled, AT).is_secular(coupled)
+    assert not ex.Davies().equation(jumping, AT).is_secular(jumping)
 
 
 BAD = {
@@ -85,9 +87,10 @@ BAD = {
         "`coherences` must be True or None where a drive mixes levels",
     ),
     "many coherences": (
-        lambda: ex.Davies(coherences=True).prepare_steady(
+        lambda: ex.Davies(coherences=True).steady_equation(
             ideal.qubit(
-                energies=np.arange(41.0), couplings=[ex.Coupling(np.ones((41, 41)), ideal.BATH)]
+                energies=np.arange(41.0),
+                couplings=[ex.Coupling(np.ones((41, 41)), ex.ThermalBath(1.0, ideal.OHMIC))],
             )
         ),
         "`coherences` must be False above 40 levels, .* levels are 41",

@@ -90,7 +90,7 @@ def test_products_are_the_redfield_form(shifted: bool) -> None:
     (part, _), spectrum = ideal.channels(known)
     shift = (lambda w: 0.3 + 0.2 * w) if shifted else (lambda w: 0.0)
     if shifted:
-        part = part._replace(shift=shift(part.given), particles=1)
+        part = part._replace(shift=shift(part.energy), particles=1)
     product = made(ProductDissipator, part, spectrum[1])
     expected = twin.redfield(
         known.h, known.operators[0], lambda w: ideal.RATES[0](w) + 2j * shift(w), known.rho
@@ -127,7 +127,7 @@ def test_the_shift_is_that_of_each_frequency(kind: str) -> None:
     """sum S(w) A_w^dagger A_w, which commutes with H."""
     known = ideal.case(kind)
     parts, (energies, vectors) = ideal.channels(known)
-    parts = [part._replace(shift=0.3 + 0.2 * part.given) for part in parts]
+    parts = [part._replace(shift=0.3 + 0.2 * part.energy) for part in parts]
     inside = eqx.filter_jit(lamb_shift)(parts, energies)
     ours = np.asarray(vectors @ inside @ vectors.conj().T)
     expected = sum(

@@ -1,6 +1,5 @@
-"""Local and hand-written equations: jumps of the bare levels, frames, misuse."""
+"""What `Local` and `Lindblad` decide before their programs are compiled, and what they refuse."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,66 +8,50 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method.ideal.dissipators import JumpDissipator
-from entropax.method.ideal.local import acting
 
 AT = jnp.zeros(1)
 
 
-@eqx.filter_jit
-def jumps(method: ex.Local, model: ex.OpenSystem) -> tuple[JumpDissipator, ...]:
-    return method.generator(model).dissipators
-
-
-def test_jumps_are_those_of_the_bare_levels() -> None:
-    """Up and down of each qubit, one jump operator for a frequency, whatever the interaction."""
-    model = ex.machines.heat_valve()
-    local = ex.Local().prepare(model, AT)
+def test_transitions_of_a_frequency_are_one_jump() -> None:
+    """Two of each qubit, whatever their interaction; two of both together, if these are alike."""
+    local = ex.Local().equation(ex.machines.heat_valve(), AT)
     assert local.counts == (2, 2)
-    for part, site in zip(jumps(local, model), (0, 1), strict=True):
-        lower = twin.on_site(twin.LOWER, site, 2)
-        up, down = np.asarray(part.operators)
-        np.testing.assert_array_equal(down, lower)
-        np.testing.assert_array_equal(up, lower.T)
-        bath, gap = model.baths[site], (1.0, 0.6)[site]
-        n = 1.0 / np.expm1(float(bath.beta) * gap)
-        np.testing.assert_allclose(part.rates, [0.1 * n, 0.1 * (1 + n)], rtol=1e-13)
-
-
-def test_one_jump_for_all_transitions_of_a_frequency() -> None:
-    """Two like qubits that feel one noise jump together: sigma_- and sigma_+ of their sum.
-
-    At zero temperature nothing lifts them, and that jump does not act.
-    """
     both = twin.on_site(twin.SX, 0, 2) + twin.on_site(twin.SX, 1, 2)
-    lower = np.triu(both)
-    model = ideal.qubit(
-        energies=(0.0, 1.0, 1.0, 2.0),
-        couplings=[ex.Coupling(both, ex.ThermalBath(jnp.inf, ideal.OHMIC))],
-    )
-    local = ex.Local().prepare(model, AT)
+    alike = ideal.qubit(energies=(0.0, 1.0, 1.0, 2.0), couplings=[ex.Coupling(both, ideal.BATH)])
+    local = ex.Local().equation(alike, AT)
     assert local.counts == (2,)
-    (part,) = jumps(local, model)
-    np.testing.assert_array_equal(part.operators, [lower.T, lower])
-    np.testing.assert_allclose(part.rates, [0.0, 0.3 * np.exp(-0.2)], rtol=1e-14)
-    np.testing.assert_array_equal(acting(part), [np.zeros((4, 4)), lower])
+    (labels,) = local.labels
+    # numbered by the energy given to the bath; what is no jump has no number
+    expected = [[-1, 1, 1, -1], [0, -1, -1, 1], [0, -1, -1, 1], [-1, 0, 0, -1]]
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_structure_is_looked_for_where_one_decomposition_is_too_large() -> None:
+    """Of a chain of six qubits: sectors by the number of excitations, and nothing is conserved."""
+    small = ex.machines.spin_chain(2)
+    assert ex.Local().steady_equation(small).structure is None
+    assert not ex.Local().steady_equation(small).conserves_nothing
+    large = ex.Local().steady_equation(ex.machines.spin_chain(6))
+    assert large.conserves_nothing
+    sizes = sorted(len(block) for block in large.structure.blocks.members)
+    assert sizes == [1, 1, 6, 6, 15, 15, 20]
 
 
 def test_a_frame_commutes_with_the_bare_hamiltonian() -> None:
     crooked = ideal.qubit(frame=twin.SX)
     with pytest.raises(ValueError, match="`frame` must commute with the bare Hamiltonian, but"):
-        ex.Local().require(crooked)
-    ex.Local().require(ideal.qubit(frame=np.diag([0.0, 3.0])))
+        ex.Local().equation(crooked, AT)
+    ex.Local().equation(ideal.qubit(frame=np.diag([0.0, 3.0])), AT)
 
 
 def test_many_levels_must_be_known_beforehand() -> None:
-    def prepare(gap: jax.Array) -> jax.Array:
+    def decide(gap: jax.Array) -> jax.Array:
         couplings = [ex.Coupling(np.ones((41, 41)), ideal.BATH)]
-        ex.Local().prepare(ideal.qubit(energies=gap * np.arange(41.0), couplings=couplings), AT)
+        ex.Local().equation(ideal.qubit(energies=gap * np.arange(41.0), couplings=couplings), AT)
         return gap
 
     with pytest.raises(ValueError, match="known before the program is compiled above 40 levels"):
-        jax.eval_shape(prepare, jnp.array(1.0))
+        jax.eval_shape(decide, jnp.array(1.0))
 
 
 BAD = {

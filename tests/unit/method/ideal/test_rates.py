@@ -30,7 +30,7 @@ def test_rates_are_those_of_the_energies_given_away() -> None:
     taken = np.subtract.outer(energies, energies).T
     for number, (part, weight) in enumerate(zip(parts, (1.0, 0.25), strict=True)):
         assert (int(part.bath), int(part.particles)) == (number, 0)
-        np.testing.assert_allclose(part.given, taken, rtol=0, atol=1e-15)
+        np.testing.assert_allclose(part.energy, taken, rtol=0, atol=1e-15)
         expected = weight * np.vectorize(ideal.RATES[number])(taken)
         np.testing.assert_allclose(part.rate, expected * (operator > 0), rtol=1e-13)
         np.testing.assert_array_equal(part.operator, operator)
@@ -65,7 +65,7 @@ def test_two_ways_between_the_same_states_have_no_one_ratio() -> None:
     parts = between(model, jnp.eye(2))
     one = rate_equation(parts, 2, 1)
     np.testing.assert_allclose(one.log_ratios[0, 0, 1], 1.3 * 1.7, rtol=1e-14)
-    bare = [part._replace(log_ratio=1.3 * part.given, particles=0) for part in parts]
+    bare = [part._replace(log_ratio=1.3 * part.energy, particles=0) for part in parts]
     both = rate_equation([*parts, *bare], 2, 1)
     np.testing.assert_allclose(both.rates, 2.0 * one.rates, rtol=1e-15)
     assert np.isnan(both.log_ratios[0, 0, 1])

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import ideal
@@ -10,10 +11,12 @@ from twins import lindblad as twin
 import entropax as ex
 from entropax.method import AbstractIdealBathEquation
 
+AT = jnp.zeros(1)
+
 
 @eqx.filter_jit
 def matrix(method: AbstractIdealBathEquation, model: ex.OpenSystem) -> jax.Array:
-    return method.generator(model).matrix()
+    return method.equation(model, AT).generator(model).matrix()
 
 
 def qubit() -> ex.OpenSystem:
@@ -38,7 +41,7 @@ def test_coherences_of_both_directions_stay_coupled() -> None:
 
 
 def test_it_parts_nothing_and_knows_no_frame() -> None:
-    assert not ex.Redfield().secular(qubit())
+    assert not ex.Redfield().equation(qubit(), AT).is_secular(qubit())
     turning = ideal.qubit(frame=np.diag([0.0, 1.0]))
     with pytest.raises(ValueError, match="`frame` must be None for Redfield"):
-        ex.Redfield().require(turning)
+        ex.Redfield().equation(turning, AT)

@@ -9,11 +9,13 @@ from cases.windows import KEY, Wave, driven
 import entropax as ex
 from entropax.method.stepping import step_through
 from entropax.method.windows.driven import DrivenEnergies, Splitting, middle_energies
+from entropax.method.windows.propagation import WindowHamiltonian
+from entropax.method.windows.sectors import find_sectors
 
 
 def test_energies_of_half_the_time() -> None:
     model = driven(Wave(jnp.array(0.4)))
-    energies = middle_energies(model, jnp.array([6.0, 1.0]))
+    energies = middle_energies(model, jnp.array([1.0, 6.0]))
     np.testing.assert_allclose(energies, [0.0, 1.0 + 0.4 * np.sin(0.7 * 3.0)], rtol=1e-15)
 
 
@@ -24,10 +26,11 @@ def test_steps_are_unitary_and_simpsons_rule_does_the_work_of_a_ramp() -> None:
     start = ex.Product(system=[0.3, 0.7], windows=(0,))
     model = ex.OpenSystem((0.0, lambda t: 1.0 + 0.1 * t**3), (link,), start)
     ts = jnp.array([2.0])
-    method = ex.Schrodinger(KEY).prepare(model, ts)
+    sectors = find_sectors(model)
 
     def program(model):
-        resting = method._setting(model).begin(middle_energies(model, ts))
+        setting = WindowHamiltonian.draw(model, sectors, KEY)
+        resting = setting.begin(middle_energies(model, ts))
         splitting = Splitting(DrivenEnergies(model), resting, order=4)
 
         def show(amplitudes, time, work):

@@ -13,6 +13,7 @@ from entropax.method.windows.observables import (
     _means,
     observables_at,
 )
+from entropax.method.windows.propagation import WindowHamiltonian
 from entropax.method.windows.sectors import find_sectors
 
 MODELS = {
@@ -28,7 +29,7 @@ def test_phases_tell_what_amplitudes_do(name: str) -> None:
     sectors = find_sectors(MODELS[name])
 
     def both(model: ex.OpenSystem, ts: jax.Array) -> tuple:
-        setting = ex.Schrodinger(KEY, sectors=sectors)._setting(model)
+        setting = WindowHamiltonian.draw(model, sectors, KEY)
         stretch = setting.begin(model.spectrum()[0])
         spectra = stretch.spectra()
         return observables_at(stretch, spectra, ts), _from_amplitudes(stretch, ts, spectra)

@@ -11,7 +11,7 @@ from cases.windows import JOINT, KEY, dense, spin
 from twins import riera, second_law
 
 import entropax as ex
-from entropax.method.windows.propagation import Segment, density_matrix
+from entropax.method.windows.propagation import Segment, WindowHamiltonian, density_matrix
 from entropax.method.windows.sectors import Sector, find_sectors
 
 TURNED = [[0.6, 0.2j], [-0.2j, 0.4]]
@@ -23,8 +23,7 @@ TIMES = (0.0, 3.0)
 
 
 def begun(model: ex.OpenSystem, sectors: tuple[Sector, ...]) -> Segment:
-    setting = ex.Schrodinger(KEY, sectors=sectors)._setting(model)
-    return setting.begin(model.spectrum()[0])
+    return WindowHamiltonian.draw(model, sectors, KEY).begin(model.spectrum()[0])
 
 
 @functools.cache

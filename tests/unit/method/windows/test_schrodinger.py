@@ -12,17 +12,21 @@ import pytest
 from cases.windows import COHERENT, KEY, QUENCH, QUENCH_TIMES, bath, coupling, driven, model, spin
 
 import entropax as ex
-from entropax.method.windows.schrodinger import _plan, _reduced
+from entropax.method.windows.schrodinger import _reduced
 
 
 def test_times_of_each_stretch_are_counted_beforehand() -> None:
     ts = jnp.asarray(QUENCH_TIMES)
+
+    def counts(energy: Any, ts: jax.Array) -> tuple[int, ...] | None:
+        return ex.Schrodinger(KEY).plan(driven(energy), ts).decided.counts
+
     # 0 and 1; 3 and 3.5; 4 and 7; none after 50
-    assert _plan(driven(QUENCH), ts) == (2, 2, 2)
-    assert _plan(driven(1.0), ts) is None
-    plans = []
-    jax.eval_shape(lambda t: plans.append(_plan(driven(QUENCH), t)) or t, ts)
-    assert plans == [None]
+    assert counts(QUENCH, ts) == (2, 2, 2)
+    assert counts(1.0, ts) is None
+    traced = []
+    jax.eval_shape(lambda t: traced.append(counts(QUENCH, t)) or t, ts)
+    assert traced == [None]
 
 
 @pytest.mark.parametrize("axes", [[0], [1], [1, 2]])
@@ -38,8 +42,9 @@ def test_a_part_of_a_pure_state(axes: list[int], rng: np.random.Generator) -> No
 
 def test_the_start_is_what_the_model_says() -> None:
     built = driven(1.4, COHERENT)
-    method = ex.Schrodinger(KEY, mutual_information=True).prepare(built, jnp.zeros(1))
-    state = eqx.filter_jit(lambda method, model: method.initial(model))(method, built)
+    method = ex.Schrodinger(KEY, mutual_information=True)
+    plan = method.plan(built, jnp.zeros(1))
+    state = eqx.filter_jit(lambda method, plan: method.initial(plan))(method, plan)
     np.testing.assert_allclose(state.system, [[0.5, 0.3j], [-0.3j, 0.5]], rtol=0, atol=1e-14)
     levels = np.asarray(built.baths[0].draw_levels())
     weights = np.exp(-1.3 * levels) / np.exp(-1.3 * levels).sum()
@@ -53,8 +58,8 @@ def test_more_is_asked_for_what_needs_more() -> None:
     built = spin()
 
     def need(times: int = 10, **options: Any) -> float:
-        method = ex.Schrodinger(KEY, **options).prepare(built, jnp.zeros(1))
-        return method.need(built, times)
+        method = ex.Schrodinger(KEY, **options)
+        return method.need(method.plan(built, jnp.zeros(times)))
 
     assert need() < need(20) < need(20, mutual_information=True)
     assert need() < need(observation=ex.Observation())
@@ -66,17 +71,17 @@ def test_minutes_of_smooth_driving_are_told_beforehand() -> None:
     start = ex.Product(system=1, windows=(1,))
     long, method = jnp.linspace(0.0, 20.0, 50), ex.Schrodinger(KEY)
 
-    def prepared(energy: Any, ts: jax.Array) -> None:
-        method.prepare(
+    def planned(energy: Any, ts: jax.Array) -> None:
+        method.plan(
             model(energies=(0.0, energy), couplings=(coupling(bath=wide),), start=start), ts
         )
 
     with pytest.warns(UserWarning, match=r"5600 products .*\[600\] states: about 3 minutes"):
-        prepared(ex.Smooth(jnp.cos), long)
+        planned(ex.Smooth(jnp.cos), long)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        prepared(ex.Smooth(jnp.cos), long[:10])
-        prepared(1.0, long)
+        planned(ex.Smooth(jnp.cos), long[:10])
+        planned(1.0, long)
 
 
 @pytest.mark.misuse

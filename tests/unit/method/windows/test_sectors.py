@@ -23,8 +23,9 @@ def test_a_spin_flip_and_a_band_leave_two_sectors() -> None:
 @pytest.mark.parametrize("name", EXACT)
 def test_sectors_are_found(name: str) -> None:
     model, sizes, is_real = EXACT[name]
-    method = ex.Schrodinger(key=KEY).prepare(model, jnp.zeros(1))
-    setting = jax.eval_shape(lambda: method._setting(model))
+    method = ex.Schrodinger(key=KEY)
+    plan = method.plan(model, jnp.zeros(1))
+    setting = jax.eval_shape(lambda: method._hamiltonian(plan))
     assert [h.shape[0] for h in setting.coupled] == sizes
     assert all(np.issubdtype(h.dtype, np.complexfloating) != is_real for h in setting.coupled)
 

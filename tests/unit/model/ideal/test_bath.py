@@ -43,8 +43,8 @@ def test_rates_of_fermions(mu: float) -> None:
     bath = ex.ThermalBath(1.3, ex.FlatSpectrum(0.7), "fermi", mu)
     energies = jnp.array([-2.0, 0.0, 0.4, 3.0])
     f = 1.0 / (np.exp(1.3 * (energies - mu)) + 1.0)
-    np.testing.assert_allclose(bath.filling(energies), 0.7 * f, rtol=1e-13)
-    np.testing.assert_allclose(bath.emptying(energies), 0.7 * (1.0 - f), rtol=1e-13)
+    np.testing.assert_allclose(bath.absorption(energies), 0.7 * f, rtol=1e-13)
+    np.testing.assert_allclose(bath.emission(energies), 0.7 * (1.0 - f), rtol=1e-13)
 
 
 def test_bosons_with_a_chemical_potential() -> None:
@@ -62,8 +62,8 @@ def test_zero_temperature_only_takes() -> None:
     assert zero == 0.0
     cold = ex.ThermalBath(jnp.inf, ex.FlatSpectrum(0.5), "fermi", 1.0)
     energies = jnp.array([0.5, 1.5])
-    np.testing.assert_array_equal(cold.filling(energies), [0.5, 0.0])
-    np.testing.assert_array_equal(cold.emptying(energies), [0.0, 0.5])
+    np.testing.assert_array_equal(cold.absorption(energies), [0.5, 0.0])
+    np.testing.assert_array_equal(cold.emission(energies), [0.0, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_the_dot_is_between_fermions() -> None:
     assert [bath.statistics for bath in dot.baths] == ["fermi", "fermi"]
     assert [float(bath.mu) for bath in dot.baths] == [-2.0, -1.4]
     f = 1.0 / (np.exp(2.0 * (0.4 + 1.4)) + 1.0)
-    np.testing.assert_allclose(dot.baths[1].filling(jnp.array(0.4)), f, rtol=1e-14)
+    np.testing.assert_allclose(dot.baths[1].absorption(jnp.array(0.4)), f, rtol=1e-14)
 
 
 def test_the_otto_cycle_switches_baths_in_turn() -> None:
@@ -94,7 +94,7 @@ def test_the_otto_cycle_switches_baths_in_turn() -> None:
             np.testing.assert_allclose(gap(at), energy, rtol=1e-14)
             assert (float(hot(at)), float(cold(at))) == (with_hot, with_cold)
     excited = 1.0 / (1.0 + np.exp(1.0 / 0.5))
-    start = engine.system_start.system_state(engine.before())
+    start = engine.start.system_state(engine.before())
     np.testing.assert_allclose(np.diagonal(start), [1.0 - excited, excited], rtol=1e-15)
 
 
@@ -107,6 +107,6 @@ def test_erasure_draws_a_mixed_bit_apart() -> None:
     assert isinstance(erasure.start, ex.Gibbs)
     assert float(erasure.start.beta) == 0.0
     bath = erasure.baths[0]
-    np.testing.assert_allclose(bath.filling(jnp.zeros(())), 0.5, rtol=1e-15)  # of rate 1
+    np.testing.assert_allclose(bath.absorption(jnp.zeros(())), 0.5, rtol=1e-15)  # of rate 1
     given = ex.PiecewiseConstant(times=(1.0,), values=(0.0, 3.0))
     assert ex.machines.erasure(given).energies[1] is given

@@ -12,25 +12,22 @@ from cases.fermions import junction, lead
 from twins import textbook
 
 import entropax as ex
-from entropax.ledger.base import in_words, judge, reference, settle
-from entropax.ledger.fermions import Measurement, Reference, _with_energy
+from entropax.ledger.fermions.account import FermionAccount, Measurement, _with_energy
 from entropax.method.fermions.junction_exact import product_state
 
 INF, NAN = np.inf, np.nan
 
 
 # Compiled as a whole: by single operations it takes longer.
-account, verdict = jax.jit(settle), jax.jit(judge)
-_start = jax.jit(lambda model: reference(product_state(model), model))
+settled, verdict = jax.jit(FermionAccount.settle), jax.jit(FermionAccount.judge)
+_opened = jax.jit(lambda model: FermionAccount.open(product_state(model), model))
 
 
-def start_of(*leads: ex.Lead) -> Reference:
-    found = _start(junction(leads=leads or (lead(), lead(beta=2.0, mu=0.5))))
-    assert isinstance(found, Reference)
-    return found
+def start_of(*leads: ex.Lead) -> FermionAccount:
+    return _opened(junction(leads=leads or (lead(), lead(beta=2.0, mu=0.5))))
 
 
-def moved(start: Reference, **by: Any) -> Measurement:
+def moved(start: FermionAccount, **by: Any) -> Measurement:
     """Two times: the start itself, and one at which some numbers are others by so much."""
     still = start.start
     later = {name: getattr(still, name) + jnp.asarray(change) for name, change in by.items()}
@@ -49,7 +46,7 @@ def test_a_thermal_start_is_measured_by_its_own_temperatures() -> None:
         assert float(start.start.particles[nu]) == pytest.approx(n.sum(), rel=1e-14)
         for field in ("thermal_entropy", "bath_entropy", "mode_entropy"):
             assert float(getattr(start.start, field)[nu]) == pytest.approx(entropy, rel=1e-13)
-    for field in ("athermality", "moved"):
+    for field in ("athermality", "finite_bath"):
         np.testing.assert_allclose(getattr(start.start, field), 0.0, atol=1e-15)
     level = float(textbook.binary_entropy(np.array(0.2)))
     assert float(start.start.system_entropy) == pytest.approx(level, rel=1e-14)
@@ -61,7 +58,7 @@ def test_a_thermal_start_is_measured_by_its_own_temperatures() -> None:
 def test_the_account_is_that_of_the_definitions() -> None:
     """Sigma = dS_S + sum dS*, sigma = dS_S - sum beta Q, Q = -(dE - mu dN); and what it is of."""
     start = start_of()
-    led: Any = account(
+    led: Any = settled(
         start,
         moved(
             start,
@@ -71,7 +68,7 @@ def test_the_account_is_that_of_the_definitions() -> None:
             mode_entropy=[0.18, 0.03],
             environment_entropy=0.16,
             athermality=[0.01, 0.04],
-            moved=[0.3, 0.2],
+            finite_bath=[0.3, 0.2],
             energy=[0.7, -0.4],
             particles=[0.5, -0.2],
         ),
@@ -97,8 +94,8 @@ def test_the_account_is_that_of_the_definitions() -> None:
 def test_zero_temperature_and_no_chemical_potential() -> None:
     """sigma is infinite where a cold bath's state moved, and heat unknown without a mu."""
     cold = start_of(lead(beta=INF, mu=0.5), lead())
-    later = moved(cold, moved=[INF, 0.0], energy=[0.3, -0.3], thermal_entropy=[0.2, 0.0])
-    led: Any = account(cold, later)
+    later = moved(cold, finite_bath=[INF, 0.0], energy=[0.3, -0.3], thermal_entropy=[0.2, 0.0])
+    led: Any = settled(cold, later)
     assert led.entropy_production_fixed[0] == pytest.approx(0.0, abs=1e-15)
     assert led.entropy_production_fixed[1] == INF
     assert float(led.entropy_production[1]) == pytest.approx(0.2, abs=1e-15)
@@ -106,7 +103,7 @@ def test_zero_temperature_and_no_chemical_potential() -> None:
 
     start = start_of()
     hot = eqx.tree_at(lambda r: r.start.mu, start, jnp.array([NAN, 0.5]))
-    led = account(hot, moved(hot, energy=[0.3, -0.1]))
+    led = settled(hot, moved(hot, energy=[0.3, -0.1]))
     assert np.all(np.isnan(led.heat[:, 0]))
     np.testing.assert_allclose(led.heat[:, 1], [0.0, 0.1], rtol=1e-14)
     assert np.all(np.isnan(led.chemical_work))
@@ -115,24 +112,24 @@ def test_zero_temperature_and_no_chemical_potential() -> None:
 def test_the_verdict() -> None:
     start, gap = start_of(), 1e-4
     later = moved(start, energy=[0.3, -0.3 + gap])
-    told = verdict(start, later, account(start, later))
-    np.testing.assert_array_equal(told.closed, [True, False])
-    assert np.all(told.sound & told.physical & told.converged & told.determined)
-    assert np.all(told.reached)  # no integrator gives up
+    judged = verdict(start, later, settled(start, later))
+    np.testing.assert_array_equal(judged.closed, [True, False])
+    assert np.all(judged.sound & judged.physical & judged.converged & judged.determined)
+    assert np.all(judged.reached)  # no integrator gives up
     later = moved(start, energy=[0.3, -0.3 + gap], work=gap)
-    assert np.all(verdict(start, later, account(start, later)).closed)
+    assert np.all(verdict(start, later, settled(start, later)).closed)
     later = moved(start, energy=[NAN, 0.0])
-    np.testing.assert_array_equal(verdict(start, later, account(start, later)).sound, [True, False])
+    np.testing.assert_array_equal(verdict(start, later, settled(start, later)).sound, [True, False])
     unmatched = eqx.tree_at(lambda r: r.start.converged, start, jnp.array([True, False]))
-    assert not np.any(verdict(unmatched, later, account(unmatched, later)).converged)
+    assert not np.any(verdict(unmatched, later, settled(unmatched, later)).converged)
 
 
 def test_a_first_law_that_is_open_is_told_in_numbers() -> None:
     start = start_of()
-    ledger = account(start, moved(start, energy=[0.3, -0.2], work=0.25))
+    ledger = settled(start, moved(start, energy=[0.3, -0.2], work=0.25))
     total = float(ledger.total_energy[1])
-    told = f"There `total_energy` is {total:.6g} and `work` 0.25."
-    assert in_words(ledger, 1) == told
+    words = f"There `total_energy` is {total:.6g} and `work` 0.25."
+    assert ledger.in_words(1) == words
 
 
 def test_occupations_move_with_a_given_energy_and_with_their_number() -> None:

@@ -11,15 +11,14 @@ from cases.matrices import random_hermitian
 from twins import lindblad as twin
 
 from entropax._checks import Faults
-from entropax.ledger.base import in_words, judge, settle
-from entropax.ledger.ideal import (
-    GKLSReference,
+from entropax.ledger.ideal.account import (
+    IdealAccount,
     Measured,
-    MomentLedger,
     _Beginning,
     is_state,
     moment_ledger,
 )
+from entropax.ledger.ideal.quantities import MomentLedger
 from entropax.state import SystemState
 
 pytestmark = pytest.mark.kernels
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.kernels
 BETA, MU = np.array([0.7, 1.9]), np.array([0.0, -0.4])
 
 flowing = eqx.filter_jit(moment_ledger)
-settling = eqx.filter_jit(settle)
+settling = eqx.filter_jit(IdealAccount.settle)
 
 
 class Moment:
@@ -138,12 +137,12 @@ def settled(rng: np.random.Generator, work: float) -> tuple[Any, ...]:
     """A ledger of one time from a start of energy 0.2 and entropy 0.1, and what judges it."""
     moment = Moment(rng)
     start = _Beginning(jnp.array(0.2), jnp.array(0.1), jnp.array(1.0))
-    reference = GKLSReference(jnp.asarray(BETA), jnp.asarray(MU), start, Faults.none())
+    account = IdealAccount(jnp.asarray(BETA), jnp.asarray(MU), start, Faults.none())
     one = MomentLedger(**{k: None if x is None else x[None] for k, x in vars(moment.flows).items()})
     both = moment.state.energy[None], moment.state.particles[None]
     measured = Measured(one, *both, jnp.array([work]), Faults(jnp.zeros((1, 0), bool), ()))
-    ledger = settling(reference, measured)
-    return moment, reference, measured, ledger
+    ledger = settling(account, measured)
+    return moment, account, measured, ledger
 
 
 def test_integrals_make_heat_and_entropy_production(rng: np.random.Generator) -> None:
@@ -164,8 +163,8 @@ def test_a_broken_first_law_is_judged() -> None:
     """Work that closes it is well, work that is off by 1e-5 is not."""
     left = float(settled(np.random.default_rng(1), 0.0)[-1].residual[0])
     for extra, closed in ((0.0, True), (1e-5, False)):
-        _, reference, measured, ledger = settled(np.random.default_rng(1), left + extra)
-        verdict = judge(reference, measured, ledger)
+        _, account, measured, ledger = settled(np.random.default_rng(1), left + extra)
+        verdict = account.judge(measured, ledger)
         assert bool(verdict.closed[0]) is closed
         assert bool(verdict.sound[0])
         assert bool(verdict.physical[0])
@@ -174,8 +173,8 @@ def test_a_broken_first_law_is_judged() -> None:
 def test_what_an_integrator_gives_up_is_not_reached() -> None:
     """It leaves infinities; NaN has another cause."""
     for value, reached in ((np.inf, False), (np.nan, True)):
-        _, reference, measured, ledger = settled(np.random.default_rng(1), value)
-        verdict = judge(reference, measured, ledger)
+        _, account, measured, ledger = settled(np.random.default_rng(1), value)
+        verdict = account.judge(measured, ledger)
         assert bool(verdict.reached[0]) is reached
         assert not bool(verdict.sound[0])
 
@@ -184,10 +183,10 @@ def test_a_moment_and_a_time_say_by_how_much_they_fail() -> None:
     moment, _, _, ledger = settled(np.random.default_rng(1), 0.7)
     lowest = np.linalg.eigvalsh(moment.rho)[0]
     begin = f"There `lowest_population` is {lowest:.3g} and the trace 1"
-    assert in_words(moment.flows, 0).startswith(begin)
-    told = in_words(ledger, 0)
-    assert told.startswith(begin)
-    assert told.endswith(f"; the first law's `residual` is {float(ledger.residual[0]):.3g}.")
+    assert moment.flows.in_words(0).startswith(begin)
+    words = ledger.in_words(0)
+    assert words.startswith(begin)
+    assert words.endswith(f"; the first law's `residual` is {float(ledger.residual[0]):.3g}.")
 
 
 @pytest.mark.parametrize(

@@ -202,13 +202,3 @@ def test_a_loss_that_raises_keeps_the_best_too() -> None:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_a_search_never_ends_higher_than_it_began() -> None:
-    """Also where the loss falls for a long way, and then rises at once."""
-
-    def cliff(x: jax.Array) -> jax.Array:
-        return jnp.where(x[0] > 7e5, 1e9, -x[0])
-
-    best = ex.optimise(cliff, jnp.zeros(1), steps=4)
-    assert np.all(np.diff(best.history) <= 0)

@@ -10,8 +10,8 @@ import pytest
 from cases.windows import CANONICAL, QUENCH, WINDOW, driven, model
 
 import entropax as ex
-from entropax.ledger import Verdict, in_words, judge, reference, settle
-from entropax.ledger.windows import WindowReference
+from entropax.ledger import Verdict
+from entropax.ledger.windows import WindowAccount
 from entropax.state import WindowState
 
 Array = np.ndarray
@@ -42,14 +42,15 @@ def as_known(value: Any) -> Any:
 
 
 @jax.jit
-def account(start: WindowState, states: WindowState) -> tuple[ex.WindowLedger, Verdict]:
-    begun = reference(start, model(start=CANONICAL))
-    ledger = settle(begun, states)
-    return ledger, judge(begun, states, ledger)
+def settled(start: WindowState, states: WindowState) -> tuple[ex.WindowLedger, Verdict]:
+    account = WindowAccount.open(start, model(start=CANONICAL))
+    measured = account.measure(states)
+    ledger = account.settle(measured)
+    return ledger, account.judge(measured, ledger)
 
 
 def ledger_of(states: WindowState, **changes: Any) -> ex.WindowLedger:
-    return account(state(START, **changes), states)[0]
+    return settled(state(START, **changes), states)[0]
 
 
 def shannon(p: Array) -> Array:
@@ -130,7 +131,7 @@ VERDICTS: dict[str, tuple[dict[str, Array], set[str]]] = {
 def test_what_a_verdict_sees(name: str) -> None:
     """At the second time; the first one is good where only the second is changed."""
     changes, failing = VERDICTS[name]
-    verdict = account(state(START), state(LATER, **changes))[1]._asdict()
+    verdict = settled(state(START), state(LATER, **changes))[1]._asdict()
     assert verdict.pop("faults").messages == ()
     assert {kind for kind, good in verdict.items() if not bool(good[1])} == failing
     if name != "not normalised":
@@ -138,8 +139,8 @@ def test_what_a_verdict_sees(name: str) -> None:
 
 
 def test_a_negative_probability_is_told_with_its_size() -> None:
-    told = in_words(ledger_of(state(NEGATIVE)), 1)
-    assert told == "There the lowest entry of `joint` is -1e-05 and their sum 1-1.0e-01."
+    words = ledger_of(state(NEGATIVE)).in_words(1)
+    assert words == "There the lowest entry of `joint` is -1e-05 and their sum 1-1.0e-01."
 
 
 def test_a_first_law_that_is_open_is_seen_where_energies_move() -> None:
@@ -151,9 +152,9 @@ def test_a_first_law_that_is_open_is_seen_where_energies_move() -> None:
 
     @jax.jit
     def closed(work: Array) -> jax.Array:
-        begun = WindowReference(driven(QUENCH, WINDOW), start)
+        account = WindowAccount(driven(QUENCH, WINDOW), start)
         states = dataclasses.replace(later, flow=jnp.zeros((2, 2, 3)), work=work)
-        return judge(begun, states, settle(begun, states)).closed
+        return account.judge(states, account.settle(states)).closed
 
     np.testing.assert_array_equal(closed(jnp.zeros(2)), [True, True])
     np.testing.assert_array_equal(closed(jnp.array([0.0, 1e-3])), [True, False])
