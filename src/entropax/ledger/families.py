@@ -27,8 +27,11 @@ FAMILIES = (
 
 
 def family_of(states: type) -> Family:
-    """The family that a kind of states belongs to."""
-    return next(family for family in FAMILIES if issubclass(states, family.states))
+    """The family that a kind of states belongs to; `TypeError` for one of none."""
+    for family in FAMILIES:
+        if issubclass(states, family.states):
+            return family
+    raise TypeError(f"states must be of a family that has a ledger, not {states.__name__}")
 
 
 def open_account(initial: eqx.Module, model: Any) -> AbstractAccount[Any, Any, Any]:

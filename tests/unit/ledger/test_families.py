@@ -48,7 +48,7 @@ def test_every_family_is_one_of_accounts_and_ledgers() -> None:
 
 @pytest.mark.misuse
 def test_what_has_no_ledger_is_not_guessed() -> None:
-    with pytest.raises(StopIteration):
+    with pytest.raises(TypeError, match="states must be of a family that has a ledger"):
         family_of(object)
-    with pytest.raises(StopIteration):
+    with pytest.raises(TypeError, match="states must be of a family that has a ledger"):
         open_account(ex.Product(0), large_spin())

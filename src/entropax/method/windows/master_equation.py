@@ -72,9 +72,15 @@ class AbstractMasterEquation(AbstractIntegratedMethod[WindowState]):
             warn_dead_transitions(system, seen)
         if system.is_driven:
             warn_fast_driving(system, seen)
+        populations_suffice = self.secular and system.start.is_diagonal
         coherences = self.coherences
         if coherences is None:
-            coherences = not (self.secular and system.start.is_diagonal and certainly_apart(seen))
+            coherences = not (populations_suffice and certainly_apart(seen))
+        elif not (coherences or populations_suffice):
+            raise ValueError(
+                "`coherences` must be True or None where the equation is not secular or the "
+                "start is not diagonal in the system's energies."
+            )
         reachable = None
         if not coherences and self._takes_exponential(system):
             reachable = reachable_populations(system)

@@ -67,13 +67,7 @@ class WindowEquation(eqx.Module):
     def begin(self, model: WindowSystem) -> Integrated:
         """What is integrated, at the start."""
         start = model.start.on_windows(model)
-        if not self.coherences:
-            if not (self.secular and model.start.is_diagonal):
-                raise ValueError(
-                    "`coherences` must be True or None where the equation is not secular or the "
-                    "start is not diagonal in the system's energies."
-                )
-        elif model.start.is_diagonal:
+        if self.coherences and model.start.is_diagonal:
             identity = jnp.eye(model.levels).reshape((model.levels,) * 2 + (1,) * (start.ndim - 1))
             start = identity * start
         start = self.baths.project(start)

@@ -107,19 +107,6 @@ def test_a_state_tells_energies_populations_and_work() -> None:
     assert state.flow is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "model"),
-    [
-        ({"coherences": False}, driven(1.0, COHERENT)),
-        ({"coherences": False, "secular": False}, large_spin()),
-    ],
-    ids=["a coherent start", "not secular"],
-)
-def test_populations_alone_are_refused(changes: dict[str, bool], model: ex.OpenSystem) -> None:
-    with pytest.raises(ValueError, match="`coherences` must be True or None where the equation"):
-        equation(**changes).begin(model)
-
-
 def test_work_is_counted_of_what_is_driven() -> None:
     """From the start on at the slope of the energies times the populations."""
     model = driven(ex.PiecewiseLinear((0.0, 4.0), (1.0, 3.0)), CANONICAL)
