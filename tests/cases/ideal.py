@@ -175,7 +175,7 @@ def channels(known: Case) -> tuple[list[Transitions], tuple[jax.Array, jax.Array
 @eqx.filter_jit
 def liouvillian(method: AbstractIdealBathEquation, model: ex.OpenSystem) -> jax.Array:
     """A method's generator as a matrix, compiled once for all models of one size."""
-    return method.generator(model).matrix()
+    return method.equation(model, jnp.zeros(0)).generator(model).matrix()
 
 
 def energy_given(state: SystemState) -> jax.Array:

@@ -9,17 +9,19 @@ from cases import ideal
 from twins import lindblad as twin
 
 import entropax as ex
-from entropax.method import AbstractIdealBathEquation
 from entropax.method.ideal.block_generator import BlockGenerator
 from entropax.method.ideal.conservation import blocks_of, conserved
+from entropax.method.ideal.davies import DaviesEquation
+from entropax.method.ideal.equation import AbstractEquation
 from entropax.method.ideal.generators import AbstractGenerator, MatrixGenerator, SecularGenerator
+from entropax.method.ideal.local_equation import LocalEquation
 
 LEADS = ((1.0, 0.4, 0.9), (2.5, 0.2, 0.1))
 
 
 @eqx.filter_jit
-def generator_of(method: AbstractIdealBathEquation, model: ex.OpenSystem) -> AbstractGenerator:
-    return method.generator(model)
+def generator_of(equation: AbstractEquation, model: ex.OpenSystem) -> AbstractGenerator:
+    return equation.generator(model)
 
 
 @jax.jit
@@ -34,12 +36,13 @@ def applied(generator: AbstractGenerator, state: jax.Array) -> tuple[jax.Array, 
 def test_forms_of_generators_agree() -> None:
     """On a chain: sector against tensor, blocks against whole matrices, jumps against tensors."""
     chain = ex.machines.spin_chain(3)
-    sector = generator_of(ex.Davies().prepare_steady(chain), chain)
-    whole = generator_of(ex.Davies(coherences=True), chain)
+    sector = generator_of(ex.Davies().steady_equation(chain), chain)
+    whole = generator_of(DaviesEquation(lamb_shift=False, pairs=None), chain)
     assert isinstance(sector, SecularGenerator)
     assert isinstance(whole, MatrixGenerator)
-    jumps = generator_of(ex.Local().prepare_steady(chain), chain)
-    tensors = generator_of(ex.Local(), chain)
+    jumps = generator_of(ex.Local().steady_equation(chain), chain)
+    every = LocalEquation(heat="full", lamb_shift=False, labels=None, counts=())
+    tensors = generator_of(every, chain)
     assert isinstance(jumps, MatrixGenerator)
     operators = [np.asarray(op) for part in jumps.dissipators for op in part.operators]
     h = np.asarray(jumps.hamiltonian)

@@ -76,7 +76,7 @@ def test_entropy_production_and_its_terms(ax: Axes) -> None:
     np.testing.assert_array_equal(drawn[r"$\sigma$"], led.entropy_production_fixed)
     np.testing.assert_array_equal(drawn[r"$\Sigma$"], led.entropy_production)
     both = led.terms.intra_bath.sum(axis=1)
-    np.testing.assert_array_equal(drawn[r"$I_{oL}+I_{oR}$"], both)
+    np.testing.assert_array_equal(drawn[r"$\sum_\nu I_\nu$"], both)
     np.testing.assert_array_equal(drawn[r"$D^{\mathrm{eq}}_{\mathrm{env}}$"], led.terms.finite_bath)
 
 
