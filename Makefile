@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test test-kernels validate lint format bench docs hooks clean
+.PHONY: help install demo check test test-kernels validate lint format bench gpu docs hooks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,10 @@ bench: $(INSTALLED) ## time the benchmarks, rivals in the same run, and write be
 	mkdir -p $(OUT)
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=$(OUT)/benchmarks.json
 	$(BIN)/python -m benchmarks.report $(OUT)/benchmarks.json benchmarks/README.md
+
+gpu: $(INSTALLED) ## the sharp tests and five tasks on a GPU beside the CPU; writes benchmarks/GPU.md
+	JAX_PLATFORMS= $(BIN)/python -m pytest -q -m kernels tests/unit
+	$(BIN)/python -m benchmarks.gpu benchmarks/GPU.md
 
 docs: $(INSTALLED) ## write what docs/ takes from the source: tables of ledgers, the floors
 	$(BIN)/python docs/from_source.py

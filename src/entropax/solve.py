@@ -28,6 +28,8 @@ from entropax.progress import RichProgressMeter
 from entropax.sharpness import with_marks
 from entropax.state import SystemState, WindowState
 
+_VERDICT = f"{VERDICT:.0e}".replace("e-0", "e-")
+
 
 class RESULTS(eqx.Enumeration):
     """How a time of a solution ended."""
@@ -42,14 +44,14 @@ class RESULTS(eqx.Enumeration):
         "effective temperature and all that rests on it are wrong."
     )
     unphysical = (
-        f"Probabilities are negative or do not add up to 1 (to {VERDICT:g}): the master equation "
+        f"Probabilities are negative or do not add up to 1 (to {_VERDICT}): the master equation "
         'does not hold here. Redfield and, for window baths, `secular=False` and `memory="finite"` '
         "leave out terms of fourth order in the coupling, and as small are the negative values. "
         "Weaken the coupling, take the secular (Markov) equation or exact dynamics, or read the "
         "values as the size of the error (`throw=False`)."
     )
     unresolved = (
-        f"The first law is off by more than {VERDICT:g} of the energies: steps resolve neither the "
+        f"The first law is off by more than {_VERDICT} of the energies: steps resolve neither the "
         "driving nor the band. Take more `steps`, order 4, and a `PiecewiseConstant` for what "
         "jumps. Or couplings of a junction that a program traces are too large for its energies: "
         "take `FermionNetwork.from_junction(junction)`."

@@ -45,7 +45,7 @@ def steady_state(
       inside of `jit` and `vmap` to say so in `SteadyState.result`, a mask for batches; True and
       False as for `solve`.
 
-    The linear system is solved, by LU decomposition up to 32 levels (for `Davies` over what
+    The linear system is solved, by LU decomposition up to 50 levels (for `Davies` over what
     commutes with $H_S$, where its energies are known beforehand: populations and coherences within
     levels), and above by GMRES that needs the generator's action alone. Derivatives, forward and
     reverse, follow from the implicit function theorem; `jax.vmap` equals a loop.
@@ -54,7 +54,7 @@ def steady_state(
     """
     if not isinstance(method, AbstractIdealBathEquation):
         raise ValueError(
-            f"`method` must be Davies(), Local(), Redfield() or Lindblad(), but is {method!r}."
+            f"`method` must be one for ideal baths, such as Davies(), but is {method!r}."
         )
     require_float64()
     return raise_failures(_steady_state(method, method.plan_steady(model)), throw)

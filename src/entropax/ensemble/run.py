@@ -17,7 +17,7 @@ from entropax._checks import Numbers, require_count, require_key
 from entropax._device import Device
 from entropax._versions import versions
 from entropax.ensemble.accumulate import Collected, Read
-from entropax.ensemble.asked import (
+from entropax.ensemble.arguments import (
     batched,
     checked,
     checked_coordinates,

@@ -34,21 +34,15 @@ class DaviesEquation(AbstractGlobalEquation):
     all are.
     """
 
+    has_rate_equation = True
+
     lamb_shift: bool = eqx.field(static=True)
     pairs: Pairs | None = eqx.field(static=True)
 
     def is_secular(self, model: IdealSystem) -> bool:
         return not jumps(model)
 
-    @eqx.filter_jit
-    def generator(self, model: IdealSystem) -> AbstractGenerator:
-        return self._generator(model, with_populations=False)
-
-    @eqx.filter_jit
-    def generator_with_populations(self, model: IdealSystem) -> AbstractGenerator:
-        return self._generator(model, with_populations=True)
-
-    def _generator(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
+    def make(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
         spectrum = total_spectrum(model)
         energies, vectors = spectrum
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)

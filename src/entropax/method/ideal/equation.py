@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 from jaxtyping import Array
@@ -18,19 +19,31 @@ Follow = Callable[[Array], AbstractGenerator]
 class AbstractEquation(eqx.Module):
     """The generator of each undriven model, with what was decided beforehand about them all.
 
-    `generator` is a program of its own (`eqx.filter_jit`), which is traced once however often it is
+    A generator is a program of its own (`eqx.filter_jit`), which is traced once however often it is
     asked for.
     """
 
-    @abc.abstractmethod
-    def generator(self, model: IdealSystem) -> AbstractGenerator:
-        """The generator of an undriven model."""
+    has_rate_equation: ClassVar[bool]
+    """Whether populations may evolve apart from coherences."""
 
     @abc.abstractmethod
+    def make(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
+        """The generator of an undriven model, and its rate equation where there is one."""
+
+    @eqx.filter_jit
+    def generator(self, model: IdealSystem) -> AbstractGenerator:
+        """The generator of an undriven model."""
+        return self.make(model, with_populations=False)
+
     def generator_with_populations(self, model: IdealSystem) -> AbstractGenerator:
-        """The same with its rate equation, where populations may evolve apart from coherences:
-        what steady states are found by, and solvers need not carry along.
+        """The same with its rate equation: what steady states are found by, and solvers need not
+        carry along.
         """
+        return self._with_populations(model) if self.has_rate_equation else self.generator(model)
+
+    @eqx.filter_jit
+    def _with_populations(self, model: IdealSystem) -> AbstractGenerator:
+        return self.make(model, with_populations=True)
 
     @abc.abstractmethod
     def steady_generator(self, model: IdealSystem) -> AbstractGenerator:
@@ -46,7 +59,9 @@ class AbstractEquation(eqx.Module):
 
     @abc.abstractmethod
     def is_secular(self, model: IdealSystem) -> bool:
-        """Whether populations and coherences between different energies evolve apart."""
+        """Whether populations and coherences between different energies evolve apart, so that the
+        ledger may part their entropy production.
+        """
 
     @property
     @abc.abstractmethod

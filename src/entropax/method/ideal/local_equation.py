@@ -47,6 +47,8 @@ class AbstractLocalEquation(AbstractEquation):
     `structure`: of a generator that is too large for one LU decomposition.
     """
 
+    has_rate_equation = True
+
     heat: eqx.AbstractVar[Literal["full", "bare"]]
     structure: eqx.AbstractVar[Structure | None]
 
@@ -127,15 +129,7 @@ class LocalEquation(AbstractLocalEquation):
     counts: tuple[int, ...] = eqx.field(static=True)
     structure: Structure | None = eqx.field(default=None, static=True)
 
-    @eqx.filter_jit
-    def generator(self, model: IdealSystem) -> AbstractGenerator:
-        return self._generator(model, with_populations=False)
-
-    @eqx.filter_jit
-    def generator_with_populations(self, model: IdealSystem) -> AbstractGenerator:
-        return self._generator(model, with_populations=True)
-
-    def _generator(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
+    def make(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
         spectrum = bare_spectrum(model)
         energies, vectors = spectrum
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
@@ -159,14 +153,9 @@ class LindbladEquation(AbstractLocalEquation):
     heat: Literal["full", "bare"] = eqx.field(static=True)
     structure: Structure | None = eqx.field(default=None, static=True)
 
-    @eqx.filter_jit
-    def generator(self, model: IdealSystem) -> AbstractGenerator:
-        return self._assemble(model, [], None, None, Faults.none())
-
-    @eqx.filter_jit
-    def generator_with_populations(self, model: IdealSystem) -> AbstractGenerator:
+    def make(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
         populations = None
-        if model.frame is None:
+        if with_populations and model.frame is None:
             populations = populations_of(model, total_spectrum(model), [])
         return self._assemble(model, [], None, populations, Faults.none())
 

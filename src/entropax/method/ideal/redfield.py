@@ -21,7 +21,9 @@ from entropax.model.views import IdealSystem
 
 
 class RedfieldEquation(AbstractGlobalEquation):
-    """Redfield's generators; they have no rate equation."""
+    """Redfield's generators."""
+
+    has_rate_equation = False
 
     lamb_shift: bool = eqx.field(static=True)
 
@@ -29,8 +31,8 @@ class RedfieldEquation(AbstractGlobalEquation):
         del model
         return False
 
-    @eqx.filter_jit
-    def generator(self, model: IdealSystem) -> AbstractGenerator:
+    def make(self, model: IdealSystem, *, with_populations: bool) -> AbstractGenerator:
+        del with_populations
         spectrum = total_spectrum(model)
         parts = transitions(model, spectrum, lamb_shift=self.lamb_shift)
         dissipators = [ProductDissipator(part, spectrum[1]) for part in parts]
@@ -43,9 +45,6 @@ class RedfieldEquation(AbstractGlobalEquation):
             faults=faults_among(parts),
             baths=len(model.baths),
         )
-
-    def generator_with_populations(self, model: IdealSystem) -> AbstractGenerator:
-        return self.generator(model)
 
 
 class Redfield(AbstractIdealBathEquation):

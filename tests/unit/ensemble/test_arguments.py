@@ -6,7 +6,7 @@ import numpy as np
 from cases.draws import FLIP, KEY, TS, junction, spin
 
 import entropax as ex
-from entropax.ensemble.asked import batched, draws_of_models
+from entropax.ensemble.arguments import batched, draws_of_models
 from entropax.ensemble.program import DrawsFromModels, DrawsFromPlans, take
 
 
