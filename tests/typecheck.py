@@ -30,6 +30,7 @@ def check(function: Callable) -> Callable:
     """`function`, checked by beartype; `Self`, which it knows in whole classes only, is not."""
     hints = getattr(function, "__annotations__", {})
     for name, hint in hints.items():
-        if hint is typing.Self or (isinstance(hint, str) and "Self" in hint):
+        is_text = isinstance(hint, str) and "Self" in hint
+        if is_text or typing.Self in (hint, *typing.get_args(hint)):
             hints[name] = Any
     return beartype(conf=BeartypeConf(is_pep484_tower=True))(function)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -39,6 +39,7 @@ class Problem(eqx.Module):
         return value
 
 
+@runtime_checkable
 class Descent(Protocol):
     """A method of descent: how its state begins, and how it takes a step."""
 

@@ -58,7 +58,7 @@ class Integrator(eqx.Module):
         meter: diffrax.AbstractProgressMeter,
         *,
         to_the_end: bool,
-    ) -> tuple[Integrated, Integrated]:
+    ) -> tuple[Integrated | None, Integrated]:
         """What `y` is at the end of a stretch (if `to_the_end`), and at ascending times in it.
 
         Steps longer than a stable one leave a state that rests as it is, but derivatives grow.
@@ -109,7 +109,7 @@ class Integrator(eqx.Module):
         meter: diffrax.AbstractProgressMeter,
         *,
         to_the_end: bool,
-    ) -> tuple[Integrated, PyTree[Array]]:
+    ) -> tuple[Integrated | None, PyTree[Array]]:
         """The same with `reduce(t, y)` of what is there at each time.
 
         States are small enough to keep; to reduce them inside the solver would double what the

@@ -1,6 +1,7 @@
 """How states between ideal baths evolve in a stretch: exponential, solver, picture."""
 
 from collections.abc import Callable
+from typing import cast
 
 import diffrax
 import equinox as eqx
@@ -102,7 +103,7 @@ class Evolution(AbstractEvolution):
         stretch: Interval,
         ts: Float[Array, " times"],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Flow, PyTree[Array]]:
+    ) -> tuple[Flow | None, PyTree[Array]]:
         follow = self.equation.follow(model, stretch)
         moving = model.is_driven or model.frame is not None
 
@@ -143,7 +144,7 @@ class Evolution(AbstractEvolution):
         end, answers = self.integrator.follow(
             field, entered, stretch, ts, seen_inside, limits, meter, to_the_end=driven
         )
-        return leave(stretch[1], end) if driven else y, answers
+        return leave(stretch[1], cast(Flow, end)) if driven else y, answers
 
     def _seen(
         self, model: IdealSystem, follow: Follow, slope: Slope, stretch: Interval

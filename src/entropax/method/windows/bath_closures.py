@@ -82,8 +82,8 @@ class FrozenBaths(AbstractBathClosure):
 
     is_frozen = True
 
-    references: tuple[Float[Array, " windows"], ...]
-    centers: tuple[Float[Array, " windows"], ...]
+    references: tuple[Float[Array, " _"], ...]
+    centers: tuple[Float[Array, " _"], ...]
 
     @classmethod
     def of(cls, model: WindowSystem) -> Self:

@@ -152,7 +152,7 @@ class _ByIntegration(_Evolution):
         stretch: Interval,
         ts: Float[Array, " times"],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Integrated, PyTree[Array]]:
+    ) -> tuple[Integrated | None, PyTree[Array]]:
         field = self.equation.field(model, stretch)
 
         def seen(time: Array, y: Integrated) -> PyTree[Array]:
@@ -177,7 +177,7 @@ class _ByExponential(_Evolution):
         stretch: Interval,
         ts: Float[Array, " times"],
         meter: diffrax.AbstractProgressMeter,
-    ) -> tuple[Integrated, PyTree[Array]]:
+    ) -> tuple[Integrated | None, PyTree[Array]]:
         undriven = model.within(stretch[0], stretch)
         field = self.equation.field(model, stretch)
         relaxation = Relaxation.of(self.equation, undriven, y, stretch, self.reachable)

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import entropax as ex
 from entropax.ledger import about
@@ -15,6 +16,7 @@ def test_quantities_say_what_they_are() -> None:
     assert all(entry["meaning"] for entry in beside.values())
 
 
+@pytest.mark.misuse  # fields that are not asked for are not filled in
 def test_sums_and_distances_follow_from_the_fields() -> None:
     fields = dict.fromkeys(ex.FermionLedger.__annotations__, jnp.zeros(1))
     fields |= {
