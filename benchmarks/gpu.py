@@ -25,8 +25,8 @@ from benchmarks.harness import SMALL, median_seconds, timed
 
 FLOPS, BYTES, LAUNCH = 34e12, 4.8e12, 5e-6
 """An H200: operations in double precision and bytes a second, and seconds a launch."""
-UNKNOWN_STEPS = 100
-"""Iterations assumed of a loop whose number the program itself finds."""
+UNKNOWN_STEPS = 10
+"""Rounds assumed of a loop that ends by itself: searches for roots take about so many."""
 REPEAT = 1 if SMALL else 5
 
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$", re.M)

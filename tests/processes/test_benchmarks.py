@@ -8,8 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import pytest
 
+from benchmarks import gpu
 from benchmarks import report as pages
 from benchmarks.harness import report, require_complete
 
@@ -160,3 +163,16 @@ def test_incomplete_lines_are_refused(family: str, change: dict, message: str) -
     line = {name: value for name, value in (LINES[family] | change).items() if value is not None}
     with pytest.raises(AssertionError, match=message):
         require_complete(family, line)
+
+
+def test_launches_are_counted_through_loops() -> None:
+    """Twice as many rounds of a loop launch twice as many kernels, at least one a round."""
+
+    def launches(rounds: int) -> int:
+        def step(_: int, x: jax.Array) -> jax.Array:
+            return jnp.linalg.eigh(x)[1]
+
+        program = jax.jit(lambda x: jax.lax.fori_loop(0, rounds, step, x))
+        return gpu.counted(program.lower(jnp.eye(3)).compile().as_text())
+
+    assert launches(14) == 2 * launches(7) >= 14

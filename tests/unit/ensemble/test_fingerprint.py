@@ -78,3 +78,15 @@ def test_what_moves_within_the_package_stays_one() -> None:
     assert not differences(older, asked)
     assert differences({"model": "entropax.model.junction.no_start"}, asked)
     assert differences({"model": "other.model.pure_start"}, asked)
+
+
+def test_stores_that_name_what_plans_decide_are_read_as_before() -> None:
+    """Methods once had such fields, empty until a run was prepared; no field of today is passed
+    over.
+    """
+    asked = describe(ex.Schrodinger(jax.random.key(0)), "method")
+    older = asked | {"method.sectors": None, "method.plan": None, "method.counts.length": 0}
+    assert not differences(older, asked)
+    assert differences(older | {"method.steps": 17}, asked)
+    assert differences(older | {"method.unheard_of": None, "method.x": 1}, asked)
+    assert differences(older | {"model.sectors": 3}, asked)
