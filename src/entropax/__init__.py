@@ -12,6 +12,12 @@ from entropax import (
     linalg as linalg,
     objectives as objectives,
 )
+from entropax.cycle import (
+    Cycles as Cycles,
+    LimitCycle as LimitCycle,
+    cycles as cycles,
+    limit_cycle as limit_cycle,
+)
 from entropax.control import (
     OptimisationError as OptimisationError,
     Constrained as Constrained,
@@ -63,6 +69,7 @@ from entropax.model import (
     FlatSpectrum as FlatSpectrum,
     Gibbs as Gibbs,
     Joint as Joint,
+    JointState as JointState,
     Jump as Jump,
     Junction as Junction,
     Lead as Lead,
@@ -87,11 +94,18 @@ from entropax.protocol import (
     CubicSpline as CubicSpline,
     Fourier as Fourier,
     Held as Held,
+    Periodic as Periodic,
     PiecewiseConstant as PiecewiseConstant,
     PiecewiseLinear as PiecewiseLinear,
     Smooth as Smooth,
 )
 from entropax.qutip import from_qutip as from_qutip, to_qutip as to_qutip
+from entropax.slow_driving import (
+    Geodesic as Geodesic,
+    geodesic as geodesic,
+    resonant_level_metric as resonant_level_metric,
+    thermodynamic_metric as thermodynamic_metric,
+)
 from entropax.solve import RESULTS as RESULTS, Solution as Solution, solve as solve
 from entropax.steady import SteadyState as SteadyState, steady_state as steady_state
 

@@ -152,6 +152,11 @@ def finite_array(name: str, value: Numbers, *, ndim: int) -> Float[Array, "..."]
     return check(name, real_array(name, value, ndim=ndim), "finite", _is_finite)
 
 
+def finite_numbers(name: str, value: Numbers, *, ndim: int) -> Inexact[Array, "..."]:
+    """`value` as a finite array, real or complex, of `ndim` dimensions."""
+    return check(name, _array(name, value, ndim), "finite", _is_finite)
+
+
 def occupation_array(name: str, value: Numbers, *, ndim: int) -> Float[Array, "..."]:
     """`value` as a float64 array of `ndim` dimensions with entries in [0, 1]."""
     array = real_array(name, value, ndim=ndim)

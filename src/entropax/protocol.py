@@ -450,6 +450,67 @@ class Bounded(AbstractProtocol):
         return self.low + (self.high - self.low) * jax.nn.sigmoid(x)
 
 
+class Periodic(AbstractProtocol):
+    """A protocol from time 0 to `period`, so many `cycles` of it one after the other.
+
+    Afterwards it stays where a cycle begins, and what jumps there jumps back at the end of each.
+
+    **Arguments:** `protocol`: an `AbstractProtocol` or any function of time, defined from 0 to
+    `period`; `cycles`: a positive integer.
+    """
+
+    protocol: AbstractProtocol
+    period: Float[Array, ""]
+    cycles: int = eqx.field(static=True)
+    held = ("period",)
+
+    def __init__(self, protocol: Callable[[Array], Any], period: Numbers, cycles: int):
+        self.protocol = as_protocol("protocol", protocol)
+        length, domain = _positive("period", period), self.protocol.domain
+        rule = "within the times at which `protocol` is defined"
+        self.period = check_against("period", length, rule, lambda: covers(domain, length))
+        self.cycles = require_count("cycles", cycles)
+
+    def __call__(self, time: Time) -> Float[Array, ""]:
+        return self.within(time, (time, time))
+
+    @property
+    def is_piecewise_constant(self) -> bool:
+        return self.protocol.is_piecewise_constant
+
+    @property
+    def breaks(self) -> Float[Array, " breaks"]:
+        return self._repeated(jnp.append(self.protocol.breaks, self.period))
+
+    @property
+    def marks(self) -> Float[Array, " marks"]:
+        return self._repeated(self.protocol.marks)
+
+    @property
+    def time_scale(self) -> float | None:
+        return self.protocol.time_scale
+
+    def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        place, inside, is_over = self._inside(time, stretch)
+        return jnp.where(is_over, self.protocol(jnp.zeros(())), self.protocol.within(place, inside))
+
+    def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
+        place, inside, is_over = self._inside(time, stretch)
+        return jnp.where(is_over, 0.0, self.protocol.slope(place, inside))
+
+    def _repeated(self, times: Float[Array, " some"]) -> Float[Array, " more"]:
+        number = jnp.arange(self.cycles)[:, None]
+        return (number * self.period + jnp.minimum(times, self.period)).ravel()
+
+    def _inside(self, time: Time, stretch: Interval) -> tuple[Time, Interval, Array]:
+        """The time in its own cycle, that cycle's stretch, and whether all cycles are over."""
+        start, stop = stretch
+        number = jax.lax.stop_gradient(jnp.floor(0.5 * (start + stop) / self.period))
+        before = jnp.clip(number, 0, self.cycles - 1) * self.period
+        place, first, last = (jnp.clip(x - before, 0.0, self.period) for x in (time, start, stop))
+        return place, (first, last), number >= self.cycles
+
+
 class Early(AbstractProtocol):
     r"""A protocol in a time that runs faster by a tiny part: $u(t(1+\epsilon))$."""
 

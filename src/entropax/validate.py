@@ -331,9 +331,11 @@ GROUPS = {
     "machines-dot": _full_only(machines.dot),
     "machines-ramps": _full_only(machines.ramps),
     "machines-bath": _either(machines.bath),
+    "machines-cycle": _either(machines.cycle),
     "optimal-drive": _full_only(optimal.drives),
     "optimal-erasure": _full_only(optimal.erasures),
     "optimal-trap": _either(optimal.traps),
+    "optimal-slow": _either(optimal.slow),
 }
 """All rows by what they are about, in the order of the table."""
 

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.integrate
 import scipy.linalg
 from twins import riera
 
@@ -228,14 +229,88 @@ def dense(model: ex.OpenSystem, key: Any = KEY) -> Dense:
         terms.append((float(c.strength), operator, np.asarray(b), n))
     resting = riera.hamiltonian(np.zeros((d, d)), terms, levels)
     start = model.start.on_levels(model, [jnp.asarray(e) for e in levels])
-    size = int(np.prod([len(e) for e in levels]))
-    if model.start.is_diagonal:
-        return Dense(levels, resting, np.diag(np.asarray(start).ravel()).astype(complex))
-    flat = np.asarray(start).reshape(d, d, size)
+    return Dense(levels, resting, dense_start(start, d, is_diagonal=model.start.is_diagonal))
+
+
+class Pieces(NamedTuple):
+    """A draw of a model, driven or not: H of the baths, S x B of each coupling at strength 1."""
+
+    model: ex.OpenSystem
+    levels: list[Array]
+    baths: Array
+    couplings: list[Array]
+    start: Array
+
+    @property
+    def size(self) -> int:
+        return len(self.baths) // self.model.levels
+
+    def system(self, operator: Any) -> Array:
+        """An operator between eigenstates of H_0, on everything."""
+        return np.kron(np.asarray(operator), np.eye(self.size))
+
+    def hamiltonian(self, time: float) -> Array:
+        at = self.model.at(jnp.array(time))
+        total = self.baths + self.system(at.between_eigenstates())
+        for c, term in zip(at.couplings, self.couplings, strict=True):
+            total = total + float(c.strength) * term
+        return total
+
+    def slope(self, time: float) -> Array:
+        """dH/dt, of protocols without a break near."""
+        return (self.hamiltonian(time + 1e-4) - self.hamiltonian(time - 1e-4)) / 2e-4
+
+    def at(self, times: Sequence[float] | Array, breaks: Sequence[float] = ()) -> list[Array]:
+        """The density matrix of everything, integrated between breaks."""
+        size, rho, now, states = len(self.baths), self.start.astype(complex), 0.0, []
+
+        def right(t: float, y: Array) -> Array:
+            half = -1j * self.hamiltonian(t) @ y.reshape(size, size)
+            return (half + half.conj().T).ravel()
+
+        for stop in sorted({*map(float, times), *breaks}):
+            if stop > now:
+                y = scipy.integrate.solve_ivp(
+                    right, (now, stop), rho.ravel(), method="DOP853", rtol=1e-11, atol=1e-13
+                ).y[:, -1]
+                rho, now = y.reshape(size, size), stop
+            if stop in times:
+                states.append(rho)
+        return states
+
+
+def pieces(model: ex.OpenSystem, key: Any = KEY) -> Pieces:
+    """What `Schrodinger(key)` draws."""
+    baths, count = len(model.baths), len(model.couplings)
+    keys = [jax.random.fold_in(key, i) for i in range(2 * baths + count)]
+    levels = [np.asarray(b.draw_levels(k)) for b, k in zip(model.baths, keys, strict=False)]
+    terms = []
+    for i, (c, n) in enumerate(zip(model.couplings, model.bath_of_coupling, strict=True)):
+        b = c.matrix.draw(keys[baths + i], model.baths[n], jnp.asarray(levels[n]))
+        terms.append((1.0, np.asarray(model.in_eigenbasis(c.operator)), np.asarray(b), n))
+    d, start = model.levels, model.start
+    bare = riera.hamiltonian(np.zeros((d, d)), [], levels)
+    couplings = [riera.hamiltonian(np.zeros((d, d)), [term], levels) - bare for term in terms]
+    given = [jnp.asarray(e) for e in levels]
+    if start.is_incoherent:
+        rho = dense_start(start.on_levels(model, given), d, is_diagonal=start.is_diagonal)
+    else:
+        kets, weights = start.kets(model, given, keys[-baths:])
+        x = np.asarray(kets).reshape(len(bare), -1)
+        rho = x @ np.asarray(weights) @ x.conj().T
+    return Pieces(model, levels, bare, couplings, rho)
+
+
+def dense_start(state: Any, d: int, *, is_diagonal: bool) -> Array:
+    """A start on levels as a density matrix of everything."""
+    if is_diagonal:
+        return np.diag(np.asarray(state).ravel()).astype(complex)
+    flat = np.asarray(state).reshape(d, d, -1)
+    size = flat.shape[-1]
     rho = np.zeros((d, size, d, size), complex)
     for i in range(size):
         rho[:, i, :, i] = flat[:, :, i]
-    return Dense(levels, resting, rho.reshape(d * size, d * size))
+    return rho.reshape(d * size, d * size)
 
 
 # As the master equation written out

@@ -193,6 +193,50 @@ def test_a_spin_and_a_finite_bath_in_four_ways() -> None:
             assert ledger.entropy_production.shape == ledger.clausius.shape == (61,)
 
 
+DRIVEN = """
+switch = ex.PiecewiseLinear(times=(0.0, 4.0, 10.0, 14.0, 30.0), values=(0.0, 0.08, 0.08, 0.0, 0.0))
+link = ex.Coupling(sx, bath, strength=switch, matrix=B)
+driven = ex.OpenSystem(energies=(0.0, lambda t: 1 + 0.2 * jnp.sin(0.5 * t)), couplings=(link,),
+                       drives=(ex.Drive(sx, lambda t: 0.3 * jnp.sin(0.9 * t)),), start=ex.Product(system=1, windows=(0,)))
+work = ex.solve(driven, ts, ex.Schrodinger(steps=200)).ledger.work
+produced = ex.solve(driven, ts, ex.EMME()).ledger.entropy_production
+"""  # noqa: E501
+
+
+@pytest.mark.filterwarnings("ignore:Energies move by", "ignore:.*strength. changes by")
+def test_energies_operators_and_couplings_are_driven() -> None:
+    given = {
+        "ex": ex,
+        "jnp": jnp,
+        "sx": jnp.array([[0.0, 1.0], [1.0, 0.0]]),
+        "bath": ex.WindowBath(centers=(0.0, 1.0), volumes=(4, 6), width=0.5),
+        "B": seeded_hermitian(10, 1),
+        "ts": jnp.array([0.0, 5.0, 14.0]),
+    }
+    exec(DRIVEN, given)
+    assert given["work"].shape == given["produced"].shape == (3,)
+    assert abs(float(given["work"][1])) > 1e-3
+    assert np.all(given["produced"][1:] > 0.0)
+
+
+CYCLES = """
+cycle = ex.limit_cycle(engine, period=2.0, method=ex.Davies())      # signs as in the ledger: work done on the system, heat into it
+cycle.work, cycle.heat, cycle.power, cycle.efficiency, cycle.entropy_production, cycle.rate, cycle.state
+"""  # noqa: E501
+
+
+def test_a_cycle_that_returns() -> None:
+    given = {"ex": ex, "engine": ex.machines.two_stroke_dot()}
+    exec(CYCLES, given)
+    cycle = given["cycle"]
+    np.testing.assert_allclose(cycle.work, -0.0717417594201, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(cycle.power, 0.5 * cycle.work, rtol=1e-14)
+    assert cycle.heat.shape == (2,)
+    assert cycle.state.shape == (2, 2)
+    for name in ("efficiency", "entropy_production", "rate"):
+        assert float(getattr(cycle, name)) > 0.0
+
+
 IDEAL = """
 hot = ex.ThermalBath(beta=1 / 3, spectrum=ex.FlatSpectrum(0.3))
 cold = ex.ThermalBath(beta=2.0, spectrum=ex.FlatSpectrum(0.7))

@@ -12,6 +12,8 @@ from cases.windows import EXACT, JOINT, KEY, WINDOW, dense, driven, spin
 from twins import riera
 
 import entropax as ex
+from entropax.method.windows.hamiltonian import Controls
+from entropax.method.windows.propagation import begin
 
 Array = np.ndarray
 
@@ -58,7 +60,7 @@ def test_sectors_of_one_size_share_an_eigenproblem() -> None:
         plan = method.plan(model, jnp.zeros(2))
 
         def spectra(energies: jax.Array) -> list:
-            return method._hamiltonian(plan).begin(energies).spectra()
+            return begin(method._hamiltonian(plan), Controls(energies, jnp.zeros(0))).spectra()
 
         program = jax.jit(spectra).lower(jnp.zeros(2)).compile().as_text()
         return len(re.findall(r"custom-call\(.*evd", program))

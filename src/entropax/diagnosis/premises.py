@@ -1,9 +1,8 @@
 """What identities of entropy production rest on: premises, each a sentence where it fails."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +13,8 @@ from entropax.ledger.windows import WindowLedger
 from entropax.method import EMME, AbstractMethod, Schrodinger
 from entropax.method.sampling import Samples, certainly_apart, samples
 from entropax.method.windows.memory_kernels import offsets
-from entropax.model import OpenSystem, Product
+from entropax.method.windows.moment import Moment
+from entropax.model import OpenSystem, Product, WindowBath
 
 _MISMATCH = 1e-12
 """Difference of two entropies of the start, in nats, below which they count as equal."""
@@ -109,13 +109,17 @@ def resonant(case: Case) -> str | None:
         return None
     if (missing := markov(case)) is not None:
         return missing
-    model = case.model
+    model, dissipators = case.model, cast(EMME, case.method).dissipators
     if not model.is_piecewise_constant:
         return needed
     if (seen := case.samples) is None:
         return needed
     for number in range(len(model.baths)):
-        away = np.abs(np.asarray(seen.each(functools.partial(offsets, number=number))))
+
+        def away_of(undriven: OpenSystem, bath: WindowBath = model.baths[number]) -> Array:
+            return offsets(bath, Moment.of(undriven, dissipators).energies)
+
+        away = np.abs(np.asarray(seen.each(away_of)))
         if np.any((away > AS_STATED) & (away < 1.0 - AS_STATED)):
             return needed
     return None

@@ -41,6 +41,9 @@ _PLANNED = {
 }
 """Fields that methods once had and left empty until a run was planned: older stores name them."""
 
+_ADDED = {"pure": False, "states.length": 0, "dissipators": "global", "propagation": None}
+"""Fields that came later, and what stood for them before: older stores do not name them."""
+
 _OF_SUMS = 1e-13
 """The same of sums over a large array, of the sum of all sizes."""
 
@@ -125,6 +128,8 @@ def differences(stored: Question, asked: Question) -> list[str]:
     for path in stored | asked:
         if path in stored and path in asked and _alike(stored[path], asked[path]):
             continue
+        if path not in stored and _as_before(path, asked[path]):
+            continue
         if path not in asked and path.removeprefix("method.").split(".")[0] in _PLANNED:
             continue
         here, there = (json.dumps(q[path]) if path in q else "nothing" for q in (stored, asked))
@@ -132,6 +137,11 @@ def differences(stored: Question, asked: Question) -> list[str]:
             here, there = (x if len(x) <= 60 else f"{x[:57]}..." for x in (here, there))
             lines.append(f"{path}: {here} in the store, {there} asked")
     return lines
+
+
+def _as_before(path: str, value: Any) -> bool:
+    """Whether a field says what older stores, which do not name it, were made with."""
+    return any(path.endswith(f".{name}") and value == old for name, old in _ADDED.items())
 
 
 def fingerprint(question: Question) -> str:

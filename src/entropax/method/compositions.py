@@ -11,3 +11,6 @@ SPLITTINGS = {
     ),
 }
 """The a and the b of each order."""
+
+GAUSS_NODES = (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)
+"""Gauss' nodes of order 4, in units of a step."""

@@ -32,11 +32,7 @@ class Samples(NamedTuple):
         """The function's values for the undriven models of all times at once; concrete as far as
         they are known.
         """
-        return self._at_each(lambda time, stretch: function(self.model.within(time, stretch)))
-
-    def slopes(self) -> Float[Array, "samples d"]:
-        """How fast energies move."""
-        return self._at_each(self.model.slopes)
+        return self.at_each(lambda time, stretch: function(self.model.within(time, stretch)))
 
     def few(self) -> Iterator[Self]:
         """The same, some at a time."""
@@ -44,7 +40,8 @@ class Samples(NamedTuple):
             model, *rest = self
             yield type(self)(model, *(x[first : first + TOGETHER] for x in rest))
 
-    def _at_each(self, function: Callable[[Array, Interval], Any]) -> Any:
+    def at_each(self, function: Callable[[Array, Interval], Any]) -> Any:
+        """The same of a function of each time and its stretch."""
         with jax.ensure_compile_time_eval():
             return eqx.filter_vmap(lambda t, start, stop: function(t, (start, stop)))(*self[1:])
 

@@ -16,6 +16,9 @@ from entropax.method.base import AbstractMethod, Plan, StateT, in_turn
 from entropax.method.compositions import SPLITTINGS
 from entropax.model.driven import AbstractControlled, before_start
 
+_FEW = 16
+"""Blocks between two times whose states are all held in reverse."""
+
 
 class Steps(NamedTuple):
     """Consecutive steps: when each begins, how long it is, and the stretch that it lies in."""
@@ -131,6 +134,8 @@ def step_through(
     steps: int,
     show: Callable[[PyTree[Array], Array, Array], PyTree[Array]],
     meter: diffrax.AbstractProgressMeter,
+    *,
+    cuts: Float[Array, " cuts"] | None = None,
 ) -> PyTree[Array]:
     r"""`show(x, t, work)` at ascending times.
 
@@ -138,13 +143,17 @@ def step_through(
     a break or mark inside divides the pair of steps that it falls in. The work
     $\int\sum_i \dot u_i F_i\,dt$ is Simpson's over pairs of steps, and jumps add
     $\Delta u_i F_i$. In reverse, groups of blocks are run anew: as many states are held as the
-    square root of the steps, and a few numbers of each step.
+    square root of the steps, and a few numbers of each step. `cuts`: breaks and marks that are not
+    among the times; None for all of them.
     """
-    cuts = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
+    if cuts is None:
+        cuts = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
     pairs = -(-steps // 2)
     count = pairs + cuts.shape[0]
     block = min(propagator.block, count)
-    groups = math.ceil(math.sqrt(count / block))
+    # few blocks between times are not divided: intervals are run anew as they are
+    few = ts.shape[0] > 1 and count <= _FEW * block
+    groups = 1 if few else math.ceil(math.sqrt(count / block))
     shape = (groups, math.ceil(count / (block * groups)), block)
     rest = math.prod(shape) - count
 
@@ -161,9 +170,11 @@ def step_through(
         many = leaf.shape[0] // (shape[0] * shape[1])
         return leaf.reshape(*shape[:2], many, *leaf.shape[1:])
 
-    @jax.checkpoint
     def group(here: _Position, blocks: tuple[Array, tuple[_Pair, PyTree[Array]]]) -> _Position:
         return jax.lax.scan(advance_where_needed, here, blocks)[0]
+
+    if not few:
+        group = jax.checkpoint(group)
 
     def interval(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
         index, start, stop = indexed

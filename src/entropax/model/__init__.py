@@ -19,7 +19,12 @@ from entropax.model.ideal import (
     ThermalBath as ThermalBath,
 )
 from entropax.model.open_system import OpenSystem as OpenSystem
-from entropax.model.starts import Gibbs as Gibbs, Joint as Joint, Product as Product
+from entropax.model.starts import (
+    Gibbs as Gibbs,
+    Joint as Joint,
+    JointState as JointState,
+    Product as Product,
+)
 from entropax.model.windows import (
     GOE as GOE,
     GUE as GUE,

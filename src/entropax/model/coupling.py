@@ -29,8 +29,8 @@ class Coupling(eqx.Module):
     - `bath`: a `WindowBath` or a `ThermalBath`; couplings that are handed the same object share
       one bath. Those to one `ThermalBath` act independently of each other: operators that feel
       the same noise are one coupling, with their sum.
-    - `strength`: $\lambda$; with a `ThermalBath`, whose rates it multiplies by $\lambda^2$, also a
-      protocol.
+    - `strength`: $\lambda$, a number or a protocol; rates of master equations go as
+      $\lambda^2$.
     - `matrix`: B, with a `WindowBath`: an ensemble (`RandomBands`, `GOE`, `GUE`,
       `EigenstateThermalization`) or a Hermitian array over the bath's levels.
     """
@@ -50,10 +50,9 @@ class Coupling(eqx.Module):
         if not isinstance(bath, Bath):
             kind = type(bath).__name__
             raise ValueError(f"`bath` must be a WindowBath or a ThermalBath, but is {kind}.")
-        self.bath = bath
+        self.bath, self.strength = bath, _strength(strength)
         if isinstance(bath, WindowBath):
             self.operator = hermitian_matrix("operator", operator)
-            self.strength = finite_array("strength", strength, ndim=0)
             self.matrix = _matrix(matrix, bath)
             return
         if matrix is not None:
@@ -61,7 +60,6 @@ class Coupling(eqx.Module):
         if bath.spectrum is None:
             raise ValueError("`bath` must have a spectrum for a Coupling; a Jump needs none.")
         self.matrix = None
-        self.strength = _strength(strength)
         if bath.statistics == "bose":
             self.operator = hermitian_matrix("operator", operator)
         else:

@@ -33,18 +33,20 @@ class OpenSystem(AbstractDriven, Generic[BathT, StartT]):
     - `couplings`: `Coupling`s, and `Jump`s where baths are ideal; none for a system alone. Those
       with the same bath object share that bath; baths are numbered in order of first appearance,
       and all are of one kind, `WindowBath` or `ThermalBath`.
-    - `start`: a `Product` or a `Joint`; a `Product` or `Gibbs` where baths are ideal.
-    - `hamiltonian`: instead of `energies`, $H_S$ as a Hermitian matrix; k then numbers its
+    - `start`: a `Product`, a `Joint` or a `JointState`; a `Product` or `Gibbs` where baths are
+      ideal.
+    - `hamiltonian`: instead of `energies`, $H_0$ as a Hermitian matrix; k then numbers its
       eigenstates, ascending, and operators are given in the matrix's basis.
 
-    With ideal baths $H_S(t) = H_0(t) + V + \sum_i f_i(t) V_i$, $H_0$ what `energies` or
-    `hamiltonian` give:
+    $H_S(t) = H_0(t) + V + \sum_i f_i(t) V_i$, $H_0$ what `energies` or `hamiltonian` give:
 
     - `interaction`: V, Hermitian: of the parts of the system with each other.
     - `drives`: a `Drive` for each $f_i(t) V_i$.
-    - `frame`: G, Hermitian, commuting with $H_0$: V stands for $e^{-iGt} V e^{iGt}$, a drive that
-      rotates, and states are those of the rotating frame, $e^{iGt}\rho\,e^{-iGt}$. For
-      dissipators that do not see the drive: `Local` and `Lindblad`.
+    - `frame`, with ideal baths: G, Hermitian, commuting with $H_0$: V stands for
+      $e^{-iGt} V e^{iGt}$, a drive that rotates, and states are those of the rotating frame,
+      $e^{iGt}\rho\,e^{-iGt}$. For dissipators that do not see the drive: `Local` and `Lindblad`.
+
+    Window baths are seen beside the eigenstates of $H_0$, also where V and drives mix these.
 
     In the couplings kept, `bath` is None where the bath is that of an earlier coupling.
     """
@@ -82,9 +84,13 @@ class OpenSystem(AbstractDriven, Generic[BathT, StartT]):
         self.couplings, self.bath_of_coupling = self._numbered(tuple(couplings))
         self.interaction = self._operator("interaction", interaction)
         self.frame = self._operator("frame", frame)
+        if self.frame is not None and not self.is_ideal:
+            raise ValueError("`frame` must be left out where baths are made of windows.")
         self.drives = self._drives(drives)
         if not isinstance(start, AbstractStart):
-            raise ValueError(f"`start` must be a Product, a Joint or a Gibbs, but is {start!r}.")
+            raise ValueError(
+                f"`start` must be a Product, a Joint, a JointState or a Gibbs, but is {start!r}."
+            )
         start.check(self.levels, self.baths)
         self.start = cast(StartT, start)
 
@@ -119,7 +125,6 @@ class OpenSystem(AbstractDriven, Generic[BathT, StartT]):
     def _operator(self, name: str, value: Numbers | None) -> Inexact[Array, "d d"] | None:
         if value is None:
             return None
-        self._require_ideal(name)
         matrix = hermitian_matrix(name, value)
         if matrix.shape[0] != self.levels:
             raise ValueError(
@@ -132,16 +137,11 @@ class OpenSystem(AbstractDriven, Generic[BathT, StartT]):
         if isinstance(drives, Drive):
             raise ValueError("`drives` must be a sequence, but is one Drive: `(drive,)`.")
         for index, drive in enumerate(drives):
-            self._require_ideal("drives")
             if not isinstance(drive, Drive):
                 kind = type(drive).__name__
                 raise ValueError(f"`drives[{index}]` must be a Drive, but is {kind}.")
             self._operator(f"drives[{index}].operator", drive.operator)
         return tuple(drives)
-
-    def _require_ideal(self, name: str) -> None:
-        if not self.is_ideal:
-            raise ValueError(f"`{name}` must be left out where baths are made of windows.")
 
     @property
     def levels(self) -> int:
@@ -263,6 +263,13 @@ class OpenSystem(AbstractDriven, Generic[BathT, StartT]):
         if isinstance(self.energies, tuple):
             raise TypeError("driven energies have values at a time alone: see `at` and `within`")
         return cast(Array, self.energies)
+
+    def between_eigenstates(self) -> Inexact[Array, "d d"]:
+        """$H_S$ of an undriven model between eigenstates of $H_0$."""
+        energies = jnp.diag(self.spectrum()[0])
+        if self.interaction is None:
+            return energies
+        return energies + self.in_eigenbasis(self.interaction)
 
     def in_eigenbasis(self, operator: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
         """Matrix elements of an operator between energy eigenstates."""

@@ -119,7 +119,7 @@ BAD: dict[str, tuple[Callable, str, str]] = {
     ),
     "both energies and h": (lambda: model(hamiltonian=np.eye(2)), "energies", "exactly one"),
     "no energies": (lambda: model(energies=()), "energies", "at least one energy"),
-    "no start": (lambda: model(start=None), "start", "a Product, a Joint or a Gibbs"),
+    "no start": (lambda: model(start=None), "start", "a Product, a Joint, a JointState or a Gibbs"),
     "couplings one": (lambda: model(couplings=coupling()), "couplings", "sequence"),
     "baths of two kinds": (
         lambda: model(
@@ -128,9 +128,9 @@ BAD: dict[str, tuple[Callable, str, str]] = {
         "couplings",
         "of one kind, but have WindowBath and ThermalBath",
     ),
-    "an interaction beside windows": (
-        lambda: model(interaction=SX),
-        "interaction",
+    "a frame beside windows": (
+        lambda: model(frame=np.eye(2)),
+        "frame",
         "left out where baths are made of windows",
     ),
     "no method": (lambda: ex.solve(model(), [1.0]), "method", "Schrodinger"),
@@ -208,10 +208,6 @@ BAD_OF_IDEAL_BATHS: dict[str, tuple[Callable, str]] = {
     "two kinds": (
         lambda: ideal.qubit(couplings=[ex.Coupling(SX, ideal.BATH), ideal.window()]),
         "`couplings` must have baths of one kind, but have ThermalBath and WindowBath",
-    ),
-    "interaction with windows": (
-        lambda: ideal.qubit(couplings=[ideal.window()], start=ex.Product(0, (0,)), interaction=SX),
-        "`interaction` must be left out where baths are made of windows",
     ),
     "one drive": (
         lambda: ideal.qubit(drives=ex.Drive(SX, jnp.sin)),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
+from entropax.cycle import limit_cycle
 from entropax.equilibrium import ergotropy
 from entropax.figures.base import Row
 from entropax.figures.machines.thermoelectric_dot import CITED, optimum
@@ -44,6 +45,20 @@ def qubit() -> Iterator[Row]:
 
 def _excited(state) -> float:
     return float(state[0, 1, 1].real)
+
+
+def cycle() -> Iterator[Row]:
+    """The limit cycle of a dot with two strokes."""
+    engine = limit_cycle(machines.two_stroke_dot(), 2.0, Davies(), times=2)
+    source = "closed form, eps = 2.5, 1, T = 2, 0.5, Gamma tau = 1"
+    for name, cited, value in (
+        ("p after the hot stroke", 0.19486545023, engine.ledger.state[1, 1, 1].real),
+        ("p after the cold stroke", 0.147037610617, engine.state[1, 1].real),
+        ("work drawn", 0.0717417594201, -engine.work),
+        ("heat of the hot lead", 0.119569599034, engine.heat[0]),
+        ("power", 0.0358708797101, -engine.power),
+    ):
+        yield Row(f"two-stroke dot, {name}", source, cited, float(value), 1e-10)
 
 
 def chain() -> Iterator[Row]:

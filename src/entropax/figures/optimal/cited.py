@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from entropax.figures.base import Row
 from entropax.figures.optimal import dot, erasure, trap
 from entropax.figures.optimal.known import least_heat, least_work
 from entropax.protocol import CubicSpline, Held, PiecewiseLinear
+from entropax.slow_driving import geodesic, resonant_level_metric
 
 WORK = {
     (3.0, -3.0, 1.0): (-1.2343036892921, 0.246403768, -1.153386248),
@@ -43,6 +45,24 @@ def erasures() -> Iterator[Row]:
         heat = least_heat(*map(jnp.asarray, (0.5, left, duration))).heat
         label = f"least heat of erasing a bit to {left:g} in t = {duration:g}"
         yield Row(label, source, cited, float(heat), 1e-9)
+
+
+def slow() -> Iterator[Row]:
+    """Slow driving of a resonant level."""
+    source = "quadrature, Gamma = 0.5, T = 1, mu = 0"
+
+    def metric(level):
+        return resonant_level_metric(level, 0.5, 1.0)
+
+    for level, cited in ((0.0, 0.493612440252), (1.0, 0.391100034695)):
+        yield Row(
+            f"metric of a resonant level at {level:g}", source, cited, float(metric(level)), 1e-9
+        )
+    way = geodesic(metric, -1.0, 1.0, duration=1.0)
+    yield Row("its squared length from -1 to 1", source, 1.82716025742, float(way.length**2), 1e-9)
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    line = 2.0 * float(jnp.asarray(weights) @ jax.vmap(metric)(jnp.asarray(nodes)))
+    yield Row("what a line wastes, times its duration", source, 1.82933540376, line, 1e-9)
 
 
 def traps() -> Iterator[Row]:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from entropax._checks import Faults
 from entropax._tolerances import UNMOVED, VERDICT
@@ -18,7 +18,7 @@ from entropax.entropy import (
     total_correlation,
     von_neumann,
 )
-from entropax.equilibrium import Canonical, match_canonical, over_temperature
+from entropax.equilibrium import Canonical, expectation, match_canonical, over_temperature
 from entropax.ledger.base import AbstractAccount, Verdict
 from entropax.ledger.windows.quantities import ObservationLedger, WindowLedger
 from entropax.model import Product
@@ -116,16 +116,18 @@ class WindowAccount(AbstractAccount[WindowState, WindowState, WindowLedger]):
         total = jnp.trace(state.system, axis1=1, axis2=2).real
         lowest = jnp.min(state.joint, axis=tuple(range(1, state.joint.ndim)))
         sound = jnp.isfinite(total)
-        for numbers in (state.energy, state.system, state.energies):
+        for numbers in (state.energy, state.system, state.hamiltonian):
             sound &= jnp.all(jnp.isfinite(numbers), axis=tuple(range(1, numbers.ndim)))
         physical = (lowest > -VERDICT) & (jnp.abs(total - 1.0) < VERDICT)
         good = jnp.ones_like(sound)
         closed = good
-        if self.model.is_driven and ledger.interaction_energy is not None:
+        between = ledger.interaction_energy
+        if self.model.is_driven and between is not None:
             start = self.start
-            first = jnp.diagonal(start.system).real @ start.energies + jnp.sum(start.energy)
-            first = first + start.interaction_energy
-            scale = jnp.max(jnp.ptp(state.energies, axis=1), initial=0.0) + jnp.abs(ledger.work)
+            first = expectation(start.hamiltonian, start.system) + jnp.sum(start.energy)
+            first = first + jnp.asarray(start.interaction_energy)
+            scale = jnp.max(_width(state.hamiltonian), initial=0.0) + jnp.abs(ledger.work)
+            scale = scale + jnp.max(jnp.abs(between), initial=0.0)
             missing = jnp.abs(ledger.total_energy - first - ledger.work)
             closed = ~(missing > VERDICT * scale)  # NaN is not sound
         # of one window alone nothing has a temperature: no news at any time
@@ -158,9 +160,16 @@ def _worth(model: WindowSystem, state: WindowState) -> _Worth:
         thermal=jax.tree.map(lambda *x: jnp.stack(x), *thermal),
         coarse_mutual_information=mutual_information(p.reshape(p.shape[0], -1)),
         coarse_correlation=total_correlation(p),
-        system_energy=populations @ state.energies,
+        system_energy=expectation(state.hamiltonian, state.system),
         window_energy=jnp.stack(energy),
     )
+
+
+def _width(hamiltonian: Inexact[Array, "times d d"]) -> Float[Array, " times"]:
+    """What energies are apart by, at most."""
+    diagonal = jnp.diagonal(hamiltonian, axis1=1, axis2=2).real
+    off = jnp.abs(hamiltonian * (1.0 - jnp.eye(hamiltonian.shape[1])))
+    return jnp.ptp(diagonal, axis=1) + 2.0 * jnp.max(jnp.sum(off, axis=2), axis=1)
 
 
 def _rate(model: WindowSystem, state: WindowState) -> Float[Array, " times"]:

@@ -148,10 +148,10 @@ class WindowLedger(AbstractLedger):
         "nat",
     )
     system_state: Inexact[Array, "times d d"] = quantity(
-        r"\rho_S", "density matrix between energy eigenstates"
+        r"\rho_S", "density matrix between eigenstates of $H_0$"
     )
     system_energy: Float[Array, " times"] = quantity(
-        "U_S", r"$\sum\epsilon_k(t)\,p(\epsilon_k)$", "Riera Eq. 48", "energy"
+        "U_S", r"$\mathrm{tr}\,\rho_S H_S(t)$, all of $H_S$", "Riera Eq. 48", "energy"
     )
     energy: Float[Array, "times baths"] = quantity(
         r"\langle H_\nu\rangle",
@@ -171,7 +171,9 @@ class WindowLedger(AbstractLedger):
     )
     work: Float[Array, " times"] = quantity(
         "W",
-        r"$\int\sum_k\dot\epsilon_k\,p(\epsilon_k)\,dt$, jumps included",
+        r"$\int(\sum_k\dot\epsilon_k\,p(\epsilon_k) + \sum_j\dot f_j\langle V_j\rangle + "
+        r"\sum_c\dot\lambda_c\langle S_c\otimes B_c\rangle)\,dt$, jumps included; the last in "
+        "`Schrodinger` alone",
         "Riera Eq. 47",
         "energy",
     )

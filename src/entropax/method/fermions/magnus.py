@@ -10,6 +10,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 from entropax._checks import whole
 from entropax.linalg import Exponential, matfn
 from entropax.method.base import Plan, require_model
+from entropax.method.compositions import GAUSS_NODES
 from entropax.method.fermions.network_exact import DenseView
 from entropax.method.stepping import AbstractPropagator, AbstractSteppedMethod, Steps
 from entropax.model import FermionNetwork
@@ -70,7 +71,7 @@ class Exponentials(AbstractPropagator):
 
     def coefficients(self, steps: Steps) -> tuple[Array, Array]:
         """Lengths, and controls at the nodes."""
-        nodes = (0.5,) if self.order == 2 else (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)
+        nodes = (0.5,) if self.order == 2 else GAUSS_NODES
         return steps.length, steps.controls(self.network, nodes)
 
     def advance(

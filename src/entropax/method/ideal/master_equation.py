@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Inexact, PyTree
 
 from entropax.linalg import Stationary
 from entropax.method.base import Plan
@@ -63,15 +64,47 @@ class AbstractIdealBathEquation(AbstractIntegratedMethod[SystemState]):
         reduce: Callable[[SystemState], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        evolution = Evolution(
+        start, _ = begin(plan.decided, plan.model.before())
+        evolution = self._evolution(plan, reduce, self.housekeeping)
+        return through_stretches(evolution, plan.model, start, plan.ts, meter)
+
+    def _evolution(
+        self,
+        plan: IdealPlan,
+        reduce: Callable[[SystemState], PyTree[Array]],
+        housekeeping: bool | None,
+    ) -> Evolution:
+        return Evolution(
             plan.decided,
             reduce,
             self.integrator,
             by_exponential=self.solver is None,
-            housekeeping=self.housekeeping,
+            housekeeping=housekeeping,
         )
-        start, _ = begin(plan.decided, plan.model.before())
-        return through_stretches(evolution, plan.model, start, plan.ts, meter)
+
+    def period_map(self, plan: IdealPlan) -> tuple[Float[Array, "n n"], Float[Array, " n"]]:
+        """The map of states from time 0 to the last of the plan, over raveled forms of them; and w
+        with w.y their trace.
+        """
+        generator = plan.decided.generator(plan.model.before())
+        trace, zeros = generator.trace(), jnp.zeros(len(plan.model.baths))
+
+        def seen(state: SystemState) -> Array:
+            return generator.pack(state.state)
+
+        evolution, meter = self._evolution(plan, seen, False), diffrax.NoProgressMeter()
+
+        def through(unit: Array) -> Array:
+            start = Flow(unit, zeros, zeros, jnp.zeros(()))
+            return through_stretches(evolution, plan.model, start, plan.ts[-1:], meter)[0]
+
+        units = jnp.eye(trace.size).reshape(trace.size, *trace.shape)
+        return jax.vmap(through)(units).reshape(trace.size, trace.size).T, trace.ravel()
+
+    def state_of(self, plan: IdealPlan, form: Float[Array, " n"]) -> Inexact[Array, "d d"]:
+        """The density matrix of a raveled form."""
+        generator = plan.decided.generator(plan.model.before())
+        return generator.unpack(form.reshape(generator.trace().shape))
 
     def stationary(self, plan: IdealPlan) -> tuple[SystemState, Stationary]:
         """The steady state of an undriven model, and whether it is unique and was found."""

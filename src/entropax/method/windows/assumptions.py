@@ -11,11 +11,15 @@ from entropax._checks import is_traced
 from entropax._tolerances import ROUNDED
 from entropax.method.sampling import TOGETHER, Samples
 from entropax.method.windows.memory_kernels import long_memory, offsets
+from entropax.method.windows.moment import Dissipators, Moment
 from entropax.model.transition_frequencies import alike
 from entropax.model.views import WindowLink, WindowSystem, window_links
+from entropax.protocol import AbstractProtocol, Interval
 
 
-def warn_dead_transitions(model: WindowSystem, samples: Samples | None) -> None:
+def warn_dead_transitions(
+    model: WindowSystem, samples: Samples | None, dissipators: Dissipators
+) -> None:
     """Warn of transitions that no pair of windows can take at any time: their rate is zero."""
     if samples is None:
         return
@@ -24,10 +28,13 @@ def warn_dead_transitions(model: WindowSystem, samples: Samples | None) -> None:
 
         def element_sizes(model: WindowSystem, link: WindowLink = link) -> Array:
             # transitions without a change of energy are shifts' and dephasing's affair
-            return jnp.abs(model.in_eigenbasis(link.operator)) * ~alike(model.spectrum()[0])
+            moment = Moment.of(model, dissipators)
+            operator = moment.enter(model.in_eigenbasis(link.operator))
+            return jnp.abs(operator) * ~alike(moment.energies)
 
         def weight(model: WindowSystem, link: WindowLink = link) -> Array:
-            return long_memory(offsets(model, link.number)).real
+            energies = Moment.of(model, dissipators).energies
+            return long_memory(offsets(link.bath, energies)).real
 
         sizes = samples.each(element_sizes)
         if is_traced(sizes):
@@ -62,7 +69,8 @@ def reachable_populations(model: WindowSystem) -> tuple[int, ...]:
     with jax.ensure_compile_time_eval():
         start, links = model.start.on_windows(model), window_links(model)
         operators = [model.in_eigenbasis(link.operator) for link in links]
-        memories = [long_memory(offsets(model, link.number)).real for link in links]
+        energies = model.spectrum()[0]
+        memories = [long_memory(offsets(link.bath, energies)).real for link in links]
     if any(map(is_traced, (start, *operators, *memories))):
         return everything
     filled = np.asarray(start) > 0
@@ -78,12 +86,24 @@ def reachable_populations(model: WindowSystem) -> tuple[int, ...]:
             return tuple(np.flatnonzero(filled).tolist())
 
 
-def warn_fast_driving(model: WindowSystem, samples: Samples | None) -> None:
+def warn_fast_driving(
+    model: WindowSystem, samples: Samples | None, dissipators: Dissipators
+) -> None:
     r"""Warn where a transition moves by a window within the bath's memory $2\pi/\delta$."""
     widths = [bath.width for bath in model.baths]
-    if samples is None or any(map(is_traced, (slopes := samples.slopes(), *widths))):
+    if samples is None:
         return
-    speed = float(np.max(np.ptp(np.asarray(slopes), axis=1)))
+
+    def slopes(time: Array, stretch: Interval) -> Array:
+        if dissipators == "local":
+            return model.slopes(time, stretch)
+        moment = Moment.of(model.within(time, stretch), dissipators)
+        moved = moment.enter(model.in_eigenbasis(model.hamiltonian_slope(time, stretch)))
+        return jnp.diagonal(moved).real
+
+    if any(map(is_traced, (moving := samples.at_each(slopes), *widths))):
+        return
+    speed = float(np.max(np.ptp(np.asarray(moving), axis=1)))
     narrow = min(float(width) for width in widths)
     windows = speed * 2.0 * np.pi / narrow**2
     if windows > 1.0:
@@ -92,3 +112,32 @@ def warn_fast_driving(model: WindowSystem, samples: Samples | None) -> None:
             "master equation assumes far less than one. Schrodinger assumes nothing.",
             stacklevel=5,
         )
+
+
+def warn_fast_switching(model: WindowSystem, samples: Samples | None) -> None:
+    r"""Warn where a strength changes by its largest value within the bath's memory
+    $2\pi/\delta$.
+    """
+    if samples is None:
+        return
+    for index, (coupling, number) in enumerate(
+        zip(model.couplings, model.bath_of_coupling, strict=True)
+    ):
+        strength, width = coupling.size, model.baths[number].width
+        if not isinstance(strength, AbstractProtocol):
+            continue
+        values = samples.at_each(strength.within)
+        slopes = samples.at_each(strength.slope)
+        if any(map(is_traced, (values, slopes, width))):
+            continue
+        largest = float(np.max(np.abs(np.asarray(values)), initial=0.0))
+        fastest = float(np.max(np.abs(np.asarray(slopes)), initial=0.0))
+        memory = 2.0 * np.pi / float(width)
+        if fastest * memory > largest:
+            warnings.warn(
+                f"`couplings[{index}].strength` changes by {fastest * memory / largest:.3g} times "
+                f"its largest value within the bath's memory 2 pi / width ({memory:.3g}): Markov "
+                'rates, which follow its square, assume far less. `memory="finite"` keeps the '
+                "history, Schrodinger assumes nothing.",
+                stacklevel=5,
+            )

@@ -9,6 +9,7 @@ import equinox as eqx
 from entropax._checks import whole
 from entropax.method.windows.bath_closures import FrozenBaths
 from entropax.method.windows.master_equation import AbstractMasterEquation
+from entropax.method.windows.moment import Dissipators
 
 
 class BornMarkovSecular(AbstractMasterEquation):
@@ -27,6 +28,7 @@ class BornMarkovSecular(AbstractMasterEquation):
 
     _: dataclasses.KW_ONLY
     memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
+    dissipators: Dissipators = eqx.field(default="global", static=True)
     secular: bool = eqx.field(default=True, static=True)
     lamb_shift: bool = eqx.field(default=True, static=True)
     first_order: bool = eqx.field(default=True, static=True)

@@ -9,6 +9,7 @@ import equinox as eqx
 from entropax._checks import whole
 from entropax.method.windows.bath_closures import EvolvingBaths
 from entropax.method.windows.master_equation import AbstractMasterEquation
+from entropax.method.windows.moment import Dissipators
 
 
 class EMME(AbstractMasterEquation):
@@ -24,8 +25,13 @@ class EMME(AbstractMasterEquation):
 
     **Arguments:**
 
-    - `memory`: "infinite" (Markov), or "finite": rates grow from zero with the memory integral
-      up to t (Eqs. 14, 44, 45), and may be negative off resonance.
+    - `memory`: "infinite" (Markov), where a driven strength enters by its square of the moment,
+      or "finite": rates grow from zero with the memory integral up to t (Eqs. 14, 44, 45), and may
+      be negative off resonance; of a driven model with the history of strengths and energies,
+      $\lambda(t)\int_0^t\lambda(t-\tau)\,h(\tau)\,e^{i\int_{t-\tau}^t\Omega}d\tau$.
+    - `dissipators`: where the system has an `interaction` or `drives`, "global": between
+      eigenstates of all of $H_S$, those of the moment (right for slow drives), or "local": of
+      $H_0$, all else in the commutator alone (right for weak ones).
     - `secular`: keep only pairs of transitions of one frequency; False keeps all (Redfield), and
       populations may become negative, which `Solution.result` tells.
     - `lamb_shift`, `first_order`: whether $H'_S(E)$ holds the shifts of Eqs. 21 and 17.
@@ -52,6 +58,7 @@ class EMME(AbstractMasterEquation):
 
     _: dataclasses.KW_ONLY
     memory: Literal["infinite", "finite"] = eqx.field(default="infinite", static=True)
+    dissipators: Dissipators = eqx.field(default="global", static=True)
     secular: bool = eqx.field(default=True, static=True)
     lamb_shift: bool = eqx.field(default=True, static=True)
     first_order: bool = eqx.field(default=True, static=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import jax
 
 from entropax._device import memory
-from entropax.method.windows.sectors import Sector
 
 _RATE = 2e10
 """Operations a second of one core, about."""
@@ -25,15 +24,14 @@ def require_memory(need: float, sizes: Sequence[int], limit: float | None) -> No
         )
 
 
-def warn_of_minutes(sectors: Sequence[Sector], stages: int, steps: int) -> None:
-    """Warn of smooth driving that takes minutes."""
-    filled = sum(16.0 * s.size**2 * len(s.columns) for s in sectors)
-    seconds = stages * filled / _RATE
+def warn_of_minutes(operations: float, steps: int) -> None:
+    """Warn of a run in steps that takes minutes."""
+    seconds = operations / _RATE
     if seconds > _LONG:
         warnings.warn(
-            f"Smooth driving takes {stages} products with sectors of "
-            f"{[s.size for s in sectors]} states: about {seconds / 60:.0f} minutes "
-            f"on one core. `progress=True` shows how far it is; `steps` between times "
-            f"({steps}) may be fewer, and constant energies between jumps need none.",
+            f"Exact dynamics in steps takes {operations:.0e} operations: about "
+            f"{seconds / 60:.0f} minutes on one core. `progress=True` shows how far it is; `steps` "
+            f"between times ({steps}) may be fewer, and what is constant between jumps needs "
+            "none.",
             stacklevel=5,
         )

@@ -7,9 +7,11 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Inexact, PyTree
 
+from entropax._checks import concrete, is_traced
 from entropax._crossovers import EXPONENTIAL_OF_ONE_COUPLING, EXPONENTIAL_OF_POPULATIONS
+from entropax.equilibrium import expectation
 from entropax.method.base import Plan
 from entropax.method.ode import (
     AbstractEvolution,
@@ -24,23 +26,30 @@ from entropax.method.windows.assumptions import (
     reachable_populations,
     warn_dead_transitions,
     warn_fast_driving,
+    warn_fast_switching,
 )
 from entropax.method.windows.bath_closures import AbstractBathClosure
 from entropax.method.windows.exponential import Relaxation
+from entropax.method.windows.memory_history import nodes_until
+from entropax.method.windows.moment import Dissipators
 from entropax.method.windows.vector_field import Integrated, WindowEquation
 from entropax.model.transition_frequencies import alike
 from entropax.model.views import WindowSystem, as_windows
 from entropax.protocol import Interval
 from entropax.state import WindowState
 
+_NODES_OF_TRACED = 64
+"""Nodes of a memory whose reach is traced; `WindowEquation` tells where they are too few."""
+
 
 class Decided(NamedTuple):
-    """Whether density matrices are followed; and the populations whose exponential is taken (None:
-    a solver integrates).
+    """Whether density matrices are followed; the populations whose exponential is taken (None: a
+    solver integrates); and the nodes of a driven model's memory.
     """
 
     coherences: bool
     reachable: tuple[int, ...] | None
+    nodes: int
 
 
 WindowPlan = Plan[WindowSystem, Decided]
@@ -52,6 +61,7 @@ class AbstractMasterEquation(AbstractIntegratedMethod[WindowState]):
     states = WindowState
 
     memory: eqx.AbstractVar[Literal["infinite", "finite"]]
+    dissipators: eqx.AbstractVar[Dissipators]
     secular: eqx.AbstractVar[bool]
     lamb_shift: eqx.AbstractVar[bool]
     first_order: eqx.AbstractVar[bool]
@@ -63,28 +73,39 @@ class AbstractMasterEquation(AbstractIntegratedMethod[WindowState]):
     def __check_init__(self) -> None:
         if self.memory not in ("infinite", "finite"):
             raise ValueError(f'`memory` must be "infinite" or "finite", but is {self.memory!r}.')
+        if self.dissipators not in ("global", "local"):
+            raise ValueError(
+                f'`dissipators` must be "global" or "local", but is {self.dissipators!r}.'
+            )
 
     def plan(self, model: eqx.Module, ts: Float[Array, " asked"]) -> WindowPlan:
         system = as_windows(model, type(self).__name__)
         times = system.require_defined(nonnegative(ts))
-        seen = samples(system, times)
+        seen, mixes = samples(system, times), system.interaction is not None or system.drives
+        if self.memory == "finite" and mixes and self.dissipators == "global":
+            raise ValueError(
+                '`dissipators` must be "local" for finite memory where the system has an '
+                "`interaction` or `drives`: the memory follows transitions of H_0 alone."
+            )
         if self.memory == "infinite":
-            warn_dead_transitions(system, seen)
+            warn_dead_transitions(system, seen, self.dissipators)
         if system.is_driven:
-            warn_fast_driving(system, seen)
-        populations_suffice = self.secular and system.start.is_diagonal
+            warn_fast_driving(system, seen, self.dissipators)
+            if self.memory == "infinite":
+                warn_fast_switching(system, seen)
+        populations_suffice = self.secular and system.start.is_diagonal and not mixes
         coherences = self.coherences
         if coherences is None:
             coherences = not (populations_suffice and certainly_apart(seen))
         elif not (coherences or populations_suffice):
             raise ValueError(
-                "`coherences` must be True or None where the equation is not secular or the "
-                "start is not diagonal in the system's energies."
+                "`coherences` must be True or None where the equation is not secular, the start "
+                "is not diagonal in the system's energies, or something mixes these."
             )
         reachable = None
         if not coherences and self._takes_exponential(system):
             reachable = reachable_populations(system)
-        return Plan.of(system, times, Decided(coherences, reachable))
+        return Plan.of(system, times, Decided(coherences, reachable, self._nodes(system, times)))
 
     def initial(self, plan: WindowPlan) -> WindowState:
         equation = self._equation(plan)
@@ -105,6 +126,15 @@ class AbstractMasterEquation(AbstractIntegratedMethod[WindowState]):
         begin = equation.begin(plan.model)
         return through_stretches(evolution, plan.model, begin, plan.ts, meter)
 
+    def _nodes(self, model: WindowSystem, ts: Float[Array, " times"]) -> int:
+        """How many nodes the memory of a driven model needs; so many where that is not known."""
+        if self.memory == "infinite" or not model.is_driven:
+            return 0
+        with jax.ensure_compile_time_eval():
+            widths = jnp.stack([bath.width for bath in model.baths])
+            reach = concrete(jnp.max(widths) * jnp.max(ts, initial=0.0))
+        return _NODES_OF_TRACED if is_traced(reach) else nodes_until(float(reach))
+
     def _equation(self, plan: WindowPlan) -> WindowEquation:
         return WindowEquation(
             self.closure.of(plan.model),
@@ -112,7 +142,9 @@ class AbstractMasterEquation(AbstractIntegratedMethod[WindowState]):
             secular=self.secular,
             lamb_shift=self.lamb_shift,
             first_order=self.first_order,
+            dissipators=self.dissipators,
             coherences=plan.decided.coherences,
+            nodes=plan.decided.nodes,
         )
 
     def _takes_exponential(self, model: WindowSystem) -> bool:
@@ -129,13 +161,13 @@ class _Evolution(AbstractEvolution):
     equation: WindowEquation
     reduce: Callable[[WindowState], PyTree[Array]]
 
-    def energy(self, model: WindowSystem) -> Float[Array, " d"]:
-        return model.spectrum()[0]
+    def energy(self, model: WindowSystem) -> Inexact[Array, "d d"]:
+        return model.between_eigenstates()
 
-    def jump(self, model: WindowSystem, y: Integrated, change: Float[Array, " d"]) -> Integrated:
-        work = jnp.asarray(y.work) + change @ self.equation.populations(y.state)
+    def jump(self, model: WindowSystem, y: Integrated, change: Inexact[Array, "d d"]) -> Integrated:
+        work = jnp.asarray(y.work) + expectation(change, self.equation.system(y.state))
         # populations are not all there is where levels have one energy: all that follows is NaN
-        alone = jnp.sum(alike(model.spectrum()[0])) == model.levels
+        alone = jnp.sum(alike(self.equation.moment(model).energies)) == model.levels
         state = y.state if self.equation.coherences else jnp.where(alone, y.state, jnp.nan)
         return y._replace(state=state, work=work)
 

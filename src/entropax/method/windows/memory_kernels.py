@@ -19,8 +19,10 @@ import numpy as np
 from jax.scipy.special import sici
 from jaxtyping import Array, Complex, Float, Inexact
 
+from entropax.method.windows.moment import Moment
 from entropax.model.transition_frequencies import alike
 from entropax.model.views import WindowSystem, window_links
+from entropax.model.windows.bath import WindowBath
 from entropax.model.windows.coupling_matrices import mean_product
 
 
@@ -73,17 +75,26 @@ def _signed_xlogx(x: Array) -> Array:
 
 
 class Transfer(NamedTuple):
-    r"""What one pair of couplings $\alpha, \alpha'$ of one bath contributes.
+    r"""What one pair of couplings $\alpha, \alpha'$ of one bath contributes, apart from strengths.
 
-    `scale`: $\lambda_\alpha \lambda_{\alpha'}$, apart so that a batch over strengths shares all
-    else; `rate[E, F]` $= (2\pi/\delta)\,\langle B'^*B\rangle\,V_E$, from F into E.
+    `pair`: the numbers of the couplings; `rate[E, F]` $= (2\pi/\delta)\,\langle B'^*B\rangle\,V_E$,
+    from F into E.
     """
 
     bath: int
-    scale: Float[Array, ""]
+    pair: tuple[int, int]
     rate: Inexact[Array, "w w"]
     first: Inexact[Array, "d d"]
     second: Inexact[Array, "d d"]
+
+
+class Memories(NamedTuple):
+    r"""The memory integrals of the pair's transitions, times strengths: of the `first` coupling's
+    past, $\lambda_{\alpha'}(t)\,G_\alpha$, and of the `second`'s, $\lambda_\alpha(t)\,G_{\alpha'}$.
+    """
+
+    first: Complex[Array, "d d w w"]
+    second: Complex[Array, "d d w w"]
 
 
 def transfers(model: WindowSystem) -> list[Transfer]:
@@ -98,58 +109,58 @@ def transfers(model: WindowSystem) -> list[Transfer]:
             bath = first.bath
             product = mean_product(first.matrix, second.matrix, bath, same=i == j)
             rate = 2.0 * jnp.pi / bath.width * product * bath.volume[:, None]
-            scale = first.strength * second.strength
-            pairs.append(Transfer(first.number, scale, rate, operators[i], operators[j]))
+            pairs.append(Transfer(first.number, (i, j), rate, operators[i], operators[j]))
     return pairs
 
 
-def offsets(model: WindowSystem, number: int) -> Float[Array, "d d w w"]:
+def offsets(bath: WindowBath, energies: Float[Array, " d"]) -> Float[Array, "d d w w"]:
     r"""$\xi_{kq}(E,F) = [E - F - (\epsilon_q - \epsilon_k)]/\delta$: 0 where a jump is resonant."""
-    bath, energies = model.baths[number], model.spectrum()[0]
     gain = bath.centers[:, None] - bath.centers[None, :]
     loss = energies[None, :] - energies[:, None]
     return (gain - loss[:, :, None, None]) / bath.width
 
 
 def population_kernel(
-    transfer: Transfer, memory: Complex[Array, "d d w w"]
+    transfer: Transfer, memories: Memories
 ) -> tuple[Float[Array, "d d w w"], Float[Array, "d w"]]:
-    """Gain [k, q, E, F] and loss [q, F] of populations alone, without `scale` (Riera Eq. 30)."""
+    """Gain [k, q, E, F] and loss [q, F] of populations alone (Riera Eq. 30)."""
     weight = (transfer.first * transfer.second.conj())[:, :, None, None] * transfer.rate
-    gain = (weight * 2.0 * memory.real).real
+    gain = (weight * (memories.second + memories.first.conj())).real
     return gain, jnp.sum(gain, axis=(0, 2))
 
 
 def state_kernel(
     transfer: Transfer,
-    memory: Complex[Array, "d d w w"],
+    memories: Memories,
     pairs: Float[Array, "d d d d"],
 ) -> tuple[Complex[Array, "d d d d w w"], Complex[Array, "d d w"]]:
-    r"""Gain [k, k', q, q', E, F] and loss operator $\Lambda$ [q', q, F], without `scale`.
+    r"""Gain [k, k', q, q', E, F] and loss operator $\Lambda$ [q', q, F].
 
     `pairs` [k, q, k', q']: which pairs of transitions are kept.
     """
     s, r = transfer.first, transfer.second
     kept = s[:, :, None, None] * r.conj()[None, None, :, :] * pairs
     kept = jnp.transpose(kept, (0, 2, 1, 3))
-    window = memory[None, :, None, :] + memory.conj()[:, None, :, None]
+    window = memories.second[None, :, None, :] + memories.first.conj()[:, None, :, None]
     gain = kept[..., None, None] * transfer.rate * window
     same_target = jnp.einsum("kqkp->kqp", pairs)
     operators = jnp.einsum("kq,kp,kqp->kpq", s, r.conj(), same_target)
-    loss = jnp.einsum("kpq,kpEF,EF->pqF", operators, memory, transfer.rate)
+    loss = jnp.einsum("kpq,kpEF,EF->pqF", operators, memories.second, transfer.rate)
     return gain, loss
 
 
 def first_order_shift(
-    model: WindowSystem, number: int, *, secular: bool
+    model: WindowSystem, number: int, moment: Moment, *, secular: bool
 ) -> Inexact[Array, "d d w"]:
-    r"""$\delta H(E) = \sum_\alpha \lambda_\alpha \langle B_\alpha\rangle_E S_\alpha$ (Eq. 8)."""
-    kept = alike(model.spectrum()[0]) if secular else jnp.ones((model.levels, model.levels))
+    r"""$\delta H(E) = \sum_\alpha \lambda_\alpha \langle B_\alpha\rangle_E S_\alpha$ (Eq. 8),
+    between the states of the moment.
+    """
+    kept = alike(moment.energies) if secular else jnp.ones((model.levels, model.levels))
     bath = model.baths[number]
     total = jnp.zeros((model.levels, model.levels, bath.windows))
     for link in window_links(model):
         if link.number == number:
-            operator = model.in_eigenbasis(link.operator) * kept
+            operator = moment.enter(model.in_eigenbasis(link.operator)) * kept
             average = link.matrix.average(bath)
             total = total + link.strength * operator[:, :, None] * average
     return total

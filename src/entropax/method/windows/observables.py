@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int
 
 from entropax._batching import vmap_by_shape
+from entropax.equilibrium import expectation
 from entropax.linalg import Spectrum, complex_matmul
 from entropax.method.windows.propagation import Observables, Segment, density_matrix
 
@@ -24,7 +25,7 @@ def observables_at(
     stretch: Segment, spectra: list[Spectrum], ts: Float[Array, " t"]
 ) -> Observables:
     """All observables at some times, from the eigenbasis (constants, `Segment.spectra`)."""
-    setting, sectors = stretch.setting, stretch.setting.sectors
+    setting, sectors, start = stretch.setting, stretch.setting.sectors, stretch.setting.start
     angles = [(ts - stretch.begin)[:, None] * values for values, _ in spectra]
     phases = [(jnp.cos(x), jnp.sin(x)) for x in angles]
     inside = [
@@ -32,8 +33,8 @@ def observables_at(
         for (_, vectors), x in zip(spectra, stretch.amplitudes, strict=True)
     ]
     states = {
-        (i, j): complex_matmul(setting.weighted(i, j, inside[i]), inside[j].conj().T)
-        for i, j in setting.pairs
+        (i, j): complex_matmul(start.weighted(i, j, inside[i]), inside[j].conj().T)
+        for i, j in start.pairs
     }
     parts = vmap_by_shape(
         _of_a_sector,
@@ -56,7 +57,7 @@ def observables_at(
             flow = flow.at[:, *block].set(2.0 * filled.rate[i])
         energy, conserved = energy + baths, conserved + kept
 
-    overlaps = {pair: setting.overlaps(*pair) for pair in setting.pairs}
+    overlaps = {pair: setting.overlaps(*pair) for pair in start.pairs}
     overlaps = {pair: blocks for pair, blocks in overlaps.items() if blocks}
     coherences = vmap_by_shape(
         _between_sectors,
@@ -68,14 +69,15 @@ def observables_at(
             for blocks in overlaps.values()
         ],
     )
-    d = stretch.energies.shape[0]
+    h = stretch.controls.matrix
+    d = h.shape[0]
     coherence = jnp.zeros((ts.shape[0], d, d), jnp.complex128)
     for blocks, values in zip(overlaps.values(), coherences, strict=True):
         for (k, q, *_), both in zip(blocks, values, strict=True):
             coherence = coherence.at[:, k, q].add(both)
-    system = jnp.sum(joint, axis=tuple(range(2, joint.ndim))) @ stretch.energies
-    interaction = conserved - system - jnp.sum(energy, axis=-1)
-    return Observables(joint, flow, jax.vmap(density_matrix)(joint, coherence), energy, interaction)
+    system = jax.vmap(density_matrix)(joint, coherence)
+    interaction = conserved - jax.vmap(expectation, (None, 0))(h, system) - jnp.sum(energy, axis=-1)
+    return Observables(joint, flow, system, energy, interaction)
 
 
 @observables_at.defjvp

@@ -12,30 +12,46 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from entropax._checks import Faults, is_traced, require_count, require_key, whole
+from entropax._checks import Faults, concrete, is_traced, require_count, require_key, whole
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
+from entropax.linalg.chebyshev import terms_for
 from entropax.method.base import AbstractMethod, Plan
 from entropax.method.compositions import SPLITTINGS
+from entropax.method.sampling import Samples, samples
 from entropax.method.stepping import step_through
-from entropax.method.windows.driven import Amplitudes, DrivenEnergies, Splitting, middle_energies
+from entropax.method.windows.driven import Amplitudes, ChebyshevSteps, DrivenWindows
 from entropax.method.windows.estimates import require_memory, warn_of_minutes
+from entropax.method.windows.everything import Everything, system_first
+from entropax.method.windows.hamiltonian import (
+    Controls,
+    WindowHamiltonian,
+    switched_couplings,
+)
 from entropax.method.windows.observables import observables_at
-from entropax.method.windows.propagation import Observables, Segment, WindowHamiltonian
+from entropax.method.windows.propagation import Observables, Segment, begin
 from entropax.method.windows.sectors import Sector, find_sectors
 from entropax.model import Observation
 from entropax.model.views import WindowSystem, as_windows, window_links
 from entropax.state import Observed, WindowState
 
+_TERMS_OF_TRACED = 24
+"""The most terms of a stage of a model that is traced: for phases that turn by up to 4."""
+
+
+_BEYOND = 1.5
+"""What a reach may exceed that of the samples of a model by."""
+
 
 class Decided(NamedTuple):
     """States that H connects; how many times lie in each stretch between breaks, where that is
-    known; and what is observed of this model.
+    known; what is observed of this model; and the terms of each step (None: eigenvectors).
     """
 
     sectors: tuple[Sector, ...]
     counts: tuple[int, ...] | None
     observation: Observation | None
+    terms: int | None
 
 
 ExactPlan = Plan[WindowSystem, Decided]
@@ -49,24 +65,27 @@ class Schrodinger(AbstractMethod[WindowState]):
     matrix is propagated. Sectors that H never couples are found and diagonalised apart, and those
     that the start leaves empty are left out; arithmetic is real where all couplings are.
 
-    Driven energies that are constant between jumps are treated exactly, one diagonalisation a
-    stretch. Where they vary smoothly, $U = \prod e^{-ia_jhH_0}\, e^{-ib_jh\,\delta\epsilon(t_j)}$
-    with H_0 at the energies of mid-time: exact at any step where nothing is driven, unitary
-    always, O(D^2) times the number of filled states a stage. Where the steps do not resolve the
-    driving, the first law does not close and `Solution.result` is `unresolved`; pulses
-    are looked for beforehand (`entropax.sharpness`).
+    Energies, operators of the system and strengths of couplings may be driven. What is constant
+    between jumps is treated exactly, one diagonalisation a stretch. What varies smoothly is so in
+    steps of order 2 or 4 (commutator-free Magnus expansion, Blanes, Moan 2006), whose exponentials
+    are applied by Chebyshev's expansion to rounding: unitary, exact where nothing is driven, no
+    matrix over everything and no eigenproblem of it, O(D D_B r) a term for r filled states. Where
+    the steps do not resolve the driving, the first law does not close and `Solution.result` is
+    `unresolved`; pulses are looked for beforehand (`entropax.sharpness`).
 
     **Arguments:**
 
-    - `key`: draws random levels and coupling matrices; one draw per key. Not needed where all is
-      given.
+    - `key`: draws random levels, coupling matrices and pure states; one draw per key. Not needed
+      where all is given.
     - `mutual_information`: also follow the baths' density matrix for the exact
       $I = S_S + S_B - S$ (Riera Eq. 40): O(D_B^2 r + D_B^3) per time for r filled states.
     - `observation`: also the observational entropy of an `Observation` and the terms that it is
       made of (Strasberg Eqs. 9, 22, 34, 39), in `ledger.observed`: O(D^2 r) per time, and two
       eigenproblems of each bath.
-    - `steps`, `order`: of smooth driving: steps between neighbouring times, rounded up to an even
-      number, and 2 or 4.
+    - `propagation`: "eigenbasis" or "chebyshev" for what is constant between jumps, too: products
+      with H in steps, for few filled states of many levels, and for GPUs; None for the eigenbasis.
+    - `steps`, `order`: of what varies smoothly, and of "chebyshev": steps between neighbouring
+      times, rounded up to an even number, and 2 or 4.
     - `memory_limit`: GiB that matrices may take; None for what the device has. One member of a
       batch is counted.
 
@@ -82,6 +101,7 @@ class Schrodinger(AbstractMethod[WindowState]):
     _: dataclasses.KW_ONLY
     mutual_information: bool = eqx.field(default=False, static=True)
     observation: Observation | None = None
+    propagation: Literal["eigenbasis", "chebyshev"] | None = eqx.field(default=None, static=True)
     steps: int = eqx.field(default=16, static=True, converter=whole)
     order: Literal[2, 4] = eqx.field(default=4, static=True)
     memory_limit: float | None = eqx.field(default=None, static=True)
@@ -90,6 +110,11 @@ class Schrodinger(AbstractMethod[WindowState]):
         if self.order not in SPLITTINGS:
             raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
         require_count("steps", self.steps)
+        if self.propagation not in (None, "eigenbasis", "chebyshev"):
+            raise ValueError(
+                '`propagation` must be "eigenbasis", "chebyshev" or None, but is '
+                f"{self.propagation!r}."
+            )
         if self.key is not None:
             require_key(self.key)
         limit = self.memory_limit
@@ -102,28 +127,65 @@ class Schrodinger(AbstractMethod[WindowState]):
         system = as_windows(model, type(self).__name__)
         times = system.require_defined(ts)
         random = [link.matrix.is_random or link.bath.is_random for link in window_links(system)]
-        if self.key is None and any(random):
-            raise ValueError("`key` must be given where levels or couplings are drawn.")
+        if self.key is None and (any(random) or system.start.is_random):
+            raise ValueError("`key` must be given where levels, couplings or states are drawn.")
         observation = self.observation
         if observation is not None:
             observation = observation.fitted(system.levels, system.baths)
-        plan = Plan.of(system, times, Decided(find_sectors(system), None, observation))
-        counts = _times_of_each_stretch(system.with_separated_breaks(), plan.ts)
-        plan = dataclasses.replace(plan, decided=plan.decided._replace(counts=counts))
-        sizes = [sector.size for sector in plan.decided.sectors]
+        decided = Decided(find_sectors(system), None, observation, None)
+        plan = Plan.of(system, times, decided)
+        is_smooth = system.is_driven and not system.is_piecewise_constant
+        if is_smooth and self.propagation == "eigenbasis":
+            named = ", ".join(n for n, p in system.protocols.items() if not p.is_piecewise_constant)
+            raise ValueError(
+                '`propagation` must be "chebyshev" or None where something varies smoothly: '
+                f"{named}."
+            )
+        if is_smooth or self.propagation == "chebyshev":
+            decided = decided._replace(terms=self._terms(plan))
+        else:
+            counts = _times_of_each_stretch(system.with_separated_breaks(), plan.ts)
+            decided = decided._replace(counts=counts)
+        plan = dataclasses.replace(plan, decided=decided)
+        sizes = [sector.size for sector in decided.sectors]
         require_memory(self.need(plan), sizes, self.memory_limit)
-        if system.is_driven and not system.is_piecewise_constant:
-            warn_of_minutes(plan.decided.sectors, self._stages(plan), self.steps)
+        if decided.terms is not None:
+            warn_of_minutes(self._operations(plan), self.steps)
         return plan
 
-    def _stages(self, plan: ExactPlan) -> int:
-        """How many exponentials are multiplied for smooth driving."""
+    def _terms(self, plan: ExactPlan) -> int:
+        """The most terms that a step needs: those of the longest between neighbouring times."""
+        model = plan.model
         with jax.ensure_compile_time_eval():
-            pairs = (plan.ts.shape[0] + plan.model.breaks.shape[0]) * -(-self.steps // 2)
-            return 2 * (pairs + plan.model.marks.shape[0]) * len(SPLITTINGS[self.order][0])
+            seen = samples(model, plan.ts)
+            nodes = jnp.sort(jnp.append(jnp.clip(model.breaks, 0.0, plan.ts[-1]), plan.ts))
+            longest = jnp.max(jnp.diff(nodes, prepend=0.0))
+            if seen is None or is_traced(longest):
+                return _TERMS_OF_TRACED
+            reach = concrete(_reach(model, plan.decided.sectors, self.key, seen))
+        stages = 2 * -(-self.steps // 2) * (1 if self.order == 2 else 2)
+        if is_traced(reach):
+            return _TERMS_OF_TRACED
+        return terms_for(_BEYOND * float(reach) * float(longest) / stages)
+
+    def _operations(self, plan: ExactPlan) -> float:
+        """Operations of all products with H, about."""
+        model = plan.model
+        with jax.ensure_compile_time_eval():
+            pairs = (plan.ts.shape[0] + model.breaks.shape[0]) * -(-self.steps // 2)
+            stages = 2 * (pairs + model.marks.shape[0]) * (1 if self.order == 2 else 2)
+        sizes = [bath.size for bath in model.baths]
+        entries = model.levels * float(np.prod(sizes)) * max(_columns(plan))
+        terms = plan.decided.terms or 0
+        links = window_links(model)
+        return stages * terms * entries * 4.0 * sum(sizes[link.number] for link in links)
 
     def need(self, plan: ExactPlan) -> float:
         """Bytes that the program of a plan takes, about."""
+        if plan.decided.terms is not None:
+            sizes = [bath.size for bath in plan.model.baths]
+            entries = plan.model.levels * float(np.prod(sizes)) * max(_columns(plan))
+            return 16.0 * (8 * entries + sum(2 * n * n for n in sizes))
         sectors, times = plan.decided.sectors, plan.ts.shape[0]
         sizes = [sector.size for sector in sectors]
         # h, vectors; of sectors of one size LAPACK's workspace, R, an observable, products;
@@ -134,9 +196,7 @@ class Schrodinger(AbstractMethod[WindowState]):
         if self.mutual_information:
             need += 16.0 * 4 * environment**2
         if self._sees_all:
-            need += (
-                16.0 * 3 * plan.model.levels * environment * sum(len(s.columns) for s in sectors)
-            )
+            need += 16.0 * 3 * plan.model.levels * environment * sum(_columns(plan))
         return need
 
     def initial(self, plan: ExactPlan) -> WindowState:
@@ -152,29 +212,42 @@ class Schrodinger(AbstractMethod[WindowState]):
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
         plan = dataclasses.replace(plan, model=plan.model.with_separated_breaks())
-        if plan.model.is_driven and not plan.model.is_piecewise_constant:
-            return self._run_split(plan, reduce, meter)
+        if plan.decided.terms is not None:
+            return self._run_steps(plan, plan.decided.terms, reduce, meter)
         return self._run_segments(plan, reduce, meter)
 
-    def _run_split(
+    def _run_steps(
         self,
         plan: ExactPlan,
+        terms: int,
         reduce: Callable[[WindowState], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        """Energies that vary smoothly: by split steps."""
-        model, ts = plan.model, plan.ts
-        resting = self._hamiltonian(plan).begin(middle_energies(model, ts))
-        splitting = Splitting(DrivenEnergies(model), resting, self.order)
+        """What varies smoothly: step by step."""
+        model, ts, sectors = plan.model, plan.ts, plan.decided.sectors
+        everything = Everything.draw(model, sectors, self.key)
+        driven = DrivenWindows(model)
+        is_traced = terms == _TERMS_OF_TRACED
+        propagator = ChebyshevSteps(driven, everything, self.order, terms, is_traced)
 
         def show(x: Amplitudes, time: Array, work: Array) -> PyTree[Array]:
-            segment = splitting.state(x, time, work)
-            return reduce(self._state(plan, segment, segment.observe(x), x))
+            controls = driven.apart(driven.controls_at(time))
+            values = everything.observe(controls, x.x)
+            kets = None
+            if self._sees_all:
+                kets = system_first(x.x), system_first(everything.start.weighted(x.x))
+            total = everything.start.entropy()
+            seen = self._seen(plan, everything.drawn.levels, values, kets, total)
+            mutual_information, observed, faults = seen
+            faults += propagator.faults(x)
+            return reduce(_state(controls, values, work, mutual_information, observed, faults))
 
         # as many steps to each break as to each time
         nodes = jnp.concatenate([ts, jnp.clip(model.breaks, 0.0, ts[-1])])
         order = jnp.argsort(nodes)
-        shown = step_through(splitting.driven, splitting, nodes[order], self.steps, show, meter)
+        shown = step_through(
+            driven, propagator, nodes[order], self.steps, show, meter, cuts=model.marks
+        )
         places = jnp.argsort(order)[: ts.shape[0]]
         return jax.tree.map(lambda x: x[places], shown)
 
@@ -184,14 +257,17 @@ class Schrodinger(AbstractMethod[WindowState]):
         reduce: Callable[[WindowState], PyTree[Array]],
         meter: diffrax.AbstractProgressMeter,
     ) -> PyTree[Array]:
-        """Energies that are constant between jumps: one diagonalisation a segment."""
+        """What is constant between jumps: one diagonalisation a segment."""
         model, ts, counts = plan.model, plan.ts, plan.decided.counts
         breaks = jnp.clip(model.breaks, 0.0, ts[-1]) if model.is_driven else model.breaks
         edges = [jnp.zeros(()), *breaks, ts[-1]]
-        energies = [model.within(a, (a, b)).spectrum()[0] for a, b in itertools.pairwise(edges)]
-        asked = counts or (ts.shape[0],) * len(energies)
+        switched = switched_couplings(model)
+        controls = [
+            Controls.of(model.within(a, (a, b)), switched) for a, b in itertools.pairwise(edges)
+        ]
+        asked = counts or (ts.shape[0],) * len(controls)
         segment = self._begin(plan)
-        segment = segment.jump(edges[0], energies[0], segment.amplitudes)
+        segment = segment.jump(edges[0], controls[0], segment.amplitudes)
         progress, answers, done = meter.init(), [], 0
         for number, count in enumerate(asked):
             spectra = segment.spectra()
@@ -210,7 +286,7 @@ class Schrodinger(AbstractMethod[WindowState]):
                 done += count
             if number + 1 < len(asked):
                 time = edges[number + 1]
-                segment = segment.jump(time, energies[number + 1], segment.at(time, spectra))
+                segment = segment.jump(time, controls[number + 1], segment.at(time, spectra))
         meter.close(progress)
         if counts or len(asked) == 1:
             return jax.tree.map(lambda *x: jnp.concatenate(x), *answers)
@@ -253,8 +329,9 @@ class Schrodinger(AbstractMethod[WindowState]):
         return WindowHamiltonian.draw(plan.model, plan.decided.sectors, self.key)
 
     def _begin(self, plan: ExactPlan) -> Segment:
-        """The start, under the energies before it."""
-        return self._hamiltonian(plan).begin(plan.model.before().spectrum()[0])
+        """The start, under the controls before it."""
+        before = Controls.of(plan.model.before(), switched_couplings(plan.model))
+        return begin(self._hamiltonian(plan), before)
 
     def _state(
         self,
@@ -263,42 +340,64 @@ class Schrodinger(AbstractMethod[WindowState]):
         values: Observables,
         amplitudes: tuple[Array, ...],
     ) -> WindowState:
+        """The state of a segment."""
+        kets = segment.kets(amplitudes) if self._sees_all else None
+        levels, total = segment.setting.levels, segment.setting.start.entropy()
+        seen = self._seen(plan, levels, values, kets, total)
+        return _state(segment.controls, values, segment.work, *seen)
+
+    def _seen(
+        self,
+        plan: ExactPlan,
+        levels: tuple[Float[Array, " _"], ...],
+        values: Observables,
+        kets: tuple[Array, Array] | None,
+        total: Float[Array, ""],
+    ) -> tuple[Float[Array, ""] | None, Observed | None, Faults]:
+        """What only the amplitudes X and X C tell; `total`: entropy of everything."""
         mutual_information = observed = None
-        faults = None
-        if self._sees_all:
-            kets = segment.kets(amplitudes)
-            total = segment.setting.joint_entropy()
-            if self.mutual_information:
-                baths = _reduced(*kets, range(1, kets[0].ndim - 1))
-                mutual_information = von_neumann(values.system) + von_neumann(baths) - total
-            if plan.decided.observation is not None:
-                observed, faults = _observed(
-                    plan.decided.observation, plan.model, segment.setting, kets, total
-                )
-        return WindowState(
-            joint=values.joint,
-            flow=values.flow,
-            system=values.system,
-            energies=segment.energies,
-            energy=values.energy,
-            work=segment.work,
-            interaction_energy=values.interaction,
-            mutual_information=mutual_information,
-            observed=observed,
-            faults=faults,
-        )
+        faults = Faults.none()
+        if kets is not None and self.mutual_information:
+            baths = _reduced(*kets, range(1, kets[0].ndim - 1))
+            mutual_information = von_neumann(values.system) + von_neumann(baths) - total
+        if kets is not None and plan.decided.observation is not None:
+            seen = plan.decided.observation, plan.model, levels
+            observed, faults = _observed(*seen, kets, total)
+        return mutual_information, observed, faults
+
+
+def _state(
+    controls: Controls,
+    values: Observables,
+    work: Float[Array, ""],
+    mutual_information: Float[Array, ""] | None,
+    observed: Observed | None,
+    faults: Faults,
+) -> WindowState:
+    return WindowState(
+        joint=values.joint,
+        flow=values.flow,
+        system=values.system,
+        hamiltonian=controls.matrix,
+        energy=values.energy,
+        work=work,
+        interaction_energy=values.interaction,
+        mutual_information=mutual_information,
+        observed=observed,
+        faults=faults,
+    )
 
 
 def _observed(
     observation: Observation,
     model: WindowSystem,
-    setting: WindowHamiltonian,
+    of_baths: tuple[Float[Array, " _"], ...],
     kets: tuple[Array, Array],
     total: Array,
 ) -> tuple[Observed, Faults]:
     conditional = jnp.einsum("k...r,q...r->kq...", kets[1], kets[0].conj())
     states, members, faults = [], [], Faults.none()
-    for number, (bath, levels) in enumerate(zip(model.baths, setting.levels, strict=True)):
+    for number, (bath, levels) in enumerate(zip(model.baths, of_baths, strict=True)):
         states.append(_reduced(*kets, [1 + number]))
         inside, fault = observation.members(number, bath, levels)
         members.append(inside)
@@ -319,6 +418,28 @@ def _reduced(ket: Array, weighted: Array, axes: Iterable[int]) -> Array:
     size = int(np.prod([ket.shape[axis] for axis in kept]))
     left, right = (jnp.moveaxis(x, kept, range(len(kept))) for x in (weighted, ket))
     return left.reshape(size, -1) @ right.reshape(size, -1).conj().T
+
+
+@eqx.filter_jit
+def _reach(
+    model: WindowSystem, sectors: tuple[Sector, ...], key: PRNGKeyArray | None, seen: Samples
+) -> Float[Array, ""]:
+    """How far energies are from their middle in a driven model, as far as a few looks tell."""
+    everything = Everything.draw(model, sectors, key)
+    return jnp.max(seen.each(everything.reach_under))
+
+
+def _columns(plan: ExactPlan) -> list[int]:
+    """How many columns of amplitudes each sector has."""
+    model, sectors = plan.model, plan.decided.sectors
+    if model.start.is_incoherent:
+        return [len(sector.columns) for sector in sectors]
+
+    def kets() -> Array:
+        levels = [jnp.zeros(bath.size) for bath in model.baths]
+        return model.start.kets(model, levels, [jax.random.key(0)] * len(levels)).columns
+
+    return [jax.eval_shape(kets).shape[-1]] * len(sectors)
 
 
 def _times_of_each_stretch(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from typing import Self
 
 import jax
@@ -74,6 +75,15 @@ class Sector:
         """Index of the joint state of all baths."""
         return np.ravel_multi_index(tuple(self.place), [sum(v) for v in self.volumes])
 
+    @property
+    def partners(self) -> np.ndarray:
+        """[k, s]: the state of level k beside the baths' state of state s; -1 where that lies in
+        another sector.
+        """
+        table = np.full((self.shape[0], int(np.prod([sum(v) for v in self.volumes]))), -1)
+        table[self.level, self.bath_state] = np.arange(self.size)
+        return table[:, self.bath_state]
+
     def _block_size(self, block: Block) -> int:
         return int(np.prod([v[w] for v, w in zip(self.volumes, block[1:], strict=True)]))
 
@@ -81,7 +91,7 @@ class Sector:
 def find_sectors(model: WindowSystem) -> tuple[Sector, ...]:
     """Blocks that H connects, those groups of them where the start has weight.
 
-    Energies of the system play no part, so that driving them leaves the sectors as they are.
+    Energies and strengths play no part, so that driving them leaves the sectors as they are.
     """
     shape = (model.levels, *(bath.windows for bath in model.baths))
     blocks = list(itertools.product(*map(range, shape)))
@@ -103,14 +113,25 @@ def _groups(model: WindowSystem, blocks: list[Block]) -> dict[Block, int]:
         (connected(model, link.operator), link.matrix.connects(link.bath), link.number)
         for link in window_links(model)
     ]
-    for block in blocks:
+    operators = [drive.operator for drive in model.drives]
+    if model.interaction is not None:
+        operators.append(model.interaction)
+    alone = [connected(model, operator) for operator in operators]
+
+    def partners(block: Block) -> Iterator[Block]:
+        for operator in alone:
+            for k in np.flatnonzero(operator[block[0]]):
+                yield (int(k), *block[1:])
         for operator, windows, number in links:
             for k in np.flatnonzero(operator[block[0]]):
                 for w in np.flatnonzero(windows[block[1 + number]]):
-                    partner = (int(k), *block[1 : 1 + number], int(w), *block[2 + number :])
-                    old, new = group[partner], group[block]
-                    if old != new:
-                        group = {b: new if g == old else g for b, g in group.items()}
+                    yield (int(k), *block[1 : 1 + number], int(w), *block[2 + number :])
+
+    for block in blocks:
+        for partner in partners(block):
+            old, new = group[partner], group[block]
+            if old != new:
+                group = {b: new if g == old else g for b, g in group.items()}
     return group
 
 

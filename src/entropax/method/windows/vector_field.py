@@ -7,11 +7,20 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from entropax._checks import refuse
+from entropax._checks import Faults, refuse
+from entropax._tolerances import AS_STATED
 from entropax.entropy import marginal
+from entropax.equilibrium import expectation
 from entropax.method.ode import largest_within
 from entropax.method.windows.bath_closures import AbstractBathClosure
+from entropax.method.windows.memory_history import (
+    begin_history,
+    history_rate,
+    memory_of,
+    reach_of,
+)
 from entropax.method.windows.memory_kernels import (
+    Memories,
     Transfer,
     finite_memory,
     first_order_shift,
@@ -21,48 +30,58 @@ from entropax.method.windows.memory_kernels import (
     state_kernel,
     transfers,
 )
+from entropax.method.windows.moment import Dissipators, Moment
 from entropax.model.transition_frequencies import alike, same_frequency
-from entropax.model.views import WindowSystem
+from entropax.model.views import WindowSystem, window_links
+from entropax.model.windows.bath import WindowBath
 from entropax.protocol import Interval, Time
 from entropax.state import WindowState
 
 
 class Integrated(NamedTuple):
-    """What is integrated: the state, the heat given to frozen baths, and the work done on a driven
-    system. The states of an undriven one are in the interaction picture where the equation is
-    secular.
+    """What is integrated: the state, the heat given to frozen baths, the work done on a driven
+    system, and what each coupling of a driven model remembers, where memory is finite.
+
+    The states of a system that nothing drives or mixes are in the interaction picture where the
+    equation is secular.
     """
 
     state: Array
     heat_given: Float[Array, " baths"]
     work: Float[Array, ""] | None = None
+    history: tuple[Array, ...] | None = None
 
 
 Field = Callable[..., Integrated]
 
 
 class _Kernels(NamedTuple):
-    """Gain and loss of one pair of couplings, and what a frozen bath's energy gains."""
+    """Gain and loss of one pair of couplings, what a frozen bath's energy gains, and what all are
+    multiplied by: apart, so that a batch over strengths shares all else.
+    """
 
     gain: Array
     loss: Array
     energy_gain: Array | None
-    transfer: Transfer
+    scale: Float[Array, ""]
+    bath: int
 
 
 class WindowEquation(eqx.Module):
     """A master equation of a small system and window baths, undriven or driven.
 
     `coherences`: density matrices are followed, not populations alone; they are stored as
-    (2, ...): real part, imaginary part.
+    (2, ...): real part, imaginary part. `nodes`: of the memory of a driven model.
     """
 
     baths: AbstractBathClosure
     memory: Literal["infinite", "finite"] = eqx.field(static=True)
+    dissipators: Dissipators = eqx.field(static=True)
     secular: bool = eqx.field(static=True)
     lamb_shift: bool = eqx.field(static=True)
     first_order: bool = eqx.field(static=True)
     coherences: bool = eqx.field(static=True)
+    nodes: int = eqx.field(static=True)
 
     def begin(self, model: WindowSystem) -> Integrated:
         """What is integrated, at the start."""
@@ -72,12 +91,24 @@ class WindowEquation(eqx.Module):
             start = identity * start
         start = self.baths.project(start)
         packed = jnp.stack([start.real, jnp.imag(start)]) if self.coherences else start
-        work = jnp.zeros(()) if model.is_driven else None
-        return Integrated(packed, jnp.zeros(len(model.baths)), work)
+        mixes = model.is_driven or model.interaction is not None
+        history = None
+        if self.memory == "finite" and model.is_driven:
+            pairs = [(link.bath.windows,) * 2 for link in window_links(model)]
+            history = tuple(begin_history((model.levels,) * 2 + w, self.nodes) for w in pairs)
+        work = jnp.zeros(()) if mixes else None
+        return Integrated(packed, jnp.zeros(len(model.baths)), work, history)
 
-    def populations(self, packed: Array) -> Float[Array, " d"]:
-        """Populations of the system's levels."""
-        return marginal(self._joint(packed), 0)
+    def moment(self, undriven: WindowSystem) -> Moment:
+        """The system at the time of an undriven model."""
+        return Moment.of(undriven, self.dissipators)
+
+    def system(self, packed: Array) -> Inexact[Array, "d d"]:
+        """The system's state; in the interaction picture, where `Integrated` is."""
+        if not self.coherences:
+            return jnp.diag(marginal(self._joint(packed), 0))
+        conditional = self._conditional(packed)
+        return jnp.sum(conditional, axis=tuple(range(2, conditional.ndim)))
 
     def state(
         self,
@@ -86,21 +117,20 @@ class WindowEquation(eqx.Module):
         rate: Integrated | None = None,
         time: Array | float = 0.0,
     ) -> WindowState:
-        """What the ledger asks for; `model`: undriven, with the energies of this time."""
-        joint, energies = self._joint(y.state), model.spectrum()[0]
-        faults = None
+        """What the ledger asks for; `model`: the undriven one of this time."""
+        joint, moment = self._joint(y.state), self.moment(model)
+        faults = self._faults(model, time)
         if not self.coherences:  # populations are all there is where no two levels have one energy
             message = (
                 "`coherences` must be True or None where levels of the system have one energy."
             )
-            joint, faults = refuse(joint, jnp.sum(alike(energies)) > energies.shape[0], message)
-        if self.coherences:
-            conditional = self._conditional(y.state)
-            system = jnp.sum(conditional, axis=tuple(range(2, conditional.ndim)))
-            if self._rotates(y):
-                system = system * jnp.exp(1j * (energies[None, :] - energies[:, None]) * time)
-        else:
-            system = jnp.diag(marginal(joint, 0))
+            together = jnp.sum(alike(moment.energies)) > model.levels
+            joint, fault = refuse(joint, together, message)
+            faults += fault
+        system = self.system(y.state)
+        if self.coherences and self._rotates(y):
+            energies = moment.energies
+            system = system * jnp.exp(1j * (energies[None, :] - energies[:, None]) * time)
         energy = [
             jnp.sum(joint * along(bath.centers, 0, i, len(model.baths)))
             for i, bath in enumerate(model.baths)
@@ -109,38 +139,63 @@ class WindowEquation(eqx.Module):
             joint=joint,
             flow=None if rate is None else self._joint(rate.state),
             system=system,
-            energies=energies,
+            hamiltonian=model.between_eigenstates(),
             energy=jnp.stack(energy) + y.heat_given,
             work=jnp.zeros(()) if y.work is None else y.work,
             faults=faults,
             frozen=self.baths.is_frozen,
         )
 
+    def _faults(self, model: WindowSystem, time: Array | float) -> Faults:
+        if not self.nodes:
+            return Faults.none()
+        widest = jnp.max(jnp.stack([bath.width for bath in model.baths]))
+        message = (
+            '`memory="finite"` of a driven model that a program traces reaches no further than '
+            f"{reach_of(self.nodes):.0f} in units of 1/width: `ts` and `width` must be known."
+        )
+        late = jnp.asarray(widest * time > reach_of(self.nodes) * (1.0 + AS_STATED))
+        return Faults(late.reshape(1), (message,))
+
     def field(self, model: WindowSystem, stretch: Interval) -> Field:
         """The right-hand side f(t, y, None) inside a stretch without breaks."""
         parts = transfers(model)
         is_steady = model.is_piecewise_constant
         first = model.within(stretch[0], stretch)
+        resting = self.moment(first) if is_steady else None
         constant = shifts = None
-        if is_steady and self.memory == "infinite":
-            constant = self._kernels(first, parts, jnp.zeros(()))
-        bare = not self.secular or model.is_driven
-        if is_steady and self.coherences:
-            shifts = self._hamiltonian(first, bare=bare)
+        if resting is not None and self.memory == "infinite":
+            constant = self._kernels(first, resting, parts, jnp.zeros(()), None)
+        bare = not self.secular or model.is_driven or model.interaction is not None
+        if resting is not None and self.coherences:
+            shifts = self._hamiltonian(first, resting, bare=bare)
 
         def at(time: Time, y: Integrated, args: None) -> Integrated:
             del args
             undriven = first if is_steady else model.within(time, stretch)
-            kernels = constant or self._kernels(undriven, parts, time)
+            moment = resting or self.moment(undriven)
+            kernels = constant or self._kernels(undriven, moment, parts, time, y.history)
             if self.coherences:
-                hamiltonian = self._hamiltonian(undriven, bare=bare) if shifts is None else shifts
-                change, heat_given = _change_of_states(y, hamiltonian, kernels)
+                hamiltonian = shifts
+                if hamiltonian is None:
+                    hamiltonian = self._hamiltonian(undriven, moment, bare=bare)
+                rho = moment.enter(y.state[0] + 1j * y.state[1])
+                change, heat_given = _change_of_states(rho, hamiltonian, kernels, y.heat_given)
+                change = moment.leave(change)
+                change = jnp.stack([change.real, change.imag])
             else:
-                change, heat_given = _change_of_populations(y, kernels)
-            if y.work is None:
-                return Integrated(change, heat_given)
-            power = model.slopes(time, stretch) @ self.populations(y.state)
-            return Integrated(change, heat_given, power)
+                change, heat_given = _change_of_populations(y.state, kernels, y.heat_given)
+            power = None
+            if y.work is not None:
+                slope = model.in_eigenbasis(model.hamiltonian_slope(time, stretch))
+                power = expectation(slope, self.system(y.state))
+            history = None
+            if y.history is not None:
+                history = tuple(
+                    history_rate(g, offsets(c.bath, moment.energies), c.bath.width, c.strength)
+                    for g, c in zip(y.history, window_links(undriven), strict=True)
+                )
+            return Integrated(change, heat_given, power, history)
 
         return at
 
@@ -150,10 +205,13 @@ class WindowEquation(eqx.Module):
 
         def speed(time: Time) -> Array:
             undriven, total = model.within(time, stretch), jnp.zeros(())
+            moment, strengths = self.moment(undriven), _strengths(undriven)
             for part in parts:
-                memory = long_memory(offsets(undriven, part.bath))
-                loss = self.baths.loss(part.bath, population_kernel(part, memory)[1])
-                total = total + jnp.max(jnp.abs(part.scale * loss))
+                part = _between(part, moment)
+                memory = long_memory(offsets(undriven.baths[part.bath], moment.energies))
+                loss = population_kernel(part, Memories(memory, memory))[1]
+                scale = strengths[part.pair[0]] * strengths[part.pair[1]]
+                total = total + jnp.max(jnp.abs(scale * self.baths.loss(part.bath, loss)))
             return total
 
         if model.is_piecewise_constant:
@@ -174,69 +232,110 @@ class WindowEquation(eqx.Module):
             return conditional
         return jnp.moveaxis(jnp.diagonal(conditional, axis1=0, axis2=1), -1, 0).real
 
-    def _memory(self, model: WindowSystem, number: int, time: Time) -> Complex[Array, "d d w w"]:
-        offset = offsets(model, number)
+    def _memory(
+        self, bath: WindowBath, energies: Float[Array, " d"], time: Time
+    ) -> Complex[Array, "d d w w"]:
+        """The memory integral at a strength of 1, where nothing is driven."""
+        offset = offsets(bath, energies)
         if self.memory == "infinite":
-            values = long_memory(offset)
-        else:
-            values = finite_memory(offset, model.baths[number].width * time)
-        return values if self.lamb_shift else values.real + 0j
+            return self._shifted(long_memory(offset))
+        return self._shifted(finite_memory(offset, bath.width * time))
 
-    def _kernels(self, model: WindowSystem, parts: list[Transfer], time: Time) -> list[_Kernels]:
-        axes = 2 if self.coherences else 1
+    def _shifted(self, memory: Complex[Array, "d d w w"]) -> Complex[Array, "d d w w"]:
+        return memory if self.lamb_shift else memory.real + 0j
+
+    def _kernels(
+        self,
+        model: WindowSystem,
+        moment: Moment,
+        parts: list[Transfer],
+        time: Time,
+        history: tuple[Array, ...] | None,
+    ) -> list[_Kernels]:
+        axes, strengths = 2 if self.coherences else 1, _strengths(model)
         pairs = jnp.ones((model.levels,) * 4)
         if self.secular:
-            pairs = same_frequency(model.spectrum()[0]).astype(float)
-        memory = {n: self._memory(model, n, time) for n in {part.bath for part in parts}}
+            pairs = same_frequency(moment.energies).astype(float)
+        alone, remembered = {}, []
+        if history is not None:
+            links = window_links(model)
+            remembered = [
+                self._shifted(memory_of(g, c.bath.width))
+                for g, c in zip(history, links, strict=True)
+            ]
+        else:
+            used = {part.bath for part in parts}
+            alone = {n: self._memory(model.baths[n], moment.energies, time) for n in used}
         kernels = []
         for part in parts:
-            if self.coherences:
-                gain, loss = state_kernel(part, memory[part.bath], pairs)
+            i, j = part.pair
+            if remembered:
+                scale = jnp.ones(())
+                memories = Memories(strengths[j] * remembered[i], strengths[i] * remembered[j])
             else:
-                gain, loss = population_kernel(part, memory[part.bath])
+                scale = strengths[i] * strengths[j]
+                memories = Memories(alone[part.bath], alone[part.bath])
+            part = _between(part, moment)
+            if self.coherences:
+                gain, loss = state_kernel(part, memories, pairs)
+            else:
+                gain, loss = population_kernel(part, memories)
             loss = along(self.baths.loss(part.bath, loss), axes, part.bath, len(model.baths))
             energy_gain = self.baths.energy_gain(part.bath, gain)
-            kernels.append(_Kernels(self.baths.gain(part.bath, gain), loss, energy_gain, part))
+            gain = self.baths.gain(part.bath, gain)
+            kernels.append(_Kernels(gain, loss, energy_gain, scale, part.bath))
         return kernels
 
-    def _hamiltonian(self, model: WindowSystem, *, bare: bool) -> Inexact[Array, "d d ..."]:
+    def _hamiltonian(
+        self, model: WindowSystem, moment: Moment, *, bare: bool
+    ) -> Inexact[Array, "d d ..."]:
         """First-order shifts, and H_S where it is not left to the interaction picture."""
-        energies = model.spectrum()[0]
-        diagonal = jnp.diag(energies if bare else jnp.zeros_like(energies))
-        total = diagonal.reshape(diagonal.shape + (1,) * len(model.baths)) + 0j
+        h = moment.hamiltonian if bare else jnp.zeros_like(moment.hamiltonian)
+        total = h.reshape(h.shape + (1,) * len(model.baths)) + 0j
         if self.first_order:
             for number in range(len(model.baths)):
-                shift = first_order_shift(model, number, secular=self.secular)
+                shift = first_order_shift(model, number, moment, secular=self.secular)
                 shift = self.baths.loss(number, shift)
                 total = total + along(shift, 2, number, len(model.baths))
         return total
 
 
-def _change_of_populations(y: Integrated, kernels: list[_Kernels]) -> tuple[Array, Array]:
+def _strengths(undriven: WindowSystem) -> list[Float[Array, ""]]:
+    return [link.strength for link in window_links(undriven)]
+
+
+def _between(part: Transfer, moment: Moment) -> Transfer:
+    """The transfer between the states of the moment."""
+    return part._replace(first=moment.enter(part.first), second=moment.enter(part.second))
+
+
+def _change_of_populations(
+    p: Array, kernels: list[_Kernels], heat_given: Array
+) -> tuple[Array, Array]:
     """dp/dt, and the energy that frozen baths are given a time."""
-    p, change, heat_given = y.state, jnp.zeros_like(y.state), jnp.zeros_like(y.heat_given)
-    for gain, loss, energy_gain, part in kernels:
-        change = change + part.scale * (_act(gain, p, 1, part.bath) - loss * p)
+    change, heat_given = jnp.zeros_like(p), jnp.zeros_like(heat_given)
+    for gain, loss, energy_gain, scale, bath in kernels:
+        change = change + scale * (_act(gain, p, 1, bath) - loss * p)
         if energy_gain is not None:
-            flow = part.scale * jnp.sum(energy_gain * p.reshape(energy_gain.shape))
-            heat_given = heat_given.at[part.bath].add(flow)
+            flow = scale * jnp.sum(energy_gain * p.reshape(energy_gain.shape))
+            heat_given = heat_given.at[bath].add(flow)
     return change, heat_given
 
 
 def _change_of_states(
-    y: Integrated, hamiltonian: Array, kernels: list[_Kernels]
+    rho: Array, hamiltonian: Array, kernels: list[_Kernels], heat_given: Array
 ) -> tuple[Array, Array]:
-    """The same of density matrices, as real and imaginary parts."""
-    rho, heat_given = y.state[0] + 1j * y.state[1], jnp.zeros_like(y.heat_given)
+    """The same of density matrices."""
+    heat_given = jnp.zeros_like(heat_given)
     change = -1j * (_product(hamiltonian, rho) - _product(rho, hamiltonian))
-    for gain, loss, energy_gain, part in kernels:
+    for gain, loss, energy_gain, scale, bath in kernels:
         # not the first product's adjoint: what rounding leaves anti-Hermitian would grow
         lost = _product(rho, loss) + _product(jnp.swapaxes(loss, 0, 1).conj(), rho)
-        change = change + part.scale * (_act(gain, rho, 2, part.bath) - lost)
+        change = change + scale * (_act(gain, rho, 2, bath) - lost)
         if energy_gain is not None:
-            flow = part.scale * jnp.sum(energy_gain * rho.reshape(energy_gain.shape)).real
-            heat_given = heat_given.at[part.bath].add(flow)
-    return jnp.stack([change.real, change.imag]), heat_given
+            flow = scale * jnp.sum(energy_gain * rho.reshape(energy_gain.shape)).real
+            heat_given = heat_given.at[bath].add(flow)
+    return change, heat_given
 
 
 def along(kernel: Array, axes: int, number: int, baths: int) -> Array:

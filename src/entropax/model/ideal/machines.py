@@ -73,6 +73,33 @@ def two_level_engine(
     return OpenSystem(energies=(0.0, gap), couplings=couplings, start=start)
 
 
+def two_stroke_dot(
+    levels: tuple[Numbers, Numbers] = (2.5, 1.0),
+    temperatures: tuple[Numbers, Numbers] = (2.0, 0.5),
+    rate: Numbers = 1.0,
+    strokes: tuple[Numbers, Numbers] = (1.0, 1.0),
+) -> OpenSystem:
+    r"""A single level that exchanges electrons with a hot lead, then with a cold one.
+
+    In each stroke the level rests at another energy, over the chemical potential, beside its lead
+    alone; jumps between them do the work. One cycle, for `limit_cycle` with a period of both
+    strokes.
+
+    **Arguments:** `levels`, `temperatures`, `strokes`: energies, leads and durations, hot, then
+    cold; `rate`: of either lead.
+    """
+    end, root = jnp.reshape(jnp.asarray(strokes[0], float), 1), jnp.sqrt(jnp.asarray(rate, float))
+    nothing = jnp.zeros_like(root)
+    couplings = []
+    for place, temperature in enumerate(temperatures):
+        switch = jnp.stack([root, nothing][:: -1 if place else 1])
+        beta, spectrum = 1.0 / jnp.asarray(temperature), FlatSpectrum(1.0)
+        lead = ThermalBath(beta=beta, spectrum=spectrum, statistics="fermi")
+        couplings.append(Coupling(LOWERING, lead, PiecewiseConstant(end, switch)))
+    level = PiecewiseConstant(end, jnp.stack([jnp.asarray(energy, float) for energy in levels]))
+    return OpenSystem((0.0, level), couplings, Gibbs(0.0))
+
+
 def three_level_engine(
     gaps: tuple[Numbers, Numbers] = (3.0, 1.0),
     temperatures: tuple[Numbers, Numbers] = (10.0, 1.0),

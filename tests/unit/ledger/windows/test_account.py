@@ -30,7 +30,7 @@ def state(of: Array, **changes: Any) -> WindowState:
         "joint": of,
         "flow": FLOW if times else None,
         "system": populations[..., None] * np.eye(2) + 0j,
-        "energies": np.broadcast_to([0.0, 1.0], (*times, 2)),
+        "hamiltonian": np.broadcast_to(np.diag([0.0, 1.0]), (*times, 2, 2)),
         "energy": of.sum(-2)[..., 1:],
         "work": np.zeros(times),
     }

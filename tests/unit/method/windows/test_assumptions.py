@@ -33,7 +33,7 @@ def test_what_a_program_traces_hides_nothing_else() -> None:
         model = eqx.tree_at(lambda m: m.couplings[0].strength, known, strength)
         seen = samples(model, ts)
         found.append(certainly_apart(seen))
-        warn_dead_transitions(model, seen)
+        warn_dead_transitions(model, seen, "global")
         warn_fast_driving(model, seen)
         return strength
 
@@ -68,13 +68,13 @@ def test_driving_may_lead_anywhere() -> None:
 def test_a_jump_no_window_can_take_is_named() -> None:
     away = spin(WINDOW, centers=(0.0, 2.0))
     with pytest.warns(UserWarning, match=r"transitions 1 -> 0, 0 -> 1 of `couplings\[0\]`"):
-        warn_dead_transitions(away, samples(away, jnp.ones(1)))
+        warn_dead_transitions(away, samples(away, jnp.ones(1)), "global")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dephasing = tiles(1.0, np.diag([1.0, -1.0]))  # no change of energy, no jump
-        warn_dead_transitions(dephasing, samples(dephasing, jnp.ones(1)))
+        warn_dead_transitions(dephasing, samples(dephasing, jnp.ones(1)), "global")
         passing = driven(ex.PiecewiseConstant((1.0,), (9.0, 1.0)))  # alive in one stretch
-        warn_dead_transitions(passing, samples(passing, jnp.array([2.0])))
+        warn_dead_transitions(passing, samples(passing, jnp.array([2.0])), "global")
 
 
 def test_windows_within_the_memory_are_counted() -> None:
@@ -83,11 +83,11 @@ def test_windows_within_the_memory_are_counted() -> None:
     def name(*slopes: float) -> None:
         lines = [ex.PiecewiseLinear((0.0, 1.0), (0.0, slope)) for slope in slopes]
         model = ex.OpenSystem(lines, large_spin().couplings, WINDOW)
-        warn_fast_driving(model, known_samples(model, [1.0]))
+        warn_fast_driving(model, known_samples(model, [1.0]), "global")
 
     with pytest.warns(UserWarning, match=r"Energies move by 75\.4 windows"):
         name(-1.0, 2.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         name(3.0, 3.0)
-        warn_fast_driving(large_spin(), None)
+        warn_fast_driving(large_spin(), None, "global")

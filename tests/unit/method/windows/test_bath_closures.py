@@ -8,6 +8,7 @@ from cases.windows import SX, four_couplings, large_spin
 import entropax as ex
 from entropax.method.windows.bath_closures import EvolvingBaths, FrozenBaths
 from entropax.method.windows.memory_kernels import (
+    Memories,
     long_memory,
     offsets,
     population_kernel,
@@ -57,7 +58,8 @@ def test_rates_are_those_of_the_start_and_jumps_hand_over_their_energy() -> None
     @jax.jit
     def program(model: ex.OpenSystem) -> tuple[jax.Array, jax.Array, jax.Array]:
         (transfer,), baths = transfers(model), FrozenBaths.of(model)
-        gain, loss = population_kernel(transfer, long_memory(offsets(model, 0)))
+        memory = long_memory(offsets(model.baths[0], model.spectrum()[0]))
+        gain, loss = population_kernel(transfer, Memories(memory, memory))
         return baths.gain(0, gain), baths.loss(0, loss), baths.energy_gain(0, gain)
 
     gain, loss, heat_given = program(model)
@@ -73,7 +75,8 @@ def test_jumps_between_density_matrices_hand_over_what_ends_on_the_diagonal() ->
     @jax.jit
     def program(model: ex.OpenSystem) -> tuple[jax.Array, jax.Array]:
         baths, transfer = FrozenBaths.of(model), transfers(model)[0]
-        memory = long_memory(offsets(model, 0))
+        memory = long_memory(offsets(model.baths[0], model.spectrum()[0]))
+        memory = Memories(memory, memory)
         kept = same_frequency(model.spectrum()[0]).astype(float)
         by_states = state_kernel(transfer, memory, kept)[0]
         populations = population_kernel(transfer, memory)[0]

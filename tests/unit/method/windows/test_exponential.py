@@ -21,6 +21,8 @@ POPULATIONS = WindowEquation(
     lamb_shift=True,
     first_order=True,
     coherences=False,
+    dissipators="global",
+    nodes=0,
 )
 
 

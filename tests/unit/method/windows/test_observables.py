@@ -7,13 +7,14 @@ import pytest
 from cases.windows import JOINT, KEY, spin
 
 import entropax as ex
+from entropax.method.windows.hamiltonian import Controls, WindowHamiltonian
 from entropax.method.windows.observables import (
     _BlockSlices,
     _from_amplitudes,
     _means,
     observables_at,
 )
-from entropax.method.windows.propagation import WindowHamiltonian
+from entropax.method.windows.propagation import begin
 from entropax.method.windows.sectors import find_sectors
 
 MODELS = {
@@ -30,7 +31,7 @@ def test_phases_tell_what_amplitudes_do(name: str) -> None:
 
     def both(model: ex.OpenSystem, ts: jax.Array) -> tuple:
         setting = WindowHamiltonian.draw(model, sectors, KEY)
-        stretch = setting.begin(model.spectrum()[0])
+        stretch = begin(setting, Controls.of(model, ()))
         spectra = stretch.spectra()
         return observables_at(stretch, spectra, ts), _from_amplitudes(stretch, ts, spectra)
 

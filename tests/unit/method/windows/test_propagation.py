@@ -11,7 +11,8 @@ from cases.windows import JOINT, KEY, dense, spin
 from twins import riera, second_law
 
 import entropax as ex
-from entropax.method.windows.propagation import Segment, WindowHamiltonian, density_matrix
+from entropax.method.windows.hamiltonian import Controls, WindowHamiltonian
+from entropax.method.windows.propagation import Segment, begin, density_matrix
 from entropax.method.windows.sectors import Sector, find_sectors
 
 TURNED = [[0.6, 0.2j], [-0.2j, 0.4]]
@@ -23,7 +24,7 @@ TIMES = (0.0, 3.0)
 
 
 def begun(model: ex.OpenSystem, sectors: tuple[Sector, ...]) -> Segment:
-    return WindowHamiltonian.draw(model, sectors, KEY).begin(model.spectrum()[0])
+    return begin(WindowHamiltonian.draw(model, sectors, KEY), Controls.of(model, ()))
 
 
 @functools.cache
@@ -38,7 +39,7 @@ def observed(name: str) -> dict[str, Any]:
             "hamiltonians": stretch.hamiltonians,
             "values": [stretch.observe(x) for x in each],
             "kets": [stretch.kets(x) for x in each],
-            "entropy": stretch.setting.joint_entropy(),
+            "entropy": stretch.setting.start.entropy(),
         }
 
     return jax.tree.map(np.asarray, jax.jit(program)(MODELS[name]))
@@ -93,7 +94,8 @@ def test_a_jump_of_energies_does_work_and_turns_the_clock() -> None:
 
     def program(model: ex.OpenSystem) -> tuple:
         stretch = begun(model, sectors)
-        later = stretch.jump(jnp.array(2.0), jnp.array([0.5, 3.0]), stretch.amplitudes)
+        controls = Controls(jnp.array([0.5, 3.0]), jnp.zeros(0))
+        later = stretch.jump(jnp.array(2.0), controls, stretch.amplitudes)
         unmoved = later.at(jnp.array(2.0), later.spectra())
         return later.work, later.begin, unmoved, stretch.amplitudes
 

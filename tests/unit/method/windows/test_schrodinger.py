@@ -66,17 +66,19 @@ def test_more_is_asked_for_what_needs_more() -> None:
 
 
 def test_minutes_of_smooth_driving_are_told_beforehand() -> None:
-    """600 states, 100 of them filled: a product takes 16 600^2 100 operations, seven a step."""
+    """600 states, 100 of them filled: a product takes 4 600 100 300 operations, and each step two
+    exponentials of some terms.
+    """
     wide = bath(centers=(0.0, 1.0, 2.0), volumes=(60, 100, 140))
     start = ex.Product(system=1, windows=(1,))
-    long, method = jnp.linspace(0.0, 20.0, 50), ex.Schrodinger(KEY)
+    long, method = jnp.linspace(0.0, 200.0, 500), ex.Schrodinger(KEY)
 
     def planned(energy: Any, ts: jax.Array) -> None:
         method.plan(
             model(energies=(0.0, energy), couplings=(coupling(bath=wide),), start=start), ts
         )
 
-    with pytest.warns(UserWarning, match=r"5600 products .*\[600\] states: about 3 minutes"):
+    with pytest.warns(UserWarning, match=r"operations: about \d+ minutes on one core"):
         planned(ex.Smooth(jnp.cos), long)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

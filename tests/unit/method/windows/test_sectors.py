@@ -26,8 +26,8 @@ def test_sectors_are_found(name: str) -> None:
     method = ex.Schrodinger(key=KEY)
     plan = method.plan(model, jnp.zeros(1))
     setting = jax.eval_shape(lambda: method._hamiltonian(plan))
-    assert [h.shape[0] for h in setting.coupled] == sizes
-    assert all(np.issubdtype(h.dtype, np.complexfloating) != is_real for h in setting.coupled)
+    assert [h.shape[0] for h in setting.resting] == sizes
+    assert all(np.issubdtype(h.dtype, np.complexfloating) != is_real for h in setting.resting)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ def equation(baths: Any = None, **changes: Any) -> WindowEquation:
         "lamb_shift": True,
         "first_order": True,
         "coherences": True,
+        "dissipators": "global",
+        "nodes": 0,
     }
     return WindowEquation(EvolvingBaths() if baths is None else baths, **(options | changes))
 
