@@ -193,7 +193,7 @@ class Cycles(eqx.Module, Generic[LedgerT]):
         """That of each cycle, with the temperatures at its beginning; as of a `LimitCycle`, but
         what is `stored` is not subtracted.
         """
-        return jax.vmap(_efficiency)(self.work, self.heat, self.beta)
+        return _efficiency(self.work, self.heat, self.beta)
 
 
 def cycles(
@@ -238,10 +238,11 @@ def cycles(
 
 
 def _efficiency(
-    work: Float[Array, ""], heat: Float[Array, " baths"], beta: Float[Array, " baths"]
-) -> Float[Array, ""]:
-    came_in = jnp.sum(jnp.maximum(heat, 0.0))
-    cold = heat[jnp.argmax(beta)]
+    work: Float[Array, "*batch"], heat: Float[Array, "*batch baths"], beta: Float[Array, "*b baths"]
+) -> Float[Array, "*batch"]:
+    came_in = jnp.sum(jnp.maximum(heat, 0.0), axis=-1)
+    coldest = jnp.argmax(jnp.broadcast_to(beta, heat.shape), axis=-1)
+    cold = jnp.take_along_axis(heat, coldest[..., None], axis=-1)[..., 0]
     is_engine = (work < 0) & (came_in > 0)
     is_refrigerator = (work > 0) & (cold > 0)
     engine = -work / jnp.where(is_engine, came_in, 1.0)

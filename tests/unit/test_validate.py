@@ -36,6 +36,7 @@ def test_groups_are_found_by_name_and_by_what_they_begin_with() -> None:
         "optimal-drive",
         "optimal-erasure",
         "optimal-trap",
+        "optimal-slow",
     ]
     with pytest.raises(ValueError, match="no rows named `machine`; there are: steady, junction"):
         find(["usui", "machine"])

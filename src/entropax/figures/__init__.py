@@ -1,6 +1,7 @@
 """Published figures: small files of parameters, run, picture and what must hold."""
 
 from entropax.figures import (
+    driving,
     ensembles,
     esposito2010,
     machines,
@@ -16,11 +17,12 @@ from entropax.figures.base import (
     Figure as Figure,
 )
 
-ALL: dict[str, Figure] = {
-    study.name: study
-    for paper in (usui2024, riera2021, esposito2010, strasberg2020, machines, optimal, ensembles)
-    for study in paper.FIGURES
-}
+_PAPERS = (
+    *(usui2024, riera2021, esposito2010, strasberg2020),
+    *(machines, optimal, ensembles, driving),
+)
+
+ALL: dict[str, Figure] = {study.name: study for paper in _PAPERS for study in paper.FIGURES}
 
 
 def find(names: tuple[str, ...]) -> list[Figure]:

@@ -26,6 +26,9 @@ def _angle_of(terms: int) -> float:
     return 2.0 * math.exp((math.log(_LEFT_OUT) + math.lgamma(terms + 1.0)) / terms)
 
 
+_TOGETHER = 4
+"""Pairs of terms that are made, or left out, together."""
+
 _MOST = 4096
 _ANGLES = np.array([_angle_of(terms) for terms in range(1, _MOST)])
 
@@ -89,12 +92,18 @@ def chebyshev_sum(
         fourth = 2.0 * apply(third) - last
         return third, fourth, even + c[0] * third, odd + c[1] * fourth
 
-    def step(carry, numbered):
-        number, c = numbered
-        if needed is None:
-            return more(carry, c), None
-        return jax.lax.cond(number < needed, more, lambda carry, _: carry, carry, c), None
+    def several(carry: tuple[Array, ...], c: Array) -> tuple[Array, ...]:
+        return jax.lax.scan(lambda carry, c: (more(carry, c), None), carry, c)[0]
 
-    numbers = 2 * jnp.arange(1, c.shape[0])
-    even, odd = jax.lax.scan(step, start, (numbers, c[1:]))[0][2:]
+    def where_needed(carry: tuple[Array, ...], block: tuple[Array, Array]):
+        number, c = block
+        return jax.lax.cond(number < needed, several, lambda carry, _: carry, carry, c), None
+
+    if needed is None:
+        even, odd = several(start, c[1:])[2:]
+    else:
+        blocks = jnp.pad(c[1:], ((0, (1 - c.shape[0]) % _TOGETHER), (0, 0)))
+        blocks = blocks.reshape(-1, _TOGETHER, 2)
+        numbers = 2 + 2 * _TOGETHER * jnp.arange(blocks.shape[0])
+        even, odd = jax.lax.scan(where_needed, start, (numbers, blocks))[0][2:]
     return even - times_i(odd)

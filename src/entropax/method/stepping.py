@@ -9,7 +9,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from entropax._checks import check, require_count
 from entropax.method.base import AbstractMethod, Plan, StateT, in_turn
@@ -136,6 +136,7 @@ def step_through(
     meter: diffrax.AbstractProgressMeter,
     *,
     cuts: Float[Array, " cuts"] | None = None,
+    asked: Bool[Array, " times"] | None = None,
 ) -> PyTree[Array]:
     r"""`show(x, t, work)` at ascending times.
 
@@ -144,7 +145,8 @@ def step_through(
     $\int\sum_i \dot u_i F_i\,dt$ is Simpson's over pairs of steps, and jumps add
     $\Delta u_i F_i$. In reverse, groups of blocks are run anew: as many states are held as the
     square root of the steps, and a few numbers of each step. `cuts`: breaks and marks that are not
-    among the times; None for all of them.
+    among the times; None for all of them; `asked`: at which times something is to be shown, zeros
+    at the others; None for all.
     """
     if cuts is None:
         cuts = jnp.sort(jnp.concatenate([model.breaks, model.marks]))
@@ -176,8 +178,14 @@ def step_through(
     if not few:
         group = jax.checkpoint(group)
 
-    def interval(carry: Any, indexed: tuple[Array, Array, Array]) -> tuple[Any, PyTree[Array]]:
-        index, start, stop = indexed
+    def shown(is_asked: Array, *state: Any) -> PyTree[Array]:
+        if asked is None:
+            return show(*state)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(show, *state))
+        return jax.lax.cond(is_asked, show, lambda *_: zeros, *state)
+
+    def interval(carry: Any, indexed: tuple[Array, ...]) -> tuple[Any, PyTree[Array]]:
+        index, start, stop, is_asked = indexed
         grid = start + (stop - start) * (jnp.arange(pairs + 1) / pairs)
         # a break on a grid point is sorted before it: the empty step between counts as after it
         # a break at `stop` belongs to this interval, one at `start` to the one before
@@ -200,14 +208,16 @@ def step_through(
         # what is shown at a jump is the state after it
         after = model.controls_at(stop)
         work = here.work + (after - here.controls) @ here.forces
-        return (here, progress), show(here.x, stop, work)
+        return (here, progress), shown(is_asked, here.x, stop, work)
 
     x, zero = propagator.begin(), jnp.zeros(())
     first = _Position(x, zero, model.controls(zero, before_start()), propagator.forces(x))
     starts = jnp.concatenate([jnp.zeros(1), ts[:-1]])
-    carry, shown = in_turn(interval, (first, meter.init()), (jnp.arange(ts.shape[0]), starts, ts))
+    everywhere = jnp.ones(ts.shape[0], bool) if asked is None else asked
+    indexed = jnp.arange(ts.shape[0]), starts, ts, everywhere
+    carry, answers = in_turn(interval, (first, meter.init()), indexed)
     meter.close(carry[1])
-    return shown
+    return answers
 
 
 class AbstractSteppedMethod(AbstractMethod[StateT]):

@@ -245,8 +245,9 @@ class Schrodinger(AbstractMethod[WindowState]):
         # as many steps to each break as to each time
         nodes = jnp.concatenate([ts, jnp.clip(model.breaks, 0.0, ts[-1])])
         order = jnp.argsort(nodes)
+        asked = (order < ts.shape[0]) if model.breaks.shape[0] else None
         shown = step_through(
-            driven, propagator, nodes[order], self.steps, show, meter, cuts=model.marks
+            driven, propagator, nodes[order], self.steps, show, meter, cuts=model.marks, asked=asked
         )
         places = jnp.argsort(order)[: ts.shape[0]]
         return jax.tree.map(lambda x: x[places], shown)

@@ -34,7 +34,7 @@ def test_what_a_program_traces_hides_nothing_else() -> None:
         seen = samples(model, ts)
         found.append(certainly_apart(seen))
         warn_dead_transitions(model, seen, "global")
-        warn_fast_driving(model, seen)
+        warn_fast_driving(model, seen, "global")
         return strength
 
     jax.eval_shape(program, jnp.ones(()))

@@ -15,9 +15,7 @@ def switched() -> ex.OpenSystem:
     jump = ex.PiecewiseConstant((1.0,), (0.2, 0.5))
     couplings = (
         ex.Coupling(SX, bath, 0.1, ex.RandomBands()),
-        ex.Coupling(
-            np.diag([1.0, -0.4]), bath, ex.PiecewiseConstant((1.0,), (0.2, 0.5)), ex.GOE(0.3)
-        ),
+        ex.Coupling(np.diag([1.0, -0.4]), bath, jump, ex.GOE(0.3)),
     )
     drive = ex.Drive(SX, ex.PiecewiseConstant((1.0,), (0.0, 0.3)))
     return ex.OpenSystem((0.0, 1.0), couplings, ex.Product(1, windows=(0,)), drives=(drive,))
