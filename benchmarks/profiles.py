@@ -18,7 +18,9 @@ from benchmarks.harness import SMALL, median_seconds
 from entropax.equilibrium import match_occupations
 from entropax.linalg import displaced_entropy, eigenvalues
 from entropax.method.fermions.junction_exact import StarEvolution
+from entropax.method.windows.hamiltonian import Controls
 from entropax.method.windows.observables import observables_at
+from entropax.method.windows.propagation import begin
 
 REPEAT = 1 if SMALL else 5
 
@@ -78,7 +80,7 @@ def window() -> None:
     ts = jnp.asarray(models.RIERA_TIMES)
     method = ex.Schrodinger(key=jax.random.key(0))
     setting = method._hamiltonian(method.plan(model, ts))
-    start = setting.begin(model.before().spectrum()[0])
+    start = begin(setting, Controls.of(model.before(), ()))
     spectra = start.spectra()
     show("whole ledger", lambda ts: ex.solve(model, ts, method).ledger, ts)
     show("eigenproblem", jnp.linalg.eigh, start.hamiltonians[0])
@@ -103,12 +105,12 @@ def draws() -> None:
     method = ex.Schrodinger(key=jax.random.key(0))
     plan = method.plan(model, ts)
 
-    def begin(key: jax.Array):
+    def started(key: jax.Array):
         setting = dataclasses.replace(method, key=key)._hamiltonian(plan)
-        return setting.begin(model.before().spectrum()[0])
+        return begin(setting, Controls.of(model.before(), ()))
 
     def values(key: jax.Array):
-        start = begin(key)
+        start = started(key)
         return observables_at(start, start.spectra(), ts)
 
     def ledger(key: jax.Array):
@@ -116,8 +118,8 @@ def draws() -> None:
 
     key = jax.random.key(1)
     with threadpool_limits(1, "blas"):
-        show("drawing", lambda key: begin(key).hamiltonians, key)
-        show("and the eigenproblem", lambda key: begin(key).spectra(), key)
+        show("drawing", lambda key: started(key).hamiltonians, key)
+        show("and the eigenproblem", lambda key: started(key).spectra(), key)
         show("and observables at 50 times", values, key)
         show("and the ledger", ledger, key)
         for count in (1, 2) if SMALL else (1, 4, 8, 16, 64):

@@ -34,6 +34,7 @@ FAMILIES = {
     "Growth": "",
     "Window baths": "",
     "Ideal baths": "Operators, Liouvillians and baths of rivals are made outside the timing.",
+    "Driving": "Couplings that are switched, and engines in their limit cycles.",
     "Driven junctions": "A level ramp of 64 pieces, two leads of K modes.",
     "Ensembles": "Where a draw spends its time: [docs/performance.md](../docs/performance.md).",
     "First calls": "Ours is the second call.",

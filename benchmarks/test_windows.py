@@ -16,6 +16,7 @@ import entropax as ex
 from benchmarks import models
 from benchmarks.harness import SMALL, agreement, measured, median_seconds, report, timed
 from entropax.figures.esposito2010 import fig1
+from entropax.method.windows.hamiltonian import Controls
 
 FAMILY = "Window baths"
 REPEAT = 1 if SMALL else 5
@@ -37,7 +38,7 @@ def test_exact(benchmark, capsys) -> None:
     h = np.zeros((2 * size, 2 * size), complex)
     sector = setting.sectors[0]
     place = sector.level * size + sector.place[0]
-    h[np.ix_(place, place)] = setting.begin(jnp.array([0.0, 1.0])).hamiltonians[0]
+    h[np.ix_(place, place)] = setting.under(Controls.of(model, ()))[0]
     other = np.setdiff1d(np.arange(2 * size), place)
     h[other, other] = 0.5  # what the start never reaches
     rho = np.zeros((2 * size, 2 * size), complex)
@@ -84,7 +85,7 @@ def test_random_matrix_reservoir(benchmark, capsys) -> None:
 
     first, found = timed(ours)
     setting = method._hamiltonian(method.plan(model, jnp.zeros(1)))
-    h = np.asarray(setting.begin(model.energies).hamiltonians[0])
+    h = np.asarray(setting.under(Controls.of(model, ()))[0])
     own, beta = np.linspace(-0.5, 0.5, levels), fig1.BETA
     p = np.exp(-beta * own) / np.sum(np.exp(-beta * own))
     start = time.perf_counter()

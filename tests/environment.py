@@ -25,7 +25,7 @@ def prepare() -> None:
     os.environ["XLA_FLAGS"] = " ".join(filter(None, [given, *wanted]))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(default_cache()))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no warning for each program found there
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no word for each program found there
 
 
 def default_cache() -> Path:

@@ -1,5 +1,6 @@
 """Limit cycles of driven systems between ideal baths, and cycles of finite baths that run down."""
 
+import math
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
@@ -48,6 +49,10 @@ _SLOWEST = 1e-8
 at the default tolerances leaves of the eigenvalue 1."""
 
 
+_FASTEST = math.log(1e-8)
+"""The logarithm of what is left of other states after a period, below which it is rounding."""
+
+
 class LimitCycle(eqx.Module):
     r"""What `limit_cycle` returns. Signs are those of the ledger: work is done on the system, heat
     goes into it.
@@ -55,7 +60,8 @@ class LimitCycle(eqx.Module):
     `state`: $\rho$ at the beginning of a period; `work`, `chemical_work`, `entropy_production`, and
     `heat` of each bath: of one period, jumps back to its beginning included; `power`: the work a
     time; `rate`: $-\ln|\mu_2|/T$, the rate at which other states come closer, $\mu_2$ the second
-    eigenvalue of the map of a period; `ledger`: of one period, at the times `ts`; `result`: one
+    eigenvalue of the map of a period, of coherences too where these are followed (NaN where they have decayed below 1e-8 in one: too fast to be
+    told); `ledger`: of one period, at the times `ts`; `result`: one
     `RESULTS`; `faults`: of what a program was given.
     """
 
@@ -147,7 +153,8 @@ def _limit_cycle(
     solution = solve_plan(method, started)
     ledger = solution.ledger
     # the jump from the end of a period to its beginning
-    first, last = plan.model.at(jnp.zeros(())), plan.model.at(period)
+    model = plan.model.with_separated_breaks()  # as the run sees it
+    first, last = model.at(jnp.zeros(())), model.at(period)
     back = expectation(first.total_hamiltonian() - last.total_hamiltonian(), ledger.state[-1])
     result = RESULTS.successful
     for kind in FAILURES:
@@ -161,7 +168,7 @@ def _limit_cycle(
         chemical_work=ledger.chemical_work[-1],
         heat=ledger.heat[-1],
         entropy_production=ledger.entropy_production[-1],
-        rate=-decayed / period,
+        rate=jnp.where(decayed > _FASTEST, -decayed / period, jnp.nan),
         beta=temperatures(plan.model)[0],
         ts=solution.ts,
         ledger=ledger,
@@ -176,14 +183,16 @@ LedgerT = TypeVar("LedgerT")
 class Cycles(eqx.Module, Generic[LedgerT]):
     """What `cycles` returns, one entry a cycle; baths along the last axis of `heat`.
 
-    `work`: done on the system; `heat`: into it; `entropy_production` and `stored`, what the energy
-    of the system and of its interaction with the baths has gained; `solution`: at the ends of all
+    `work`, `chemical_work`: done on the system; `heat`: into it; `entropy_production` (None of
+    frozen baths); `stored`: what the energy of the system and of its interaction with the baths has
+    gained; `solution`: at the ends of all
     cycles, the first at time 0.
     """
 
     work: Float[Array, " cycles"]
+    chemical_work: Float[Array, " cycles"]
     heat: Float[Array, "cycles baths"]
-    entropy_production: Float[Array, " cycles"]
+    entropy_production: Float[Array, " cycles"] | None
     stored: Float[Array, " cycles"]
     beta: Float[Array, "cycles baths"]
     solution: Solution[LedgerT]
@@ -193,7 +202,7 @@ class Cycles(eqx.Module, Generic[LedgerT]):
         """That of each cycle, with the temperatures at its beginning; as of a `LimitCycle`, but
         what is `stored` is not subtracted.
         """
-        return _efficiency(self.work, self.heat, self.beta)
+        return _efficiency(self.work + self.chemical_work, self.heat, self.beta)
 
 
 def cycles(
@@ -215,13 +224,13 @@ def cycles(
     """
     method = require_method(method)
     last = check("period", finite_array("period", period, ndim=0), "positive", lambda xp, t: t > 0)
-    require_period(model, last)
     number = require_count("count", count)
+    require_period(model, last, may_rest=number == 1)
     ts = last * jnp.arange(number + 1)
     solution = solve(model, ts, method, progress=progress, throw=throw)
     ledger = solution.ledger
     energy = ledger.energy if isinstance(ledger, GKLSLedger) else ledger.system_energy
-    between = getattr(ledger, "interaction_energy", None)
+    between, produced = getattr(ledger, "interaction_energy", None), ledger.entropy_production
     energy = energy if between is None else energy + between
     if isinstance(ledger, GKLSLedger):
         beta = jnp.broadcast_to(temperatures(model)[0], (number, len(model.baths)))
@@ -229,8 +238,9 @@ def cycles(
         beta = ledger.beta[:-1]
     return Cycles(
         work=jnp.diff(ledger.work),
+        chemical_work=jnp.diff(getattr(ledger, "chemical_work", jnp.zeros_like(ledger.work))),
         heat=jnp.diff(ledger.heat, axis=0),
-        entropy_production=jnp.diff(ledger.entropy_production),
+        entropy_production=None if produced is None else jnp.diff(produced),
         stored=jnp.diff(energy),
         beta=beta,
         solution=solution,
@@ -250,8 +260,12 @@ def _efficiency(
     return jnp.where(is_engine, engine, jnp.where(is_refrigerator, refrigerator, jnp.nan))
 
 
-def require_period(model: AbstractDriven, period: Float[Array, ""]) -> None:
-    """`ValueError` where a protocol neither repeats after the period nor rests from then on."""
+def require_period(
+    model: AbstractDriven, period: Float[Array, ""], *, may_rest: bool = True
+) -> None:
+    """`ValueError` where a protocol does not repeat after the period, nor rests from then on, where
+    it may.
+    """
     last = concrete(period)
     if is_traced(last):
         return
@@ -268,7 +282,7 @@ def require_period(model: AbstractDriven, period: Float[Array, ""]) -> None:
             here, there = (np.asarray(_values(protocol, t)) for t in (inside, inside + last))
         scale = max(np.ptp(here), np.ptp(there), np.max(np.abs(here)))
         repeats = np.allclose(here, there, rtol=0.0, atol=AS_STATED * scale)
-        rests = float(np.ptp(there)) <= AS_STATED * scale
+        rests = may_rest and float(np.ptp(there)) <= AS_STATED * scale
         if not (repeats or rests):
             place = int(np.argmax(np.abs(here - there)))
             raise ValueError(

@@ -492,7 +492,11 @@ class Periodic(AbstractProtocol):
 
     def within(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         place, inside, is_over = self._inside(time, stretch)
-        return jnp.where(is_over, self.protocol(jnp.zeros(())), self.protocol.within(place, inside))
+        value = jnp.where(
+            is_over, self.protocol(jnp.zeros(())), self.protocol.within(place, inside)
+        )
+        is_before = stretch[0] + stretch[1] < 0.0
+        return jnp.where(is_before, self.protocol.within(time, stretch), value)
 
     def slope(self, time: Time, stretch: Interval) -> Float[Array, ""]:
         place, inside, is_over = self._inside(time, stretch)

@@ -106,6 +106,10 @@ def resonant_level_metric(
         _about_zero(base**k) for base, k in ((4.0, np.arange(-1, 14)), (2.0, np.arange(-2, 6)))
     )
     ends = chemical + _TAIL * temperature * jnp.array([-1.0, 1.0])
+    # a narrow level may lie beyond
+    ends = jnp.stack(
+        [jnp.minimum(ends[0], energy - 64.0 * width), jnp.maximum(ends[1], energy + 64.0 * width)]
+    )
     edges = jnp.concatenate([energy + width * wide, chemical + temperature * narrow, ends])
     edges = jnp.sort(jax.lax.stop_gradient(jnp.clip(edges, ends[0], ends[1])))
     nodes, weights = np.polynomial.legendre.leggauss(16)
@@ -194,7 +198,7 @@ def geodesic(
         nodes = jnp.stack([jnp.interp(share[:, 0], places, x) for x in coarse.T], axis=1)
     x, weights = np.polynomial.legendre.leggauss(3)
     each = lengths(nodes, 0.5 * (x + 1.0), 0.5 * weights)
-    if not is_traced(bare := concrete(each)) and not np.all(np.isfinite(np.asarray(bare))):
+    if not is_traced(bare := concrete(each)) and not np.all(np.asarray(bare) > 0.0):
         raise ValueError("`metric` must be positive between `start` and `end`, but is not.")
     passed = jnp.append(0.0, jnp.cumsum(each))
     even = jnp.linspace(0.0, 1.0, count + 1) * passed[-1]
@@ -208,9 +212,9 @@ _FINER = 8
 
 
 def _require_one_temperature(model: OpenSystem[Any, Any]) -> None:
-    beta = concrete(temperatures(model)[0])
-    if is_traced(beta):
-        return
-    values = np.asarray(beta)
-    if not values.size or np.ptp(values) > AS_STATED * np.max(np.abs(values)):
-        raise ValueError(f"`build` must make a model with baths of one beta, but has {values}.")
+    for name, values in zip(("beta", "mu"), map(concrete, temperatures(model)), strict=True):
+        if is_traced(values):
+            continue
+        each = np.asarray(values)
+        if not each.size or np.ptp(each) > AS_STATED * np.max(np.abs(each)):
+            raise ValueError(f"`build` must make a model with baths of one {name}, but has {each}.")

@@ -53,6 +53,15 @@ def test_bad_input(name: str) -> None:
         build()
 
 
+def test_cycles_must_repeat_and_a_break_at_the_period_counts_once() -> None:
+    jumps = ex.PiecewiseConstant((1.0,), (1.0, 2.0))
+    with pytest.raises(ValueError, match="must have the `period` 2"):
+        ex.cycles(qubit(jumps), 2.0, 3, ex.Davies())
+    three = ex.PiecewiseConstant((0.15, 0.1 * 3), (2.5, 1.0, 2.5))  # rounding puts it beyond 0.3
+    cycle = ex.limit_cycle(qubit(three), 0.3, ex.Davies(housekeeping=False), times=2)
+    np.testing.assert_allclose(cycle.work + cycle.heat.sum(), 0.0, rtol=0, atol=1e-9)
+
+
 def test_efficiency_goes_by_the_sign_of_the_flows() -> None:
     beta = jnp.array([0.5, 2.0])
     engine = _efficiency(jnp.array(-0.2), jnp.array([0.5, -0.3]), beta)

@@ -66,7 +66,7 @@ def product_start(case: Case) -> str | None:
 def canonical_start(case: Case) -> str | None:
     """The start must be canonical."""
     start = case.model.start
-    if isinstance(start, Product) and start.beta is not None:
+    if isinstance(start, Product) and start.beta is not None and start.is_incoherent:
         return None
     return "a product start with canonical baths (`Product(system, beta=...)`)"
 
@@ -97,6 +97,8 @@ def markov(case: Case) -> str | None:
     method = case.method
     if not (isinstance(method, EMME) and method.memory == "infinite" and method.secular):
         return "`EMME()` with infinite memory, secular"
+    if case.model.interaction is not None or case.model.drives:
+        return "a system without `interaction` and `drives`, which mix what is measured"
     if not certainly_apart(case.samples):
         return "levels of the system of which no two have one energy"
     return None
@@ -142,8 +144,10 @@ def even_start(case: Case) -> str | None:
     start = case.model.start
     if exact_dynamics(case) is not None:
         return markov(case)
-    if start.is_diagonal and not (
-        isinstance(start, Product) and (start.beta is not None or start.filling < 1.0)
+    if (
+        start.is_diagonal
+        and start.is_incoherent
+        and not (isinstance(start, Product) and (start.beta is not None or start.filling < 1.0))
     ):
         return None
     return "a start evenly filled in each window and diagonal in the system's energies"

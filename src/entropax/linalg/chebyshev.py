@@ -33,6 +33,10 @@ _MOST = 4096
 _ANGLES = np.array([_angle_of(terms) for terms in range(1, _MOST)])
 
 
+LARGEST_ANGLE = float(_ANGLES[-1])
+"""The largest angle that is expanded."""
+
+
 def terms_for(angle: float) -> int:
     """How many terms an angle z needs: an even number."""
     terms = 1 + int(np.searchsorted(_ANGLES, angle))
@@ -97,7 +101,9 @@ def chebyshev_sum(
 
     def where_needed(carry: tuple[Array, ...], block: tuple[Array, Array]):
         number, c = block
-        return jax.lax.cond(number < needed, several, lambda carry, _: carry, carry, c), None
+        return jax.lax.cond(
+            number < jnp.asarray(needed), several, lambda carry, _: carry, carry, c
+        ), None
 
     if needed is None:
         even, odd = several(start, c[1:])[2:]

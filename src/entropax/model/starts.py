@@ -177,8 +177,8 @@ class Product(AbstractSystemStart, AbstractJointStart):
         )
         if not isinstance(filling, float | int) or not 0.0 < filling <= 1.0:
             raise ValueError(f"`filling` must be a number within (0, 1], but is {filling!r}.")
-        if beta is not None and filling != 1.0:
-            raise ValueError(f"`filling` must be 1 with `beta`, but is {filling!r}.")
+        if windows is None and filling != 1.0:
+            raise ValueError(f"`filling` must be 1 without `windows`, but is {filling!r}.")
         self.filling = float(filling)
         windows = () if windows is None else tuple(windows)
         self.windows = tuple(int(w) if isinstance(w, (int, np.integer)) else None for w in windows)
@@ -306,6 +306,8 @@ class Product(AbstractSystemStart, AbstractJointStart):
         system = self._populations_or_state(model)
         columns = jnp.eye(model.levels, dtype=complex)
         weights = jnp.diag(system) if system.ndim == 1 else system
+        if self.level is not None:
+            columns, weights = columns[:, self.level : self.level + 1], jnp.ones((1, 1))
         for number, (bath, levels) in enumerate(zip(model.baths, energies, strict=True)):
             inner, between = self._kets_of_bath(number, bath, levels, keys[number])
             columns = jnp.einsum("...r,ls->...lrs", columns, inner)
@@ -324,14 +326,14 @@ class Product(AbstractSystemStart, AbstractJointStart):
             return self.states[number][:, None], one
         assert key is not None, "random states need a key"
         ket = jax.random.normal(key, (bath.size,), complex)
-        ket = ket * jnp.sqrt(self._level_weights(number, bath, energies))
+        ket = ket * _root(self._level_weights(number, bath, energies))
         size = jnp.abs(ket) ** 2
         if self.beta is not None:
             return (ket / jnp.sqrt(jnp.sum(size)))[:, None], one
         where = bath.window_of_level
         filled = jnp.zeros(bath.windows).at[where].add(size)
         share = self._weights(number, bath) / jnp.where(filled > 0, filled, 1.0)
-        return (ket * jnp.sqrt(share)[where])[:, None], one
+        return (ket * _root(share)[where])[:, None], one
 
 
 class Gibbs(AbstractSystemStart):
@@ -349,7 +351,8 @@ class Gibbs(AbstractSystemStart):
         del levels
         if isinstance(next(iter(baths), None), WindowBath):
             raise ValueError(
-                "`start` must be a Product or a Joint where baths are made of windows."
+                "`start` must be a Product, a Joint or a JointState where baths are made of "
+                "windows."
             )
 
     def system_state(self, model: Surroundings) -> Inexact[Array, "d d"]:
@@ -482,6 +485,12 @@ class JointState(AbstractJointStart):
         if self.state.ndim == 1:
             return Kets(self.state.reshape(shape), jnp.ones((1, 1)))
         return Kets(jnp.eye(self.state.shape[0]).reshape(shape), self.state)
+
+
+def _root(weights: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Roots, whose slope at an empty one is taken for 0."""
+    is_filled = weights > 0
+    return jnp.where(is_filled, jnp.sqrt(jnp.where(is_filled, weights, 1.0)), 0.0)
 
 
 def _require_windows(baths: tuple[Any, ...]) -> None:

@@ -145,7 +145,7 @@ def test_bad_input_is_named_with_its_rule_and_value(name: str) -> None:
 BAD_OF_IDEAL_BATHS: dict[str, tuple[Callable, str]] = {
     "Gibbs with windows": (
         lambda: ideal.qubit(couplings=[ideal.window()]),
-        "`start` must be a Product or a Joint where baths are made of windows",
+        "`start` must be a Product, a Joint or a JointState where baths are made of windows",
     ),
     "windows of ideal baths": (
         lambda: ideal.qubit(start=ex.Product(0, (0,))),

@@ -25,8 +25,8 @@ SX = np.array([[0.0, 1.0], [1.0, 0.0]])
 
 
 class Pulses(NamedTuple):
-    """Of a sudden pulse, a smooth one, and the optima by the EMME and exactly: strengths at nodes;
-    and by description (EMME, exact draws): entropy production, excitation, work.
+    """Those of a sudden pulse, a smooth one, and the optima by the EMME and exactly: strengths at
+    nodes; and by description (EMME, exact draws): entropy production, excitation, work.
     """
 
     times: np.ndarray

@@ -158,7 +158,7 @@ class ChebyshevSteps(AbstractPropagator):
         angle = reach * stage.duration
 
         def scaled(y: Array) -> Array:
-            return (self.everything.times(controls, y) - stage.middle * y) / reach
+            return self.everything.times(controls, y, stage.middle) / reach
 
         coefficients = chebyshev_coefficients(angle, self.terms)
         needed = None
@@ -172,9 +172,11 @@ class ChebyshevSteps(AbstractPropagator):
         """Whether the steps so far were longer than their terms allow."""
         message = (
             "`steps` must be more: in one of them phases turn by more than "
-            f"{largest_angle(self.terms):.0f}, up to which a program that traces its model goes."
+            f"{largest_angle(self.terms):.2g}, up to which its {self.terms} terms are enough."
         )
         return Faults((x.angle > largest_angle(self.terms)).reshape(1), (message,))
 
-    def state(self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]) -> Any:
+    def state(
+        self, x: Amplitudes, time: Float[Array, ""], work: Float[Array, ""]
+    ) -> tuple[Amplitudes, Controls, Float[Array, ""]]:
         return x, self.driven.apart(self.driven.controls_at(time)), work

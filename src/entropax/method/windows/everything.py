@@ -133,13 +133,11 @@ class Everything(eqx.Module):
             return self.strengths
         return self.strengths.at[np.array(self.switched)].set(controls.strengths)
 
-    def times(self, controls: Controls, x: Array) -> Array:
-        """H X."""
-        h, diagonal = controls.system, self._energies(x)
-        if h.ndim == 1:
-            y = (h[:, None, None] + diagonal) * x
-        else:
-            y = _on_axis(h, x, x.ndim - 3) + diagonal * x
+    def times(self, controls: Controls, x: Array, middle: Array | float = 0.0) -> Array:
+        """(H - middle) X; energies are taken from there before they are multiplied."""
+        y = self._bare(controls, x, middle) * x
+        if controls.system.ndim == 2:
+            y = y + _on_axis(_off_diagonal(controls.system), x, x.ndim - 3)
         for index, strength in enumerate(self.couplings(controls)):
             y = y + strength * self.coupled(index, x)
         return y
@@ -167,17 +165,19 @@ class Everything(eqx.Module):
 
     def observe(self, controls: Controls, x: Array) -> Observables:
         """All that is asked for of one state."""
-        weighted = self.start.weighted(x)
+        weighted, (middle, _) = self.start.weighted(x), self.span(controls)
         populations = jnp.sum(weighted * x, axis=(-2, -1))
-        moved = self.times(controls, weighted)
-        total = jnp.sum(moved * x)
+        moved = self.times(controls, weighted, middle)
+        bare = jnp.sum(self._bare(controls, x, middle)[..., 0, 0] * populations)
+        mixed = _off_diagonal(controls.matrix)
+        between = jnp.sum(moved * x) - bare
         rate = 2.0 * jnp.sum(moved[..., 1, :] * x[..., 0, :] - moved[..., 0, :] * x[..., 1, :], -1)
         system = self.system(weighted, x)
         energy = []
         for axis, levels in enumerate(self.drawn.levels):
             others = tuple(i for i in range(populations.ndim) if i != axis)
             energy.append(jnp.sum(populations, axis=others) @ levels)
-        between = total - expectation(controls.matrix, system) - sum(energy)
+        between = between - expectation(mixed, system)
         joint, flow = self._of_windows(populations), self._of_windows(rate)
         return Observables(joint, flow, system, jnp.stack(energy), between)
 
@@ -194,8 +194,12 @@ class Everything(eqx.Module):
         means = [jnp.sum(self.coupled(i, weighted) * x) for i in self.switched]
         return self.system(weighted, x), jnp.stack(means) if means else jnp.zeros(0)
 
-    def _energies(self, x: Array) -> Float[Array, "*levels 1 1 1"]:
-        total = jnp.zeros((1,) * x.ndim)
+    def _bare(
+        self, controls: Controls, x: Array, middle: Array | float
+    ) -> Float[Array, "*levels d 1 1"]:
+        """Energies of baths and system, without what mixes or couples, over the middle."""
+        total = (jnp.diagonal(controls.matrix).real - middle).reshape(-1, 1, 1)
+        total = total.reshape((1,) * (x.ndim - 3) + total.shape)
         for axis, levels in enumerate(self.drawn.levels):
             shape = [1] * x.ndim
             shape[axis] = -1
@@ -209,6 +213,10 @@ class Everything(eqx.Module):
             parts = jnp.split(values, ends, axis=axis)
             values = jnp.stack([jnp.sum(part, axis=axis) for part in parts], axis=axis)
         return values
+
+
+def _off_diagonal(matrix: Inexact[Array, "d d"]) -> Inexact[Array, "d d"]:
+    return matrix * (1.0 - jnp.eye(matrix.shape[0]))
 
 
 def as_parts(z: Inexact[Array, "*shape columns"]) -> Float[Array, "*shape 2 columns"]:

@@ -89,10 +89,9 @@ class AbstractMasterEquation(AbstractIntegratedMethod[WindowState]):
             )
         if self.memory == "infinite":
             warn_dead_transitions(system, seen, self.dissipators)
-        if system.is_driven:
+        if system.is_driven and self.memory == "infinite":
             warn_fast_driving(system, seen, self.dissipators)
-            if self.memory == "infinite":
-                warn_fast_switching(system, seen)
+            warn_fast_switching(system, seen)
         populations_suffice = self.secular and system.start.is_diagonal and not mixes
         coherences = self.coherences
         if coherences is None:

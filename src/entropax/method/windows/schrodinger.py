@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -15,12 +15,12 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from entropax._checks import Faults, concrete, is_traced, require_count, require_key, whole
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
-from entropax.linalg.chebyshev import terms_for
+from entropax.linalg.chebyshev import LARGEST_ANGLE, terms_for
 from entropax.method.base import AbstractMethod, Plan
 from entropax.method.compositions import SPLITTINGS
 from entropax.method.sampling import Samples, samples
 from entropax.method.stepping import step_through
-from entropax.method.windows.driven import Amplitudes, ChebyshevSteps, DrivenWindows
+from entropax.method.windows.driven import ChebyshevSteps, DrivenWindows
 from entropax.method.windows.estimates import require_memory, warn_of_minutes
 from entropax.method.windows.everything import Everything, system_first
 from entropax.method.windows.hamiltonian import (
@@ -45,13 +45,15 @@ _BEYOND = 1.5
 
 class Decided(NamedTuple):
     """States that H connects; how many times lie in each stretch between breaks, where that is
-    known; what is observed of this model; and the terms of each step (None: eigenvectors).
+    known; what is observed of this model; the terms of each step (None: eigenvectors), and whether
+    they are known to be enough.
     """
 
     sectors: tuple[Sector, ...]
     counts: tuple[int, ...] | None
     observation: Observation | None
     terms: int | None
+    is_known: bool
 
 
 ExactPlan = Plan[WindowSystem, Decided]
@@ -132,7 +134,7 @@ class Schrodinger(AbstractMethod[WindowState]):
         observation = self.observation
         if observation is not None:
             observation = observation.fitted(system.levels, system.baths)
-        decided = Decided(find_sectors(system), None, observation, None)
+        decided = Decided(find_sectors(system), None, observation, None, is_known=True)
         plan = Plan.of(system, times, decided)
         is_smooth = system.is_driven and not system.is_piecewise_constant
         if is_smooth and self.propagation == "eigenbasis":
@@ -142,7 +144,10 @@ class Schrodinger(AbstractMethod[WindowState]):
                 f"{named}."
             )
         if is_smooth or self.propagation == "chebyshev":
-            decided = decided._replace(terms=self._terms(plan))
+            terms = self._terms(plan)
+            is_known = terms is not None
+            terms = _TERMS_OF_TRACED if terms is None else terms
+            decided = decided._replace(terms=terms, is_known=is_known)
         else:
             counts = _times_of_each_stretch(system.with_separated_breaks(), plan.ts)
             decided = decided._replace(counts=counts)
@@ -153,20 +158,28 @@ class Schrodinger(AbstractMethod[WindowState]):
             warn_of_minutes(self._operations(plan), self.steps)
         return plan
 
-    def _terms(self, plan: ExactPlan) -> int:
-        """The most terms that a step needs: those of the longest between neighbouring times."""
+    def _terms(self, plan: ExactPlan) -> int | None:
+        """The most terms that a step needs, that of the longest between neighbouring times; None
+        where a program traces what they hang on.
+        """
         model = plan.model
         with jax.ensure_compile_time_eval():
             seen = samples(model, plan.ts)
             nodes = jnp.sort(jnp.append(jnp.clip(model.breaks, 0.0, plan.ts[-1]), plan.ts))
             longest = jnp.max(jnp.diff(nodes, prepend=0.0))
             if seen is None or is_traced(longest):
-                return _TERMS_OF_TRACED
+                return None
             reach = concrete(_reach(model, plan.decided.sectors, self.key, seen))
         stages = 2 * -(-self.steps // 2) * (1 if self.order == 2 else 2)
         if is_traced(reach):
-            return _TERMS_OF_TRACED
-        return terms_for(_BEYOND * float(reach) * float(longest) / stages)
+            return None
+        angle = _BEYOND * float(reach) * float(longest) / stages
+        if angle > LARGEST_ANGLE:
+            raise ValueError(
+                f"`steps` must be more than {self.steps}: between two times phases turn by "
+                f"{angle * stages:.3g}, in a step by at most {LARGEST_ANGLE:.0f}."
+            )
+        return terms_for(angle)
 
     def _operations(self, plan: ExactPlan) -> float:
         """Operations of all products with H, about."""
@@ -184,8 +197,11 @@ class Schrodinger(AbstractMethod[WindowState]):
         """Bytes that the program of a plan takes, about."""
         if plan.decided.terms is not None:
             sizes = [bath.size for bath in plan.model.baths]
-            entries = plan.model.levels * float(np.prod(sizes)) * max(_columns(plan))
-            return 16.0 * (8 * entries + sum(2 * n * n for n in sizes))
+            environment, columns = float(np.prod(sizes)), _columns(plan)
+            columns = sum(columns) if plan.model.start.is_incoherent else max(columns)
+            entries = plan.model.levels * environment * columns
+            more = 4 * environment**2 if self.mutual_information else 0.0
+            return 16.0 * (8 * entries + more + sum(2 * n * n for n in sizes))
         sectors, times = plan.decided.sectors, plan.ts.shape[0]
         sizes = [sector.size for sector in sectors]
         # h, vectors; of sectors of one size LAPACK's workspace, R, an observable, products;
@@ -200,6 +216,11 @@ class Schrodinger(AbstractMethod[WindowState]):
         return need
 
     def initial(self, plan: ExactPlan) -> WindowState:
+        if plan.decided.terms is not None:
+            everything = Everything.draw(plan.model, plan.decided.sectors, self.key)
+            before = Controls.of(plan.model.before(), switched_couplings(plan.model))
+            state = self._of_everything(plan, everything, before, everything.begin(), jnp.zeros(()))
+            return dataclasses.replace(state, flow=None)
         segment = self._begin(plan)
         values = segment.observe(segment.amplitudes)
         state = self._state(plan, segment, values, segment.amplitudes)
@@ -227,20 +248,14 @@ class Schrodinger(AbstractMethod[WindowState]):
         model, ts, sectors = plan.model, plan.ts, plan.decided.sectors
         everything = Everything.draw(model, sectors, self.key)
         driven = DrivenWindows(model)
-        is_traced = terms == _TERMS_OF_TRACED
-        propagator = ChebyshevSteps(driven, everything, self.order, terms, is_traced)
+        is_known = plan.decided.is_known
+        propagator = ChebyshevSteps(driven, everything, self.order, terms, is_traced=not is_known)
 
-        def show(x: Amplitudes, time: Array, work: Array) -> PyTree[Array]:
-            controls = driven.apart(driven.controls_at(time))
-            values = everything.observe(controls, x.x)
-            kets = None
-            if self._sees_all:
-                kets = system_first(x.x), system_first(everything.start.weighted(x.x))
-            total = everything.start.entropy()
-            seen = self._seen(plan, everything.drawn.levels, values, kets, total)
-            mutual_information, observed, faults = seen
-            faults += propagator.faults(x)
-            return reduce(_state(controls, values, work, mutual_information, observed, faults))
+        def show(*position: Any) -> PyTree[Array]:
+            x, controls, work = propagator.state(*position)
+            state = self._of_everything(plan, everything, controls, x.x, work)
+            faults = propagator.faults(x) + (state.faults or Faults.none())
+            return reduce(dataclasses.replace(state, faults=faults))
 
         # as many steps to each break as to each time
         nodes = jnp.concatenate([ts, jnp.clip(model.breaks, 0.0, ts[-1])])
@@ -251,6 +266,22 @@ class Schrodinger(AbstractMethod[WindowState]):
         )
         places = jnp.argsort(order)[: ts.shape[0]]
         return jax.tree.map(lambda x: x[places], shown)
+
+    def _of_everything(
+        self,
+        plan: ExactPlan,
+        everything: Everything,
+        controls: Controls,
+        x: Array,
+        work: Float[Array, ""],
+    ) -> WindowState:
+        """The state of amplitudes on a tensor."""
+        values, kets = everything.observe(controls, x), None
+        if self._sees_all:
+            kets = system_first(x), system_first(everything.start.weighted(x))
+        total = everything.start.entropy()
+        seen = self._seen(plan, everything.drawn.levels, values, kets, total)
+        return _state(controls, values, work, *seen)
 
     def _run_segments(
         self,
