@@ -61,8 +61,8 @@ class LimitCycle(eqx.Module):
     `heat` of each bath: of one period, jumps back to its beginning included; `power`: the work a
     time; `rate`: $-\ln|\mu_2|/T$, the rate at which other states come closer, $\mu_2$ the second
     eigenvalue of the map of a period, of coherences too where these are followed (NaN where they
-    have decayed below 1e-8 in one: too fast to be told); `ledger`: of one period, at the times `ts`; `result`: one
-    `RESULTS`; `faults`: of what a program was given.
+    have decayed below 1e-8 in one: too fast to be told); `ledger`: of one period, at the times
+    `ts`; `result`: one `RESULTS`; `faults`: of what a program was given.
     """
 
     period: Float[Array, ""]
