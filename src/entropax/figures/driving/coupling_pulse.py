@@ -36,11 +36,13 @@ class Pulses(NamedTuple):
     work: np.ndarray
 
 
-def cooled(strength: jax.Array, method: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def cooled(
+    strength: jax.Array, method: Any, volumes: tuple[int, ...] = VOLUMES
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Entropy production, excitation and work at the end of a pulse."""
     times = np.linspace(0.0, END, strength.shape[0] + 2)
     switch = PiecewiseLinear(times, jnp.pad(strength, 1))
-    bath = WindowBath((0.0, 1.0, 2.0), VOLUMES, WIDTH)
+    bath = WindowBath((0.0, 1.0, 2.0), volumes, WIDTH)
     link = Coupling(SX, bath, switch, RandomBands(1.0, real=True))
     start = Product(system=[0.2, 0.8], windows=(0,))
     model = OpenSystem((0.0, 1.0), (link,), start)
@@ -49,14 +51,14 @@ def cooled(strength: jax.Array, method: Any) -> tuple[jax.Array, jax.Array, jax.
     return led.entropy_production[0], led.system_state[0, 1, 1].real, led.work[0]
 
 
-def _cost(strength: jax.Array, method: Any) -> jax.Array:
-    produced, excited, _ = cooled(strength, method)
+def _cost(strength: jax.Array, method: Any, volumes: tuple[int, ...]) -> jax.Array:
+    produced, excited, _ = cooled(strength, method, volumes)
     return produced + STIFF * (excited - TARGET) ** 2
 
 
-def _mean_cost(strength: jax.Array, keys: jax.Array) -> jax.Array:
+def _mean_cost(strength: jax.Array, keys: jax.Array, volumes: tuple[int, ...]) -> jax.Array:
     """That of exact dynamics, over draws of levels and couplings."""
-    return jnp.mean(jax.lax.map(lambda key: _cost(strength, _exact(key)), keys))
+    return jnp.mean(jax.lax.map(lambda key: _cost(strength, _exact(key), volumes), keys))
 
 
 def _exact(key: jax.Array) -> Schrodinger:
@@ -78,10 +80,12 @@ def _run(options: Options) -> Pulses:
     share = np.linspace(0.0, 1.0, NODES)
     sudden = np.where((share > 0.2) & (share < 0.45), 1.0, 0.0)
     begin = _of_area(np.sin(np.pi * share) ** 2, AREA)
-    markov = functools.partial(_cost, method=EMME())
+    volumes = VOLUMES if options.modes is None else tuple(v // 10 for v in VOLUMES)
+    markov = functools.partial(_cost, method=EMME(), volumes=volumes)
+    exactly = functools.partial(_mean_cost, volumes=volumes)
     by_emme = optimise(markov, begin, steps=steps, progress=options.progress).value
     by_exact = optimise(
-        _mean_cost, by_emme, steps=steps, args=(keys,), progress=options.progress
+        exactly, by_emme, steps=steps, args=(keys,), progress=options.progress
     ).value
     whole = np.interp(np.linspace(0, 1, 4001), share, np.pad(np.asarray(by_emme), 1))
     box = _of_area(sudden, END * float(np.mean(whole**2)))
@@ -90,8 +94,8 @@ def _run(options: Options) -> Pulses:
 
     @jax.jit
     def worth(strength: jax.Array, keys: jax.Array) -> jax.Array:
-        of_draws = jax.lax.map(lambda key: jnp.stack(cooled(strength, _exact(key))), keys)
-        return jnp.concatenate([jnp.stack(cooled(strength, EMME()))[None], of_draws])
+        of_draws = jax.lax.map(lambda key: jnp.stack(cooled(strength, _exact(key), volumes)), keys)
+        return jnp.concatenate([jnp.stack(cooled(strength, EMME(), volumes))[None], of_draws])
 
     for number, strength in enumerate(pulses):
         rows[:, number] = np.asarray(worth(strength, keys)).T
