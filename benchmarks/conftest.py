@@ -27,6 +27,8 @@ SETTINGS = (
 )
 
 RIVALS = {
+    "test_switched_coupling": {"NumPy"},
+    "test_limit_cycles": {"30 periods each"},
     "test_ledger": {"textbook NumPy"},
     "test_gradient": {"textbook value of Σ"},
     "test_exact": {"NumPy propagation"},
@@ -44,6 +46,8 @@ RIVALS = {
 }
 """Those that a benchmark times; one that is not named here times none."""
 BARS = {
+    "test_switched_coupling",
+    "test_limit_cycles",
     "test_ledger[30]",
     "test_ledger[1000]",
     "test_gradient",
