@@ -185,8 +185,7 @@ class Cycles(eqx.Module, Generic[LedgerT]):
 
     `work`, `chemical_work`: done on the system; `heat`: into it; `entropy_production` (None of
     frozen baths); `stored`: what the energy of the system and of its interaction with the baths has
-    gained; `solution`: at the ends of all
-    cycles, the first at time 0.
+    gained; `solution`: at the ends of all cycles, the first at time 0.
     """
 
     work: Float[Array, " cycles"]

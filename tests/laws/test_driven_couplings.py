@@ -10,6 +10,7 @@ import pytest
 import scipy.integrate
 from cases.matrices import random_hermitian
 from cases.windows import SX, TIGHT, large_spin, written
+from twins import riera
 
 import entropax as ex
 
@@ -68,15 +69,7 @@ def test_finite_memory_of_a_switched_coupling_is_the_written_equation() -> None:
         return written(unit, shape=lambda offset: integral(offset, t), secular=False) @ y
 
     y = np.asarray(model.start.on_windows(model)).ravel().astype(complex)
-    now, step, states = 0.0, 0.025, []
-    for t in ts:
-        while now < t - 1e-9:
-            a = field(now, y)
-            b = field(now + step / 2, y + step / 2 * a)
-            c = field(now + step / 2, y + step / 2 * b)
-            d = field(now + step, y + step * c)
-            y, now = y + step / 6 * (a + 2 * b + 2 * c + d), now + step
-        states.append(y.reshape(2, 2, 2))
+    states = [y.reshape(2, 2, 2) for y in riera.runge_kutta(field, y, ts, 0.025)]
     joint = np.moveaxis(np.diagonal(np.array(states), axis1=1, axis2=2), -1, 1).real
     np.testing.assert_allclose(led.joint, joint, rtol=0, atol=1e-8)
     system = np.array(states).sum(-1)

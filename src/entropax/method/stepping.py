@@ -220,6 +220,13 @@ def step_through(
     return answers
 
 
+def require_steps(steps: object, order: object) -> None:
+    """`ValueError` for a number of steps, or an order, that there is not."""
+    if order not in SPLITTINGS:
+        raise ValueError(f"`order` must be 2 or 4, but is {order!r}.")
+    require_count("steps", steps)
+
+
 class AbstractSteppedMethod(AbstractMethod[StateT]):
     """A method of so many `steps` between neighbouring times, of an `order`."""
 
@@ -227,9 +234,7 @@ class AbstractSteppedMethod(AbstractMethod[StateT]):
     order: eqx.AbstractVar[Literal[2, 4]]
 
     def __check_init__(self) -> None:
-        if self.order not in SPLITTINGS:
-            raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
-        require_count("steps", self.steps)
+        require_steps(self.steps, self.order)
 
     @abc.abstractmethod
     def require(self, model: eqx.Module) -> AbstractControlled:

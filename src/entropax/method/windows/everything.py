@@ -150,8 +150,7 @@ class Everything(eqx.Module):
     def span(self, controls: Controls) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The middle of all energies, and how far they may be from it; constants."""
         h = controls.matrix
-        bare, off = jnp.diagonal(h).real, jnp.abs(h * (1.0 - jnp.eye(h.shape[0])))
-        around = jnp.sum(off, axis=1)
+        bare, around = jnp.diagonal(h).real, jnp.sum(jnp.abs(_off_diagonal(h)), axis=1)
         lowest, highest = jnp.min(bare - around), jnp.max(bare + around)
         for levels in self.drawn.levels:
             lowest, highest = lowest + jnp.min(levels), highest + jnp.max(levels)
@@ -169,15 +168,14 @@ class Everything(eqx.Module):
         populations = jnp.sum(weighted * x, axis=(-2, -1))
         moved = self.times(controls, weighted, middle)
         bare = jnp.sum(self._bare(controls, x, middle)[..., 0, 0] * populations)
-        mixed = _off_diagonal(controls.matrix)
-        between = jnp.sum(moved * x) - bare
         rate = 2.0 * jnp.sum(moved[..., 1, :] * x[..., 0, :] - moved[..., 0, :] * x[..., 1, :], -1)
         system = self.system(weighted, x)
         energy = []
         for axis, levels in enumerate(self.drawn.levels):
             others = tuple(i for i in range(populations.ndim) if i != axis)
             energy.append(jnp.sum(populations, axis=others) @ levels)
-        between = between - expectation(mixed, system)
+        mixed = expectation(_off_diagonal(controls.matrix), system)
+        between = jnp.sum(moved * x) - bare - mixed
         joint, flow = self._of_windows(populations), self._of_windows(rate)
         return Observables(joint, flow, system, jnp.stack(energy), between)
 

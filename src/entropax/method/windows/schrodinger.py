@@ -12,14 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from entropax._checks import Faults, concrete, is_traced, require_count, require_key, whole
+from entropax._checks import Faults, concrete, is_traced, require_key, whole
 from entropax.entropy import observe, von_neumann
 from entropax.linalg import Spectrum
 from entropax.linalg.chebyshev import LARGEST_ANGLE, terms_for
 from entropax.method.base import AbstractMethod, Plan
-from entropax.method.compositions import SPLITTINGS
 from entropax.method.sampling import Samples, samples
-from entropax.method.stepping import step_through
+from entropax.method.stepping import require_steps, step_through
 from entropax.method.windows.driven import ChebyshevSteps, DrivenWindows
 from entropax.method.windows.estimates import require_memory, warn_of_minutes
 from entropax.method.windows.everything import Everything, system_first
@@ -109,9 +108,7 @@ class Schrodinger(AbstractMethod[WindowState]):
     memory_limit: float | None = eqx.field(default=None, static=True)
 
     def __check_init__(self) -> None:
-        if self.order not in SPLITTINGS:
-            raise ValueError(f"`order` must be 2 or 4, but is {self.order!r}.")
-        require_count("steps", self.steps)
+        require_steps(self.steps, self.order)
         if self.propagation not in (None, "eigenbasis", "chebyshev"):
             raise ValueError(
                 '`propagation` must be "eigenbasis", "chebyshev" or None, but is '
