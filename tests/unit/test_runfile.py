@@ -11,7 +11,7 @@ import pytest
 
 import entropax as ex
 from entropax import runfile
-from entropax.ensemble.fingerprint import describe, differences
+from entropax.fingerprint import describe, differences
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "runfiles.md").read_text()
 DRAWN, GRID = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", DOCUMENT, re.S))

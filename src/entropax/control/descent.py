@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -39,6 +39,11 @@ class Problem(eqx.Module):
         return value
 
 
+Step = tuple[
+    PyTree[Array], PyTree[Array], Float[np.ndarray, "*starts"], Float[np.ndarray, "*starts"]
+]
+
+
 @runtime_checkable
 class Descent(Protocol):
     """A method of descent: how its state begins, and how it takes a step."""
@@ -51,9 +56,11 @@ class Descent(Protocol):
         """The state to go on from; `is_same`: with the same `args`."""
         ...
 
-    def step(
-        self, problem: Problem, x: PyTree[Array], state: Any
-    ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
+    def alone(self, x: PyTree[Array], state: Any) -> PyTree[Array]:
+        """The state with which a start of several goes on alone."""
+        ...
+
+    def step(self, problem: Problem, x: PyTree[Array], state: Any) -> Step:
         """x and the state after a step, the loss before it, and its steepest slope."""
         ...
 
@@ -69,6 +76,13 @@ def descent_of(optimiser: optax.GradientTransformation | None) -> Descent:
     return _Optax(optimiser)
 
 
+def descent_of_several(optimiser: optax.GradientTransformation | None) -> Descent:
+    """The descent of several starts at once; None: L-BFGS, each with a line search."""
+    if optimiser is None:
+        return _Several(_Optax(optax.lbfgs()), goes_on_by_search=True)
+    return _Several(cast(_Optax, descent_of(optimiser)), goes_on_by_search=False)
+
+
 class _Optax(NamedTuple):
     """Descent by any optimiser of optax; a step is one compiled program."""
 
@@ -81,11 +95,45 @@ class _Optax(NamedTuple):
         del x, is_same
         return _forgetting(state)
 
-    def step(
-        self, problem: Problem, x: PyTree[Array], state: PyTree[Array]
-    ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
+    def alone(self, x: PyTree[Array], state: PyTree[Array]) -> PyTree[Array]:
+        del x
+        return state
+
+    def step(self, problem: Problem, x: PyTree[Array], state: PyTree[Array]) -> Step:
         moved, state, value, steepest = _step(problem, self.optimiser, x, state)
-        return moved, state, float(value), float(steepest)
+        return moved, state, np.asarray(value), np.asarray(steepest)
+
+
+class _Several(NamedTuple):
+    """The same descent from several starts, in one program; `goes_on_by_search`: alone by L-BFGS
+    with its line search in Python.
+    """
+
+    each: _Optax
+    goes_on_by_search: bool
+
+    def init(self, x: PyTree[Array]) -> PyTree[Array]:
+        return jax.vmap(self.each.init)(x)
+
+    def resumed(self, x: PyTree[Array], state: PyTree[Array], *, is_same: bool) -> PyTree[Array]:
+        return jax.vmap(lambda x, state: self.each.resumed(x, state, is_same=is_same))(x, state)
+
+    def alone(self, x: PyTree[Array], state: PyTree[Array]) -> PyTree[Array]:
+        return _LineSearch().init(x) if self.goes_on_by_search else state
+
+    def step(self, problem: Problem, x: PyTree[Array], state: PyTree[Array]) -> Step:
+        moved, state, value, steepest = _steps(problem, self.each.optimiser, x, state)
+        return moved, state, np.asarray(value), np.asarray(steepest)
+
+
+@eqx.filter_jit
+def _steps(
+    problem: Problem,
+    optimiser: optax.GradientTransformation,
+    x: PyTree[Array],
+    state: PyTree[Array],
+) -> tuple[PyTree[Array], PyTree[Array], Array, Array]:
+    return jax.vmap(lambda x, state: _step(problem, optimiser, x, state))(x, state)
 
 
 @eqx.filter_jit
@@ -143,20 +191,22 @@ class _LineSearch:
         """The state to go on from: with its memory for the same `args`, empty for others."""
         return state._replace(value=jnp.array(jnp.inf)) if is_same else self.init(x)
 
-    def step(
-        self, problem: Problem, x: PyTree[Array], state: Searched
-    ) -> tuple[PyTree[Array], PyTree[Array], float, float]:
+    def alone(self, x: PyTree[Array], state: Searched) -> Searched:
+        del x
+        return state
+
+    def step(self, problem: Problem, x: PyTree[Array], state: Searched) -> Step:
         value, gradient = state.value, state.gradient
         if not np.isfinite(value):
             still = jax.tree.map(jnp.zeros_like, x)
             _, value, gradient, _ = _along(problem, x, still, jnp.zeros(()))
-        before, steepest = float(value), float(_steepest(gradient))
+        before, steepest = np.asarray(value), np.asarray(_steepest(gradient))
         if not (np.isfinite(before) and np.isfinite(steepest)) or steepest == 0.0:
             return x, Searched(state.memory, value, gradient), before, steepest
         direction, slope, memory = _direction(gradient, state.memory, x)
         there = _lower(
             lambda length: _along(problem, x, direction, jnp.asarray(length, float)),
-            before,
+            float(before),
             float(slope),
         )
         if there is None:  # from here along the gradient, without a memory

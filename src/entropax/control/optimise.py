@@ -1,9 +1,9 @@
 """Optimal protocols and couplings: gradient descent on any function of a solution."""
 
 import dataclasses
-import itertools
-from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar, cast
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -14,7 +14,16 @@ from jaxtyping import Array, Float, PyTree
 
 from entropax._checks import require_count
 from entropax.control.bounds import into_bounds, limits_of, out_of_bounds, require_inside
-from entropax.control.descent import Descent, Problem, Searched, as_arrays, descent_of, strong
+from entropax.control.descent import (
+    Descent,
+    Problem,
+    as_arrays,
+    descent_of,
+    descent_of_several,
+    strong,
+)
+from entropax.control.run import Run
+from entropax.control.run_store import RunStore
 from entropax.progress import bar
 from entropax.protocol import AbstractProtocol
 
@@ -27,7 +36,8 @@ class Optimised(eqx.Module, Generic[P]):
     `value`: the best parameters seen; `loss`: their loss; `history`: the loss before each step;
     `last`: the parameters after the last step, and `x`: those of them that are optimised, without
     their bounds; `state`: the optimiser's; `args`: those of the loss; `converged`: whether the
-    gradient fell below the tolerance; `failure`: what went wrong, None where nothing did.
+    gradient fell below the tolerance; `runs`: the same of each start, none where there was one;
+    `failure`: what went wrong, None where nothing did.
     """
 
     value: P
@@ -38,10 +48,13 @@ class Optimised(eqx.Module, Generic[P]):
     state: PyTree
     args: PyTree
     converged: bool
+    runs: "tuple[Optimised[P], ...]" = ()
     failure: str | None = eqx.field(static=True, default=None)
 
     def __repr__(self) -> str:
         summary = f"loss={float(self.loss):.8g}, steps={len(self.history)}"
+        if self.runs:
+            summary += f", best of {len(self.runs)} starts"
         return f"Optimised({summary}, converged={self.converged}, failure={self.failure!r})"
 
 
@@ -81,10 +94,12 @@ def optimise(
     optimiser: optax.GradientTransformation | None = None,
     *,
     steps: int = 100,
+    starts: Sequence[P] = (),
     args: tuple[Any, ...] = (),
     free: PyTree[bool] | Callable[[Any], bool] | None = None,
     bounds: tuple[Any, Any] | None = None,
     tolerance: float | None = None,
+    store: str | os.PathLike[str] | None = None,
     progress: bool = False,
     throw: bool = True,
 ) -> Optimised[P]:
@@ -103,6 +118,9 @@ def optimise(
       3.5 and 7.2), which suits losses without noise. `optax.lbfgs()` is the same with the line
       search inside the program, which then holds the loss and its gradient three times.
     - `steps`: how many at most.
+    - `starts`: further places to begin, each like `params`: all descend together, in one vmapped
+      program, each as it would alone, and the best is returned, with the others in `runs`. L-BFGS
+      then is that of optax, whose line search is part of the program.
     - `args`: what else the loss depends on, not optimised; its numbers and arrays may change
       without a new compilation (but integers, which may be sizes).
     - `free`: which leaves are optimised, as for `eqx.partition`; None for `trainable`: all inexact
@@ -112,18 +130,22 @@ def optimise(
       optimised. The start must lie between them. A pytree for one number among several:
       `eqx.tree_at(lambda p: p.protocol.values, ramp, jnp.array([-1.0, -jnp.inf]))`.
     - `tolerance`: stop when no entry of the gradient (of x, where bounded) is above it.
+    - `store`: a folder that keeps where the descent stands: the same call goes on there, after a
+      kill too, and takes no more than `steps` in all. What is kept ends where it would have ended
+      without an interruption, bit by bit.
     - `progress`: a bar with the loss.
     - `throw`: raise `OptimisationError` where the loss or its gradient is not finite, or the loss
       raises; it carries the best of the steps before. With False that best is returned, and its
-      `failure` says why. Its `last` is the last point at which all was finite.
+      `failure` says why. Its `last` is the last point at which all was finite. Of several starts
+      those that fail are left behind; it raises where all do.
 
     Raises `ValueError` for a loss that is not a real number, or not finite at the start, for a
-    start outside the bounds, and for going on with another optimiser or other bounds.
+    start outside the bounds or unlike `params`, and for going on with another optimiser or other
+    bounds; `StoreError` for a store of another question.
     """
     steps = require_count("steps", steps)
     if not callable(loss):
         raise ValueError(f"`loss` must be a function of the parameters, but is {loss!r}.")
-    descent = descent_of(optimiser)
     if not isinstance(args, tuple):
         raise ValueError(f"`args` must be a tuple, such as (x,), but is {args!r}.")
     args = as_arrays(args)
@@ -138,114 +160,89 @@ def optimise(
         )
     limits = limits_of(bounds, begin, spec, moving)
     problem = Problem(loss, rest, limits, args)
-    if before is None:
-        require_inside(moving, limits)
-        x = out_of_bounds(moving, limits)
-        under_way = _Optimisation.begin(problem, descent, strong(x))
-    else:
+    if before is not None:
+        if len(starts):
+            raise ValueError("`starts` must be left out where `params` is a result to go on from.")
+        descent = descent_of(optimiser)
         _require_going_on(before, moving, limits, descent)
-        under_way = _Optimisation.resume(problem, descent, before)
+        is_same = bool(eqx.tree_equal(before.args, args))  # else the best of before is forgotten
+        state = descent.resumed(before.x, before.state, is_same=is_same)
+        least = float(before.loss) if is_same else np.inf
+        run = Run.resume(problem, descent, before.x, state, np.asarray(before.history), least)
+    else:
+        places = [moving, *_further(starts, begin, spec)]
+        for place in places:
+            require_inside(place, limits)
+        xs = [strong(out_of_bounds(place, limits)) for place in places]
+        if len(xs) == 1:
+            run = Run.begin(problem, descent_of(optimiser), xs[0])
+        else:
+            together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *xs)
+            run = Run.begin(problem, descent_of_several(optimiser), together, len(xs))
+    kept = None
+    if store is not None:
+        asked = {"loss": loss, "params": params, "starts": starts, "optimiser": optimiser}
+        kept = RunStore(store, args=args, free=free, bounds=bounds, **asked)
+        run.go_on_from(kept)
     with bar("loss", steps, shown=progress) as show:
-        for index in range(steps):
-            if not under_way.step(tolerance):
+        for index in range(run.taken, steps):
+            goes_on = run.step(tolerance)
+            if kept is not None and not run.has_failed:
+                run.keep(kept, last=not goes_on or index == steps - 1)
+            if not goes_on:
                 break
-            show(index + 1, f"{under_way.least:.6g}")
-    optimised = under_way.result()
-    if optimised.failure is not None and throw:
+            show(index + 1, f"{run.least:.6g}")
+    optimised = _summary(run, before, tolerance)
+    runs = optimised.runs or (optimised,)
+    if all(run.failure is not None for run in runs) and throw:
         text = f"{optimised.failure} The best so far, {float(optimised.loss):.6g}, is in `.best`."
         # what failed inside the compiled program says where in JAX, twice: nothing that helps
         raise OptimisationError(text, optimised) from None
     return optimised
 
 
-@dataclasses.dataclass
-class _Optimisation(Generic[P]):
-    """An optimisation under way: `x` and `state`, and what it has come by.
-
-    `least` loss, at `best` (None: of the run that it resumes, at `value`); `sound`: x and state at
-    the last point at which all was finite.
-    """
-
-    problem: Problem
-    descent: Descent
-    x: PyTree[Array]
-    state: PyTree
-    history: list[float]
-    least: float
-    best: PyTree[Array] | None
-    value: P | None
-    sound: tuple[PyTree[Array], PyTree]
-    converged: bool = False
-    failure: str | None = None
-
-    @classmethod
-    def begin(cls, problem: Problem, descent: Descent, x: PyTree[Array]) -> Self:
-        state = descent.init(x)
-        return cls(problem, descent, x, state, [], np.inf, x, None, (x, state))
-
-    @classmethod
-    def resume(cls, problem: Problem, descent: Descent, before: Optimised[P]) -> Self:
-        """From where another ended; what it found is forgotten under other arguments."""
-        x, is_same = before.x, bool(eqx.tree_equal(before.args, problem.args))
-        state = descent.resumed(x, before.state, is_same=is_same)
-        history = list(np.asarray(before.history))
-        least = float(before.loss) if is_same else np.inf
-        return cls(problem, descent, x, state, history, least, None, before.value, (x, state))
-
-    def step(self, tolerance: float | None) -> bool:
-        """One step; whether another one is to follow."""
-        try:
-            there, later, value, steepest = self.descent.step(self.problem, self.x, self.state)
-            is_finite = bool(np.isfinite(value) and np.isfinite(steepest))
-            if not is_finite:  # outside of a program a loss says what is wrong
-                self.problem.loss(self.problem.params(self.x), *self.problem.args)
-        except Exception as error:
-            if not self.history:
-                raise
-            failure = f"`loss` failed at step {len(self.history)}: {_sentence(error)}"
-            if isinstance(self.state, Searched) and np.isfinite(self.state.value):
-                self._note(float(self.state.value))  # of the point that the search began at
-            return self._fail(failure)
-        if not is_finite:
-            what = f"is {value}" if not np.isfinite(value) else "has a gradient that is not"
-            if not self.history:
-                raise ValueError(f"`loss` must be finite at the start, but {what}.")
-            return self._fail(f"`loss` must be finite, but {what} at step {len(self.history)}.")
-        self.sound = (self.x, self.state)
-        self._note(value)
-        self.converged = tolerance is not None and steepest <= tolerance
-        if not self.converged:
-            self.x, self.state = there, later
-        return not self.converged
-
-    def result(self) -> Optimised[P]:
-        """What there is by now."""
-        value = cast(P, self.value) if self.best is None else self.problem.params(self.best)
-        losses = jnp.asarray(np.array(self.history))
-        last, args = self.problem.params(self.x), self.problem.args
-        ended = self.converged, self.failure
-        return Optimised(
-            value, jnp.asarray(self.least), losses, last, self.x, self.state, args, *ended
-        )
-
-    def _note(self, loss: float) -> None:
-        self.history.append(loss)
-        if loss < self.least:
-            self.least, self.best = loss, self.x
-
-    def _fail(self, message: str) -> bool:
-        self.failure = message
-        self.x, self.state = self.sound
-        return False
+def _further(starts: Sequence[Any], begin: Any, spec: Any) -> list[Any]:
+    """What moves of further starts; `ValueError` where one is unlike the first."""
+    moving, rest = eqx.partition(begin, spec)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(moving)]
+    further = []
+    for number, plain in enumerate(starts):
+        start = as_arrays(plain)
+        if jax.tree.structure(start) != jax.tree.structure(begin):
+            raise ValueError(f"`starts[{number}]` must be like `params`, but is {plain!r}.")
+        there, fixed = eqx.partition(start, spec)
+        if [leaf.shape for leaf in jax.tree.leaves(there)] != shapes:
+            raise ValueError(
+                f"`starts[{number}]` must have numbers of the shapes that `params` has, {shapes}, "
+                f"but has {[leaf.shape for leaf in jax.tree.leaves(there)]}."
+            )
+        if not eqx.tree_equal(fixed, rest):
+            raise ValueError(
+                f"`starts[{number}]` must differ from `params` in what is optimised alone."
+            )
+        further.append(jax.tree.map(lambda x, like: x.astype(like.dtype), there, moving))
+    return further
 
 
-def _sentence(error: Exception) -> str:
-    """What an error says, without the stacks that a compiled program puts around it."""
-    lines = (line.strip() for line in str(error).rsplit("RuntimeError: ")[-1].splitlines())
-    message = list(
-        itertools.takewhile(lambda line: not line.startswith(("---", "Traceback")), lines)
+def _summary(run: Run, before: Optimised[P] | None, tolerance: float | None) -> Optimised[P]:
+    """What there is by now; of several starts that which led to the least loss."""
+    place = run.place
+    if place.least.ndim > 0:
+        runs = tuple(_summary(each, before, tolerance) for each in run.apart())
+        best = runs[int(np.nanargmin(np.asarray(place.least)))]
+        return dataclasses.replace(best, runs=runs)
+    has_improved = before is None or bool(place.improved)
+    return Optimised(
+        value=run.params(place.best) if has_improved else cast(Optimised[P], before).value,
+        loss=place.least,
+        history=jnp.asarray(np.array(run.losses)),
+        last=run.params(place.x),
+        x=place.x,
+        state=place.state,
+        args=run.problem.args,
+        converged=run.has_converged(tolerance),
+        failure=run.failures[0],
     )
-    return " ".join(line for line in message if line) or type(error).__name__
 
 
 def _require_going_on(before: Optimised[Any], moving: Any, limits: Any, descent: Descent) -> None:

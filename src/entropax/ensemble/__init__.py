@@ -7,4 +7,4 @@ from entropax.ensemble.run import (
     open_ensemble as open_ensemble,
     scan as scan,
 )
-from entropax.ensemble.store import StoreError as StoreError
+from entropax._files import StoreError as StoreError

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from entropax._files import StoreError
 from entropax.ensemble.statistics import Moments
-from entropax.ensemble.store import FAILED, Draws, StoreError
+from entropax.ensemble.store import FAILED, Draws
 from entropax.ensemble.tree_paths import below
 
 Read = Callable[[str], np.ndarray]

@@ -15,6 +15,7 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from entropax._checks import Numbers, require_count, require_key
 from entropax._device import Device
+from entropax._files import StoreError
 from entropax._versions import versions
 from entropax.ensemble.accumulate import Collected, Read
 from entropax.ensemble.arguments import (
@@ -24,7 +25,6 @@ from entropax.ensemble.arguments import (
     draws_of_models,
     require_levels,
 )
-from entropax.ensemble.fingerprint import Question, describe
 from entropax.ensemble.processes import Share
 from entropax.ensemble.program import (
     AbstractDraws,
@@ -36,8 +36,9 @@ from entropax.ensemble.program import (
     with_key,
 )
 from entropax.ensemble.result import Ensemble, Scan, ledger_of
-from entropax.ensemble.store import FAILED, Draws, Manifest, Store, StoreError
+from entropax.ensemble.store import FAILED, Draws, Manifest, Store
 from entropax.ensemble.tree_paths import below, record, whole
+from entropax.fingerprint import Question, describe
 from entropax.method import AbstractMethod
 from entropax.progress import bar
 from entropax.sharpness import latest, with_marks

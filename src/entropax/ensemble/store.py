@@ -8,17 +8,17 @@ import contextlib
 import errno
 import json
 import os
-import platform
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from entropax.ensemble.fingerprint import Question, differences, fingerprint
+from entropax._files import StoreError, durable, is_partial
+from entropax.fingerprint import Question, differences, fingerprint
 
 FORMAT = 2
 """The layout's number; a store of a newer one is refused."""
@@ -33,10 +33,6 @@ FAILED = "failed"
 
 _ANSWERS = "answers"
 """In each file of draws: which question they answer."""
-
-
-class StoreError(Exception):
-    """A store that cannot be used as asked, and why."""
 
 
 class Manifest(NamedTuple):
@@ -102,7 +98,7 @@ class Store:
             layout = int(document["format"])
         except FileNotFoundError:
             # what a process that is making it, or was killed then, has put there is no objection
-            if any(p.name not in (_CHUNKS, _LOCK) and not _is_partial(p) for p in self._entries()):
+            if any(p.name not in (_CHUNKS, _LOCK) and not is_partial(p) for p in self._entries()):
                 raise StoreError(f"{none} does not exist.") from None
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -235,7 +231,7 @@ class Store:
         with self._writing(f"write draws {start} to {stop}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             named = draws if self._answers is None else draws | {_ANSWERS: np.array(self._answers)}
-            with _durable(path) as file:
+            with durable(path) as file:
                 np.savez(file, **cast(dict[str, Any], named))
             for other, _ in self._files(start):  # shorter, or damaged
                 if other != path:
@@ -272,7 +268,7 @@ class Store:
 
     def _write_manifest(self, manifest: Manifest, *, replace: bool) -> None:
         record = json.dumps({"format": FORMAT} | manifest._asdict(), indent=1)
-        with _durable(self.folder / _MANIFEST, replace=replace, suffix=f"-{os.getpid()}") as file:
+        with durable(self.folder / _MANIFEST, replace=replace, suffix=f"-{os.getpid()}") as file:
             file.write(record.encode())
 
     @contextlib.contextmanager
@@ -286,56 +282,7 @@ class Store:
             ) from error
 
 
-def _is_partial(path: Path) -> bool:
-    return path.name.startswith(".") and path.name.endswith(".partial")
-
-
 def _cut(array: np.ndarray, count: int) -> np.ndarray:
     if len(array) < count:
         raise ValueError(f"{len(array)} draws instead of {count}")
     return array[:count]
-
-
-@contextlib.contextmanager
-def _durable(path: Path, *, replace: bool = True, suffix: str = "") -> Generator[IO[bytes]]:
-    """A file that is on the disk, whole, under its name, or not there."""
-    # a killed run's is written over by the next one on the same host
-    partial = path.with_name(f".{path.name}-{platform.node()}{suffix}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            partial.replace(path)
-        else:
-            _place(partial, path)
-        _flush_folder(path.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-
-
-def _place(partial: Path, path: Path) -> None:
-    """Rename, but a process that comes second leaves the first one's file."""
-    try:
-        path.hardlink_to(partial)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        partial.replace(path)
-        return
-    partial.unlink()
-
-
-def _flush_folder(folder: Path) -> None:
-    """The renaming itself reaches the disk."""
-    if os.name != "posix":
-        return
-    with contextlib.suppress(OSError):  # some network file systems know of no such thing
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

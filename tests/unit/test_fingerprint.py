@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import entropax as ex
-from entropax.ensemble.fingerprint import describe, differences
+from entropax.fingerprint import describe, differences
 
 TS = np.array([0.0, 1.0, 3.0])
 
