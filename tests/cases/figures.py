@@ -11,6 +11,7 @@ from entropax import cli, figures
 PAPERS = ("usui2024", "riera2021", "esposito2010", "strasberg2020", "machines")
 OPTIMAL = ("optimal-dot", "erasure", "trap", "finite-bath-dot", "coupling-design", "finite-engine")
 DRIVING = ("driven-canonical", "limit-cycles", "coupling-pulse")
+TWO_BATHS = ("two-baths", "finite-refrigerator")
 ENSEMBLES = ("typicality", "gorm-ensemble", "emme-validity")
 TIMES = 12
 

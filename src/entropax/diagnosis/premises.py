@@ -159,6 +159,13 @@ def mutual_information_known(case: Case) -> str | None:
     return None if has_information else "`Schrodinger(mutual_information=True)`"
 
 
+def correlation_known(case: Case) -> str | None:
+    """The correlations between the system and all baths must be known."""
+    if case.ledger.observed is not None:
+        return None
+    return mutual_information_known(case) if one_bath(case) is None else observation_known(case)
+
+
 def observation_known(case: Case) -> str | None:
     """Something must have been observed."""
     return None if case.ledger.observed is not None else "`Schrodinger(observation=...)`"

@@ -8,6 +8,7 @@ from entropax.figures import (
     optimal,
     riera2021,
     strasberg2020,
+    two_baths,
     usui2024,
 )
 from entropax.figures.base import (
@@ -19,7 +20,7 @@ from entropax.figures.base import (
 
 _PAPERS = (
     *(usui2024, riera2021, esposito2010, strasberg2020),
-    *(machines, optimal, ensembles, driving),
+    *(machines, optimal, ensembles, driving, two_baths),
 )
 
 ALL: dict[str, Figure] = {study.name: study for paper in _PAPERS for study in paper.FIGURES}
