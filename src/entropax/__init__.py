@@ -25,6 +25,7 @@ from entropax.control import (
     optimise as optimise,
     optimise_with_constraint as optimise_with_constraint,
 )
+from entropax.counting import AbstractCounting as AbstractCounting, Law as Law, counting as counting
 from entropax.diagnosis import Finding as Finding, audit as audit, identities as identities
 from entropax.ensemble import (
     Ensemble as Ensemble,

@@ -1,11 +1,17 @@
 """Functions of Hermitian matrices and of arrowhead matrices, with right derivatives."""
 
 from entropax.linalg.arrowhead import (
+    ArrowheadExponential as ArrowheadExponential,
     ArrowheadSpectrum as ArrowheadSpectrum,
     LevelResponse as LevelResponse,
     arrowhead_eigenvalues as arrowhead_eigenvalues,
     arrowhead_spectrum as arrowhead_spectrum,
     level_response as level_response,
+)
+from entropax.linalg.cauchy_like import (
+    CauchyLike as CauchyLike,
+    log_determinant_of as log_determinant_of,
+    log_determinants as log_determinants,
 )
 from entropax.linalg.compression import compressed_trace as compressed_trace
 from entropax.linalg.low_displacement_rank import (

@@ -18,6 +18,7 @@ energies run in blocks: values take O(n) memory, derivatives O(n^2).
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
@@ -224,6 +225,38 @@ class LevelResponse(NamedTuple):
     level: Complex[Array, ""]
     y: Complex[Array, " n"]
     z: Complex[Array, " n"]
+
+
+class ArrowheadExponential(eqx.Module):
+    r"""$U = e^{-iht}$ of a real arrowhead matrix, symmetric, by O(n) numbers: `level`, y and z of the
+    module's head, and the modes' own phases `free`.
+    """
+
+    level: Complex[Array, ""]
+    y: Complex[Array, " n"]
+    z: Complex[Array, " n"]
+    free: Complex[Array, " n"]
+    couplings: Float[Array, " n"]
+    energies: Float[Array, " n"]
+    poles: Float[Array, " n"]
+
+    @property
+    def column(self) -> Complex[Array, " n+1"]:
+        """The level's column, level first."""
+        return jnp.concatenate([self.level[None], self.couplings * self.y])
+
+    def differences(self) -> Complex[Array, "n n"]:
+        r"""$y[\epsilon_j, \epsilon_k]$."""
+        same = self.poles[:, None] == self.poles[None, :]
+        inverse = masked_inverse(self.energies[:, None] - self.energies[None, :], ~same)
+        slopes = 0.5 * (self.z[:, None] + self.z[None, :])
+        return jnp.asarray(jnp.where(same, slopes, (self.y[:, None] - self.y[None, :]) * inverse))
+
+    def matrix(self) -> Complex[Array, "n+1 n+1"]:
+        """The matrix itself."""
+        t, column = self.couplings, self.column
+        modes = t[:, None] * self.differences() * t[None, :] + jnp.diag(self.free)
+        return jnp.block([[column[:1, None], column[None, 1:]], [column[1:, None], modes]])
 
 
 def level_response(spectrum: ArrowheadSpectrum, time: Float[Array, ""]) -> LevelResponse:

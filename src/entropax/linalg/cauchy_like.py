@@ -9,13 +9,15 @@ Columns go in their order, and the pivot of each is its largest entry. Complex n
 real and imaginary parts: XLA's loops over them are faster.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
+
+from entropax.linalg.masked import masked_inverse
 
 _ROWS = 32
 """The number of rows in which a column is laid out: the search for a pivot is vectorised."""
@@ -35,21 +37,22 @@ class CauchyLike(eqx.Module):
     left: Complex[Array, "*batch r n"]
     right: Complex[Array, "*batch r n"]
     equal: Complex[Array, "*batch depth n"]
-    columns: Int[np.ndarray, "depth n"] = eqx.field(static=True)
+    columns: Int[Array, "depth n"]
 
     def matrix(self) -> Complex[Array, "*batch n n"]:
         """The matrices themselves."""
         gaps = self.energies[:, None] - self.energies[None, :]
-        rows = np.arange(self.energies.shape[0])
-        there = [(rows[c >= 0], c[c >= 0]) for c in self.columns]
-        is_equal = np.zeros(gaps.shape, bool)
-        for places in there:
-            is_equal[places] = True
-        inverse = jnp.where(is_equal, 0.0, 1.0 / jnp.where(is_equal, 1.0, gaps))
-        out = jnp.einsum("...rj,...rk->...jk", self.left, self.right) * inverse
-        for depth, (row, column) in enumerate(there):
-            out = out.at[..., row, column].set(self.equal[..., depth, row])
-        return out
+        n = self.energies.shape[0]
+        rows = jnp.arange(n)
+        columns = jnp.where(self.columns < 0, n, self.columns)  # beyond: dropped
+        is_equal = jnp.zeros(gaps.shape, bool)
+        for column in columns:
+            is_equal = is_equal.at[rows, column].set(True, mode="drop")
+        out = jnp.einsum("...rj,...rk->...jk", self.left, self.right)
+        out = out * masked_inverse(gaps, ~is_equal)
+        for depth, column in enumerate(columns):
+            out = out.at[..., rows, column].set(self.equal[..., depth, :], mode="drop")
+        return jnp.asarray(out)
 
 
 def equal_columns(energies: np.ndarray, tolerance: float) -> np.ndarray:
@@ -85,10 +88,14 @@ class _Left(NamedTuple):
     angle: Float[Array, " b"]
 
 
+@eqx.filter_custom_jvp
 def log_determinants(matrices: CauchyLike) -> Complex[Array, " batch"]:
-    """ln det of each matrix of a batch, its imaginary part modulo 2 pi."""
+    """ln det of each matrix of a batch, its imaginary part modulo 2 pi.
+
+    O(n^2) for each. Derivatives are those of the dense matrices, one after the other: O(n^3).
+    """
     batch, _, n = matrices.left.shape
-    order = jnp.broadcast_to(jnp.asarray(matrices.columns), (batch, *matrices.columns.shape))
+    order = jnp.broadcast_to(matrices.columns, (batch, *matrices.columns.shape))
     remainder = _Left(
         jnp.broadcast_to(matrices.energies, (batch, n)),
         jnp.ones((batch, n)),
@@ -104,6 +111,27 @@ def log_determinants(matrices: CauchyLike) -> Complex[Array, " batch"]:
         remainder = _compressed(_eliminate(remainder, size // 2), size // 2)
     remainder = _eliminate(remainder, size)
     return jax.lax.complex(remainder.log_size, remainder.angle)
+
+
+@log_determinants.def_jvp
+def _log_determinants_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    # value and derivative share one factorisation
+    return eqx.filter_jvp(_dense_log_determinants, primals, tangents)
+
+
+def _dense_log_determinants(matrices: CauchyLike) -> Complex[Array, " batch"]:
+    def one(parts: tuple[Array, Array, Array]) -> Array:
+        return log_determinant_of(
+            CauchyLike(matrices.energies, *parts, matrices.columns).matrix()
+        )
+
+    return jax.lax.map(one, (matrices.left, matrices.right, matrices.equal))
+
+
+def log_determinant_of(matrix: Complex[Array, "n n"]) -> Complex[Array, ""]:
+    """ln det of a matrix that is written out."""
+    sign, log = jnp.linalg.slogdet(matrix)
+    return log + 1j * jnp.angle(sign)
 
 
 def _compressed(done: _Left, count: int) -> _Left:
@@ -207,10 +235,10 @@ def _eliminate(remainder: _Left, count: int) -> _Left:
 def _combined(weights: Float[Array, "2 b r"], rows: Float[Array, "2 b r n"]) -> tuple[Array, Array]:
     """Sums of complex rows with complex weights."""
     (wr, wi), (xr, xi) = weights[..., None], rows
-    count = weights.shape[-1]
-    terms = [(wr[:, r] * xr[:, r] - wi[:, r] * xi[:, r]) for r in range(wr.shape[1])]
-    others = [(wr[:, r] * xi[:, r] + wi[:, r] * xr[:, r]) for r in range(count and wr.shape[1])]
-    return sum(terms[1:], terms[0]), sum(others[1:], others[0])
+    zero = jnp.zeros(())
+    each = range(weights.shape[-1])
+    real = sum((wr[:, r] * xr[:, r] - wi[:, r] * xi[:, r] for r in each), zero)
+    return real, sum((wr[:, r] * xi[:, r] + wi[:, r] * xr[:, r] for r in each), zero)
 
 
 def _outer(weights: Float[Array, "2 b r"], real: Array, imaginary: Array) -> Array:

@@ -4,11 +4,12 @@ import abc
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax._batching import vmap_by_shape
 from entropax.entropy import binary_entropy, gaussian_entropy
 from entropax.linalg import (
+    ArrowheadExponential,
     BinaryEntropy,
     Displaced,
     blocked_sum,
@@ -16,6 +17,9 @@ from entropax.linalg import (
     displaced_entropy,
     with_slope_of,
 )
+
+Propagator = ArrowheadExponential | Complex[Array, "sites sites"]
+"""U of one particle: a matrix, or what it follows from."""
 
 
 class AbstractFermionState(eqx.Module):
@@ -81,7 +85,7 @@ class ProductState(AbstractFermionState):
 class StarState(AbstractFermionState):
     """A junction at time t.
 
-    `level_row`: C_dj between the level and each mode; `leads`: correlations within each lead, its
+    `propagator`: U from the start to now, of one particle; `level_row`: C_dj between the level and each mode; `leads`: correlations within each lead, its
     matrix or what it follows from (`blocks`: matrices); `amplitudes`: |<d|exp(-iht)|a>|^2 over all
     sites, which with the initial occupations `start` fix the spectrum of all leads together
     (physics of one removed direction).
@@ -92,6 +96,7 @@ class StarState(AbstractFermionState):
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
+    propagator: Propagator
     level_row: Inexact[Array, " all_modes"]
     leads: tuple[Displaced | Inexact[Array, "_ _"], ...]
     amplitudes: Float[Array, " sites"]
@@ -122,7 +127,7 @@ def _lead_entropy(correlations: Displaced | Array) -> Array:
 class DenseState(AbstractFermionState):
     r"""A network at time t, with the `correlation` matrix of all sites.
 
-    `traces`: energies of the baths, $\mathrm{tr}\,h_\nu C$ (with C transposed).
+    `propagator`: U from the start to now, of one particle; `traces`: energies of the baths, $\mathrm{tr}\,h_\nu C$ (with C transposed).
     """
 
     system: Inexact[Array, "s s"]
@@ -130,6 +135,7 @@ class DenseState(AbstractFermionState):
     system_energy: Float[Array, ""]
     interaction_energy: Float[Array, ""]
     work: Float[Array, ""]
+    propagator: Propagator
     correlation: Inexact[Array, "sites sites"]
     traces: tuple[Float[Array, ""], ...]
     baths: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -154,3 +160,9 @@ class DenseState(AbstractFermionState):
     def _block(self, sites: tuple[int, ...]) -> Inexact[Array, "n n"]:
         index = jnp.array(sites)
         return self.correlation[index[:, None], index[None, :]]
+
+
+def as_matrix(propagator: Propagator) -> Complex[Array, "sites sites"]:
+    """U written out."""
+    is_structured = isinstance(propagator, ArrowheadExponential)
+    return propagator.matrix() if is_structured else propagator

@@ -58,6 +58,7 @@ def test_a_star_knows_its_environment_by_one_direction(written_out: bool) -> Non
     state = StarState(
         system=jnp.asarray(c[:1, :1]),
         occupations=(jnp.asarray(filling),),
+        propagator=jnp.asarray(u),
         level_row=jnp.asarray(c[0, 1:]),
         leads=(lead,),
         amplitudes=jnp.asarray(np.abs(u[0]) ** 2),
@@ -80,6 +81,7 @@ def test_energies_of_baths_move_as_their_traces_do() -> None:
         state = DenseState(
             system=jnp.eye(1),
             occupations=(scale * n[0],),
+            propagator=jnp.eye(3) + 0j,
             correlation=jnp.eye(3),
             traces=(trace,),
             baths=((1, 2),),
@@ -98,6 +100,7 @@ def test_a_network_takes_blocks_of_its_matrix() -> None:
     state = DenseState(
         system=jnp.asarray(c[2:3, 2:3]),
         occupations=(),
+        propagator=jnp.eye(4) + 0j,
         correlation=jnp.asarray(c),
         traces=(),
         baths=((0, 3), (1,)),

@@ -25,6 +25,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from entropax._checks import concrete, is_traced
 from entropax._precision import EPS
 from entropax.linalg import (
+    ArrowheadExponential,
     ArrowheadSpectrum,
     Displaced,
     Exponential,
@@ -36,6 +37,7 @@ from entropax.linalg import (
 )
 from entropax.model import FermionNetwork, Junction
 from entropax.state import ProductState, StarState
+from entropax.state.fermions import Propagator, as_matrix
 
 _TOLERATED = 1e6
 """The largest value of `_amplified`: entropies are then off by 1e-11."""
@@ -92,6 +94,7 @@ class StarEvolution(eqx.Module):
                 system_energy=junction.fixed_level * c.level,
                 interaction_energy=2.0 * jnp.sum(junction.mode_couplings * c.row.real),
                 work=jnp.zeros(()),
+                propagator=c.propagator,
                 level_row=c.row,
                 leads=c.leads,
                 amplitudes=c.amplitudes,
@@ -121,11 +124,13 @@ class _Correlations(NamedTuple):
     occupations: Float[Array, " modes"]
     leads: tuple[Displaced | Complex[Array, "_ _"], ...]
     amplitudes: Float[Array, " sites"]
+    propagator: Propagator
 
     def with_matrices(self) -> Self:
         """The same with the leads' matrices written out."""
         return self._replace(
-            leads=tuple(x.matrix() if isinstance(x, Displaced) else x for x in self.leads)
+            leads=tuple(x.matrix() if isinstance(x, Displaced) else x for x in self.leads),
+            propagator=as_matrix(self.propagator),
         )
 
 
@@ -207,7 +212,10 @@ def _structured_correlations(
     )
     amplitudes = squared(jnp.concatenate([response.level[None], x]))
     level = amplitudes @ junction.initial_occupations
-    return _Correlations(level, row, occupations, leads, amplitudes)
+    propagator = ArrowheadExponential(
+        response.level, response.y, response.z, free, couplings, energies, spectrum.poles
+    )
+    return _Correlations(level, row, occupations, leads, amplitudes, propagator)
 
 
 def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
@@ -221,6 +229,7 @@ def _dense_correlations(junction: Junction, time: Array) -> _Correlations:
         occupations=jnp.diagonal(bath).real,
         leads=tuple(bath[s, s] for s in junction.lead_slices),
         amplitudes=squared(u[0]),
+        propagator=u,
     )
 
 

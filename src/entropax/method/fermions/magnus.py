@@ -47,7 +47,7 @@ class Magnus(AbstractSteppedMethod[DenseState]):
 
     def initial(self, plan: Plan[FermionNetwork, None]) -> DenseState:
         network = plan.model.before()
-        return DenseView(network).state(network, network.initial_correlation, jnp.zeros(()))
+        return DenseView(network).initial(network)
 
 
 class Exponentials(AbstractPropagator):
@@ -106,4 +106,4 @@ class Exponentials(AbstractPropagator):
     def state(
         self, x: Complex[Array, "sites sites"], time: Float[Array, ""], work: Float[Array, ""]
     ) -> DenseState:
-        return self.view.state(self.network.at(time), self.correlation(x), work)
+        return self.view.state(self.network.at(time), self.correlation(x), x, work)

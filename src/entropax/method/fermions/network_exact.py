@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Complex, Float, Inexact
 
 from entropax.linalg import Exponential, held_spectrum, matfn, modes
 from entropax.model import FermionNetwork
@@ -20,10 +20,16 @@ class DenseView(eqx.Module):
         blocks = [_block(network.hamiltonian, bath) for bath in network.baths]
         self.vectors = tuple(modes(block)[1] for block in blocks)
 
+    def initial(self, network: FermionNetwork) -> DenseState:
+        """The start."""
+        unit = jnp.eye(network.sites) + 0j
+        return self.state(network, network.initial_correlation, unit, jnp.zeros(()))
+
     def state(
         self,
         network: FermionNetwork,
         correlation: Inexact[Array, "sites sites"],
+        propagator: Complex[Array, "sites sites"],
         work: Float[Array, ""],
     ) -> DenseState:
         """`network`: undriven, that of the moment."""
@@ -41,6 +47,7 @@ class DenseView(eqx.Module):
             system_energy=energies[0],
             interaction_energy=jnp.sum(flow) - sum(energies),
             work=work,
+            propagator=propagator,
             correlation=correlation,
             traces=tuple(energies[1:]),
             baths=network.baths,
@@ -61,7 +68,7 @@ class DenseEvolution(eqx.Module):
 
     def initial(self, network: FermionNetwork) -> DenseState:
         """The start."""
-        return DenseView(network).state(network, network.initial_correlation, jnp.zeros(()))
+        return DenseView(network).initial(network)
 
     def states(
         self, network: FermionNetwork, horizon: Float[Array, ""] | float = 1.0
@@ -73,6 +80,6 @@ class DenseEvolution(eqx.Module):
 
         def state_at(time: Float[Array, ""]) -> DenseState:
             u = matfn(Exponential(-1j * time), h, spectrum=spectrum)
-            return view.state(network, u.conj() @ start @ u.T, zero)
+            return view.state(network, u.conj() @ start @ u.T, u, zero)
 
         return state_at

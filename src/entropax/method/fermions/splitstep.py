@@ -179,6 +179,7 @@ class Rotations(AbstractPropagator):
             system_energy=undriven.fixed_level * filled,
             interaction_energy=2.0 * jnp.sum(undriven.mode_couplings * row.real),
             work=work,
+            propagator=jnp.concatenate([level[None], self._phases(time).conj()[:, None] * modes]),
             level_row=row,
             leads=blocks,
             amplitudes=squared(level),
