@@ -1,17 +1,39 @@
 """Steady states of small systems between ideal baths."""
 
+import warnings
+from typing import Literal, NamedTuple
+
 import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from entropax._checks import Faults, faults_of
+from entropax._checks import Faults, faults_of, require_count
 from entropax._precision import require_float64
+from entropax.counting.ideal import NO_LAW
+from entropax.counting.jumps import (
+    KINDS,
+    JumpCounts,
+    jump_counts,
+    require_bath,
+    require_quanta,
+    undriven_ideal,
+)
 from entropax.ledger import AbstractMomentLedger, is_state, moment_ledger
 from entropax.ledger.base import quantity
-from entropax.method import AbstractIdealBathEquation
+from entropax.method import AbstractIdealBathEquation, Lindblad, Local, Redfield
 from entropax.method.ideal.master_equation import IdealPlan
 from entropax.model import OpenSystem
 from entropax.model.views import temperatures
 from entropax.solve import FAILURES, RESULTS, raise_failures
+
+Count = Literal["particles", "energy", "heat"]
+
+
+class Uncertainty(NamedTuple):
+    """See `SteadyState.uncertainty`."""
+
+    thermodynamic: Float[Array, ""]
+    kinetic: Float[Array, ""]
 
 
 class SteadyState(AbstractMomentLedger):
@@ -21,11 +43,63 @@ class SteadyState(AbstractMomentLedger):
 
     result: RESULTS = quantity("", "how it ended")
     faults: Faults = quantity("", "what must not be")
+    model: OpenSystem = quantity("", "of what")
+    method: AbstractIdealBathEquation = eqx.field(static=True, metadata={"meaning": "how found"})
 
     @property
     def failed(self):
         """Whether the rest must not be used."""
         return jnp.any(jnp.stack([self.result == kind for kind in FAILURES]), axis=0)
+
+    @property
+    def noise(self) -> Float[Array, "baths baths"]:
+        r"""Zero-frequency noise of particle currents, $\lim_t \mathrm{Cov}(N_\nu, N_\mu)/t$."""
+        return self.covariance("particles")
+
+    def covariance(self, of: Count = "particles") -> Float[Array, "baths baths"]:
+        """The same of "particles", "energy" or "heat" that baths gain, between all of them."""
+        return _covariance(self._counts(of), of)
+
+    def cumulants(
+        self, of: Count | Literal["entropy_production"], bath: int | None = None, order: int = 2
+    ) -> Float[Array, " order"]:
+        r"""$\lim_t \kappa_k/t$ for k = 1 to `order` of what `bath` gains (minus the currents of
+        the ledger), or of $\sum_\nu\beta_\nu$ times the heat that baths gain.
+
+        From the generator with counting fields on its jumps (Flindt et al. 2008), one linear solve
+        an order. Under `Redfield` these are no cumulants of a law of probability (a warning).
+        """
+        if of == "entropy_production" and bath is not None:
+            raise ValueError("`bath` must be left out for the entropy production, which is of all.")
+        if of != "entropy_production":
+            require_bath(bath, len(self.model.baths))
+        return _cumulants(self._counts(of), of, bath, require_count("order", order))
+
+    def fano(self, of: Count = "particles", bath: int = 0) -> Float[Array, ""]:
+        r"""Noise over the size of the current, $\kappa_2/|\kappa_1|$."""
+        first, second = self.cumulants(of, bath)
+        return second / jnp.abs(first)
+
+    def uncertainty(self, of: Count = "particles", bath: int = 0) -> Uncertainty:
+        r"""How precise a current is beside what it costs.
+
+        `thermodynamic`: $\kappa_2\dot\Sigma/\kappa_1^2$, at least 2 for rates between populations
+        (Barato, Seifert 2015); `kinetic`: $\kappa_2 a/\kappa_1^2$ with a jumps a time, at least 1
+        (Di Terlizzi, Baiesi 2019).
+        """
+        first, second = self.cumulants(of, bath)
+        relative = second / first**2
+        jumps = _activity(self._counts(of))
+        return Uncertainty(relative * self.entropy_production_rate, relative * jumps)
+
+    def _counts(self, of: str) -> JumpCounts:
+        if of not in KINDS:
+            raise ValueError(f"`of` must be {', '.join(KINDS)}, but is {of!r}.")
+        if isinstance(self.method, Redfield):
+            warnings.warn(NO_LAW, stacklevel=4)
+        system = undriven_ideal(self.model, self.method)
+        require_quanta(system, of, is_local=isinstance(self.method, Local | Lindblad))
+        return jump_counts(self.method, system)
 
     def in_words(self, index: int) -> str:
         return f"{self.state_in_words(index)}."
@@ -61,6 +135,21 @@ def steady_state(
 
 
 @eqx.filter_jit
+def _covariance(counts: JumpCounts, of: str) -> Float[Array, "baths baths"]:
+    return counts.covariance([counts.weights(of, b) for b in range(counts.beta.shape[0])])
+
+
+@eqx.filter_jit
+def _cumulants(counts: JumpCounts, of: str, bath: int | None, order: int) -> Float[Array, " order"]:
+    return counts.cumulants(counts.weights(of, bath), order)
+
+
+@eqx.filter_jit
+def _activity(counts: JumpCounts) -> Float[Array, ""]:
+    return counts.activity()
+
+
+@eqx.filter_jit
 def _steady_state(method: AbstractIdealBathEquation, plan: IdealPlan) -> SteadyState:
     state, steady = method.stationary(plan)
     moment = moment_ledger(state, *temperatures(plan.model))
@@ -70,4 +159,6 @@ def _steady_state(method: AbstractIdealBathEquation, plan: IdealPlan) -> SteadyS
     result = RESULTS.where(jnp.all(jnp.isfinite(state.rate)), result, RESULTS.not_finite)
     faults = faults_of(plan.model) + state.faults
     result = RESULTS.where(jnp.any(faults.present), RESULTS.invalid, result)
-    return SteadyState(**vars(moment), result=result, faults=faults)
+    return SteadyState(
+        **vars(moment), result=result, faults=faults, model=plan.model, method=method
+    )

@@ -3,10 +3,14 @@
 from typing import Any
 
 from entropax._checks import Numbers, finite_array, whole
+from entropax.counting.ideal import count_jumps
+from entropax.counting.jumps import require_bath
 from entropax.counting.law import AbstractCounting
 from entropax.counting.of_fermions import KINDS, count_fermions
+from entropax.counting.windows import count_windows
 from entropax.method import AbstractMethod, Exact
-from entropax.model import FermionNetwork, Junction
+from entropax.method.ideal.master_equation import AbstractIdealBathEquation
+from entropax.model import FermionNetwork, Junction, OpenSystem
 from entropax.sharpness import with_marks
 from entropax.solve import require_method
 
@@ -27,7 +31,8 @@ def counting(
 
     **Arguments:**
 
-    - `model`: a `Junction` or a `FermionNetwork`, driven or not.
+    - `model`: a `Junction` or a `FermionNetwork`, driven or not; an undriven `OpenSystem` with
+      ideal baths, or any with window baths.
     - `ts`: shape (times,).
     - `of`: "particles", "energy" or "heat" ($\sum_k(\epsilon_k-\mu)n_k$, with the initial $\mu$):
       what `bath` has gained, measured at the start and at each time (minus the ledger's `heat`);
@@ -51,8 +56,24 @@ def counting(
         chosen = require_method(Exact() if method is None else method)
         plan = chosen.plan(with_marks(model, times), times)
         return count_fermions(plan.model, plan, chosen, counts, baths, throw)
-    kind = type(model).__name__
-    raise ValueError(f"`model` must be a Junction or a FermionNetwork, but is {kind}.")
+    if not isinstance(model, OpenSystem):
+        kind = type(model).__name__
+        raise ValueError(
+            f"`model` must be a Junction, a FermionNetwork or an OpenSystem, but is {kind}."
+        )
+    if method is None:
+        raise ValueError("`method` must be given for an OpenSystem, as for `solve`.")
+    chosen = require_method(method)
+    if len(counts) > 1 or not isinstance(of, str):
+        raise ValueError(f"`of` must be one count, by its name, for an OpenSystem, but is {of!r}.")
+    (number,) = _baths(counts, bath, len(model.baths))
+    if isinstance(chosen, AbstractIdealBathEquation):
+        if of == "work":
+            raise ValueError(
+                "`of` must be what a bath gains, or the entropy production, but is work."
+            )
+        return count_jumps(model, times, chosen, of, number)
+    return count_windows(model, times, chosen, of, number, throw)
 
 
 def _baths(counts: tuple[Any, ...], bath: Any, number: int) -> tuple[int | None, ...]:
@@ -70,7 +91,7 @@ def _baths(counts: tuple[Any, ...], bath: Any, number: int) -> tuple[int | None,
         if of in ("work", "entropy_production"):
             if b is not None:
                 raise ValueError(f"`bath` must be left out for {of!r}, which is of all.")
-        elif not isinstance(b, int) or isinstance(b, bool) or not 0 <= b < number:
-            raise ValueError(f"`bath` must be a number from 0 to {number - 1}, but is {b!r}.")
+        else:
+            require_bath(b, number)
         out.append(b)
     return tuple(out)

@@ -22,7 +22,6 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int
 
 from entropax.counting.law import AbstractCounting
@@ -189,7 +188,9 @@ class Gained(AbstractCounted):
         """exp(sum of u times the counted)."""
         if self.weights is not None:
             each = jnp.einsum("c,cbw->bw", u, self.weights)
-            return assembled(self.blocks, [b.tilted(*w) for b, w in zip(self.blocks, each, strict=True)])
+            return assembled(
+                self.blocks, [b.tilted(*w) for b, w in zip(self.blocks, each, strict=True)]
+            )
         total = jnp.ones(())
         for x, a in zip(u, matrices, strict=True):
             tilted = jnp.exp(x * a) if a.ndim == 1 else matfn(Exponential(x), a)
@@ -329,7 +330,9 @@ class FermionCounting(AbstractCounting):
     def logs(self, u: Complex[Array, "points times"]) -> Complex[Array, "points times"]:
         return self.joint_logs(u[:, None, :])
 
-    def joint_logs(self, u: Complex[Array, "points counts times"]) -> Complex[Array, "points times"]:
+    def joint_logs(
+        self, u: Complex[Array, "points counts times"]
+    ) -> Complex[Array, "points times"]:
         """The same of several counts."""
 
         def at(u_matrix: Any, moment: Any, points: Complex[Array, "points counts"]) -> Array:
@@ -461,8 +464,6 @@ def weights_of(kind: str, bath: int, mu: Float[Array, " baths"]) -> Float[Array,
     energy = 0.0 if kind == "particles" else 1.0
     pair = jnp.stack([jnp.asarray(number, float), jnp.asarray(energy, float)])
     return jnp.zeros((1 + mu.shape[0], 2)).at[1 + bath].set(pair)
-
-
 
 
 def _is_none(x: Any) -> bool:

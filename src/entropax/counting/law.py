@@ -1,6 +1,7 @@
 """What is counted, as a random variable: cumulants, generating function and law."""
 
 import abc
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -89,7 +90,7 @@ class AbstractCounting(eqx.Module):
         return values if jnp.iscomplexobj(at) else values.real
 
     def cumulants(self, order: int) -> Float[Array, "order times"]:
-        r"""The first cumulants, $\partial_u^k \ln\langle e^{ux}\rangle|_{u=0}$ for k = 1 to `order`.
+        r"""The first `order` cumulants, $\partial_u^k \ln\langle e^{ux}\rangle$ at u = 0.
 
         Mean and variance in closed form; higher ones by Cauchy's integral on a circle about u = 0,
         whose error is rounding of the logarithm times k! over the k-th power of the radius.

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -113,9 +112,7 @@ def _propagated(method: AbstractMethod[Any], plan: Plan[Any, Any]) -> Solution[A
     )
 
 
-def _blocks(
-    model: FermionModel, seen: Propagated
-) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+def _blocks(model: FermionModel, seen: Propagated) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     """What is filled together at the start, and what is counted together."""
     if isinstance(model, Junction):
         places = [np.array([0]), *(1 + np.arange(s.start, s.stop) for s in model.lead_slices)]
@@ -197,7 +194,9 @@ def _hamiltonians(model: FermionModel, seen: Propagated, ts: Array) -> Array:
     return jax.vmap(lambda t: _hamiltonian(model.at(t) if model.is_driven else model))(ts)
 
 
-def _require_commuting(model: FermionModel, of: tuple[Any, ...], counted: tuple[Array, ...]) -> None:
+def _require_commuting(
+    model: FermionModel, of: tuple[Any, ...], counted: tuple[Array, ...]
+) -> None:
     """`ValueError` where the start is not diagonal in what is counted."""
     if isinstance(model, Junction):
         n = jnp.diag(model.initial_occupations)
@@ -212,8 +211,8 @@ def _require_commuting(model: FermionModel, of: tuple[Any, ...], counted: tuple[
         if float(away) > ROUNDED * max(float(size), 1.0) * 10.0:
             words = f'"{name}"' if isinstance(name, str) else "the weights"
             raise ValueError(
-                f"`of` must commute with the start, which a first measurement would change: {words} "
-                f"does not, by an element of {float(away):.3g}."
+                "`of` must commute with the start, which a first measurement would change: "
+                f"{words} does not, by an element of {float(away):.3g}."
             )
     if isinstance(model, FermionNetwork):
         for i, a in enumerate(counted):

@@ -18,7 +18,7 @@ from entropax.linalg import ArrowheadExponential, CauchyLike, complex_matmul
 
 
 class Weighted(NamedTuple):
-    """The product b P of a diagonal b, by sites, and $P = U^\\dagger g U$; `g` None: P is 1."""
+    r"""The product b P of a diagonal b, by sites, and $P = U^\dagger g U$; `g` None: P is 1."""
 
     b: Complex[Array, "u sites"]
     g: Complex[Array, "u sites"] | None

@@ -228,8 +228,8 @@ class LevelResponse(NamedTuple):
 
 
 class ArrowheadExponential(eqx.Module):
-    r"""$U = e^{-iht}$ of a real arrowhead matrix, symmetric, by O(n) numbers: `level`, y and z of the
-    module's head, and the modes' own phases `free`.
+    r"""$U = e^{-iht}$ of a real arrowhead matrix, symmetric, by O(n) numbers: `level`, y and z of
+    the module's head, and the modes' own phases `free`.
     """
 
     level: Complex[Array, ""]

@@ -121,9 +121,7 @@ def _log_determinants_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 def _dense_log_determinants(matrices: CauchyLike) -> Complex[Array, " batch"]:
     def one(parts: tuple[Array, Array, Array]) -> Array:
-        return log_determinant_of(
-            CauchyLike(matrices.energies, *parts, matrices.columns).matrix()
-        )
+        return log_determinant_of(CauchyLike(matrices.energies, *parts, matrices.columns).matrix())
 
     return jax.lax.map(one, (matrices.left, matrices.right, matrices.equal))
 

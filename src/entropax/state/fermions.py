@@ -85,8 +85,9 @@ class ProductState(AbstractFermionState):
 class StarState(AbstractFermionState):
     """A junction at time t.
 
-    `propagator`: U from the start to now, of one particle; `level_row`: C_dj between the level and each mode; `leads`: correlations within each lead, its
-    matrix or what it follows from (`blocks`: matrices); `amplitudes`: |<d|exp(-iht)|a>|^2 over all
+    `propagator`: U from the start to now, of one particle; `level_row`: C_dj between the level and
+    each mode; `leads`: correlations within each lead, its matrix or what it follows from (`blocks`:
+    matrices); `amplitudes`: |<d|exp(-iht)|a>|^2 over all
     sites, which with the initial occupations `start` fix the spectrum of all leads together
     (physics of one removed direction).
     """
@@ -127,7 +128,8 @@ def _lead_entropy(correlations: Displaced | Array) -> Array:
 class DenseState(AbstractFermionState):
     r"""A network at time t, with the `correlation` matrix of all sites.
 
-    `propagator`: U from the start to now, of one particle; `traces`: energies of the baths, $\mathrm{tr}\,h_\nu C$ (with C transposed).
+    `propagator`: U from the start to now, of one particle; `traces`: energies of the baths,
+    $\mathrm{tr}\,h_\nu C$ (with C transposed).
     """
 
     system: Inexact[Array, "s s"]

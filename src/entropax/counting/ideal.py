@@ -1,0 +1,142 @@
+r"""Counts of a small system between ideal baths in finite time: $\mathrm{tr}\,e^{L(u)t}\rho_0$."""
+
+import warnings
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from entropax.counting.jumps import JumpCounts, jump_counts, require_quanta, undriven_ideal
+from entropax.counting.law import AbstractCounting
+from entropax.method import Lindblad, Local, Redfield
+from entropax.method.ideal.master_equation import AbstractIdealBathEquation
+
+NO_LAW = (
+    "Redfield's equation is not a sum of jumps with positive rates: what is counted under it has "
+    "cumulants, but no law of probability."
+)
+
+
+class JumpCounting(AbstractCounting):
+    """What `counting` returns for ideal baths."""
+
+    ts: Float[Array, " times"]
+    jumps: JumpCounts
+    weights: Float[Array, "baths 2"]
+    ends: tuple[Float[Array, " n"], Float[Array, "times n"]] | None
+    r"""$\ln p_0$ and $\ln p_t$ over forms of diagonal states, where entropy is counted."""
+    what: str = eqx.field(static=True)
+    is_whole: bool = eqx.field(static=True)
+
+    @property
+    def mean(self) -> Float[Array, " times"]:
+        return _moments(self)[0]
+
+    @property
+    def variance(self) -> Float[Array, " times"]:
+        return _moments(self)[1]
+
+    @property
+    def spread(self) -> Float[Array, ""]:
+        number, energy = jnp.abs(self.weights[:, 0]), jnp.abs(self.weights[:, 1])
+        most = max((abs(n) for n in self.jumps.particles), default=0)
+        step = jnp.max(number * most + energy * self.jumps.width, initial=0.0)
+        return jax.lax.stop_gradient(jnp.maximum(step, 1e-12))
+
+    def logs(self, u: Complex[Array, "points times"]) -> Complex[Array, "points times"]:
+        start = self.jumps.start
+        assert start is not None
+
+        def at(u: Array, time: Array, index: Array) -> Array:
+            first, last = start, self.jumps.weight
+            if self.ends is not None:
+                before, after = self.ends
+                # what starts empty counts as filled by a vanishing probability
+                first = jnp.exp((1.0 + u) * before)
+                last = last * jnp.exp(-u * after[index])
+            grown = jax.scipy.linalg.expm(self.jumps.tilted(u, self.weights) * time)
+            return jnp.log(last @ (grown @ first))
+
+        index = jnp.arange(self.ts.shape[0])
+        points = u.reshape(-1)
+        times, places = (jnp.broadcast_to(x, u.shape).reshape(-1) for x in (self.ts, index))
+        return jax.lax.map(lambda x: at(*x), (points, times, places)).reshape(u.shape)
+
+
+@eqx.filter_jit
+def _moments(counting: JumpCounting) -> tuple[Float[Array, " times"], Float[Array, " times"]]:
+    """Mean and variance, by the derivatives of the exponential."""
+    jumps, start = counting.jumps, counting.jumps.start
+    assert start is not None
+    first, second = jumps.slopes([counting.weights]), jumps.slopes([counting.weights] * 2)
+    size = start.shape[0]
+    zero = jnp.zeros((size, size))
+    blocks = [
+        [jumps.generator, first, 0.5 * second],
+        [zero, jumps.generator, first],
+        [zero, zero, jumps.generator],
+    ]
+    matrix = jnp.block(blocks)
+
+    def at(time: Array, index: Array) -> tuple[Array, Array]:
+        grown = jax.scipy.linalg.expm(matrix * time)
+        e0, e1, e2 = (grown[:size, k * size : (k + 1) * size] for k in range(3))
+        rows, columns = [jumps.weight], [start]
+        if counting.ends is not None:
+            before, after = counting.ends
+            a = jnp.where(start > 0, before, 0.0)
+            columns += [start * a, 0.5 * start * a**2]
+            rows += [-jumps.weight * after[index], 0.5 * jumps.weight * after[index] ** 2]
+        parts = [e0, e1, e2]
+        coefficients = []
+        for order in (1, 2):
+            total = jnp.zeros(())
+            for r, row in enumerate(rows):
+                for c, column in enumerate(columns):
+                    k = order - r - c
+                    if 0 <= k <= 2:
+                        total = total + row @ (parts[k] @ column)
+            coefficients.append(total)
+        mean, half = coefficients
+        return mean, 2.0 * half - mean**2
+
+    return jax.lax.map(lambda x: at(*x), (counting.ts, jnp.arange(counting.ts.shape[0])))
+
+
+def count_jumps(
+    model: Any,
+    ts: Float[Array, " times"],
+    method: AbstractIdealBathEquation,
+    of: str,
+    bath: int | None,
+) -> JumpCounting:
+    """Counts of what a bath gains; `ValueError` for what jumps do not tell."""
+    system = undriven_ideal(model, method)
+    require_quanta(system, of, is_local=isinstance(method, Local | Lindblad))
+    if isinstance(method, Redfield):
+        warnings.warn(NO_LAW, stacklevel=3)
+    jumps = jump_counts(method, system, with_start=True)
+    if of == "entropy_production" and not jumps.is_plain:
+        raise ValueError(
+            "`of` must be a count where coherences are followed: the entropy production is known "
+            "for populations alone (Davies, no two levels of one energy, no Jump)."
+        )
+    ends = _ends(jumps, ts) if of == "entropy_production" else None
+    what = of if bath is None else f"{of} of bath {bath}"
+    weights = jumps.weights(of, bath)
+    return JumpCounting(
+        ts=ts, jumps=jumps, weights=weights, ends=ends, what=what, is_whole=of == "particles"
+    )
+
+
+@eqx.filter_jit
+def _ends(
+    jumps: JumpCounts, ts: Float[Array, " times"]
+) -> tuple[Float[Array, " n"], Float[Array, "times n"]]:
+    """Logarithms of the diagonal states at both ends."""
+    assert jumps.start is not None
+    floor = 1e-300
+    later = jax.lax.map(lambda t: jax.scipy.linalg.expm(jumps.generator * t) @ jumps.start, ts)
+    return jnp.log(jnp.maximum(jumps.start, floor)), jnp.log(jnp.maximum(later, floor))
