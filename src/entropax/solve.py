@@ -299,7 +299,8 @@ def _where(solution: Any, kind: RESULTS) -> str:
     text = f"First at t = {ts[first]:.6g}, at {failed.sum()} of {ts.size} times"
     before = ts[~np.asarray(solution.failed) & (ts < ts[first])]
     text += f", the last sound one t = {before.max():.6g}." if before.size else "."
-    if kind in (RESULTS.unphysical, RESULTS.unresolved):
+    says = kind in (RESULTS.unphysical, RESULTS.unresolved)
+    if says and isinstance(solution.ledger, AbstractLedger):
         text = f"{text} {solution.ledger.in_words(first)}"
     return f"{text} With `throw=False` all times are returned, and `result` says which failed."
 

@@ -44,7 +44,7 @@ class SteadyState(AbstractMomentLedger):
     result: RESULTS = quantity("", "how it ended")
     faults: Faults = quantity("", "what must not be")
     model: OpenSystem = quantity("", "of what")
-    method: AbstractIdealBathEquation = eqx.field(static=True, metadata={"meaning": "how found"})
+    method: AbstractIdealBathEquation = quantity("", "by what equation")
 
     @property
     def failed(self):

@@ -18,6 +18,7 @@ from entropax.equilibrium import match_canonical
 from entropax.figures.base import Options
 from entropax.figures.base import Row as Row
 from entropax.figures.esposito2010 import fig1
+from entropax.figures.fluctuations import cited as fluctuations
 from entropax.figures.machines import cited as machines
 from entropax.figures.optimal import cited as optimal
 from entropax.figures.strasberg2020 import identities
@@ -332,6 +333,8 @@ GROUPS = {
     "machines-ramps": _full_only(machines.ramps),
     "machines-bath": _either(machines.bath),
     "machines-cycle": _either(machines.cycle),
+    "fluctuations-measured": _full_only(fluctuations.measured),
+    "fluctuations-jumps": _either(fluctuations.jumps),
     "optimal-drive": _full_only(optimal.drives),
     "optimal-erasure": _full_only(optimal.erasures),
     "optimal-trap": _either(optimal.traps),

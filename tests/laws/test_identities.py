@@ -36,7 +36,7 @@ CASES = {
     "exact, two baths": (
         two_baths(ex.Product(system=[0.3, 0.7], beta=(0.4, 2.0))),
         ex.Schrodinger(KEY, observation=ex.Observation(windows=["levels", "levels"])),
-        12,
+        13,
     ),
     "EMME, canonical": (strong_spin(CANONICAL), ex.EMME(), 10),
     "EMME, quenched": (

@@ -37,7 +37,11 @@ from entropax.linalg import (
 from entropax.state.fermions import Propagator, as_matrix
 
 _FLOOR = 1e-300
-"""An occupation below this counts as it, so that its logarithm is finite."""
+OCCUPATION = 1e-17
+"""An occupation that was computed is known to this."""
+
+_ODDS = 37.0
+"""The logarithm of the odds of an occupation at rounding level."""
 
 _TOGETHER = 8
 """Values of u whose determinants are found at once."""
@@ -69,11 +73,12 @@ class Occupied(SpectralFunction):
     q: Numbers
     beta: Float[Array, ""] | None
     mu: Float[Array, ""] | None
+    floor: float = eqx.field(static=True)
     is_log: bool = eqx.field(static=True, default=False)
 
     def value(self, x: Array) -> Array:
         if self.beta is None or self.mu is None:
-            filled, empty = _log(x), _log(1.0 - x)
+            filled, empty = (jnp.log(jnp.maximum(n, self.floor)) for n in (x, 1.0 - x))
         else:
             odds = self.beta * (x - self.mu)
             filled, empty = -jax.nn.softplus(odds), -jax.nn.softplus(-odds)
@@ -90,15 +95,12 @@ class Occupied(SpectralFunction):
         return 1.0 / jnp.maximum(steep, _FLOOR)
 
 
-def _log(x: Array) -> Array:
-    return jnp.log(jnp.maximum(x, _FLOOR))
-
-
 class Block(eqx.Module):
     r"""Sites that are filled and measured together: a system, or the modes of a bath.
 
     `sites`: where they are; `energies`: of modes, or the block of h; `filling`: where it is not
-    thermal, occupations, or the matrix $\langle c_j^\dagger c_i\rangle$.
+    thermal, occupations, or the matrix $\langle c_j^\dagger c_i\rangle$; `floor`: below which these
+    count as it, so that logarithms are finite.
     """
 
     sites: Int[Array, " n"]
@@ -106,12 +108,13 @@ class Block(eqx.Module):
     beta: Float[Array, ""] | None
     mu: Float[Array, ""] | None
     filling: Float[Array, " n"] | Inexact[Array, "n n"] | None
+    floor: float = eqx.field(static=True, default=_FLOOR)
 
     def occupied(
         self, p: Numbers, q: Numbers, *, is_log: bool = False
     ) -> Inexact[Array, " n"] | Inexact[Array, "n n"]:
         """See `Occupied`."""
-        function = Occupied(p, q, self.beta, self.mu, is_log)
+        function = Occupied(p, q, self.beta, self.mu, self.floor, is_log)
         return _applied(function, self.energies if self.filling is None else self.filling)
 
     def tilted(
@@ -278,7 +281,7 @@ class FermionCounting(AbstractCounting):
     moments: Any
     counted: AbstractCounted
     level: Float[Array, ""] | None
-    """Of a junction whose U keeps its structure, None where U is written out."""
+    """The level of a junction whose U keeps its structure, None where U is written out."""
     columns: Int[Array, "depth sites"] | None
     what: str = eqx.field(static=True)
     counts: int = eqx.field(static=True)
@@ -398,6 +401,8 @@ def _spread(counting: FermionCounting) -> Float[Array, ""]:
         del u
         ends = jax.lax.stop_gradient(counting.counted.ends(moment))
         each = [x if x.ndim == 1 else jnp.linalg.eigvalsh(x) for x in (*ends.before, *ends.after)]
+        if isinstance(counting.counted, Produced):  # beyond, nothing is filled or empty
+            each = [jnp.clip(x, -_ODDS, _ODDS) for x in each]
         return jnp.max(jnp.concatenate(each)) - jnp.min(jnp.concatenate(each))
 
     return jnp.max(counting._each_time(at))

@@ -16,7 +16,11 @@ _CIRCLE = 64
 _REACH = 1.2
 """Its radius, in units of one over the most that one particle or jump changes: zeros of the
 generating function lie at about pi of them."""
-_TURNS = 40.0
+_WIDER = (1.0, 3.0, 9.0, 27.0)
+"""Larger circles that are tried on a continuum, where the largest changes are the rarest."""
+_STILL = 1e-13
+"""A variance below this share of the largest change squared is what rounding left of zero."""
+_TURNS = 10.0
 """The variance, in units of the square of that change, up to which that radius serves: beyond,
 neighbouring points would be turns apart."""
 _TAILS = 12.0
@@ -82,7 +86,7 @@ class AbstractCounting(eqx.Module):
         points = jnp.broadcast_to(jnp.ravel(at)[:, None], (at.size, self.ts.shape[0]))
         logs = _logs(self, points + 0j)
         largest = concrete(jnp.max(logs.real, initial=-jnp.inf))
-        if not is_traced(largest) and float(largest) > np.log(np.finfo(float).max):
+        if not is_traced(largest) and not float(largest) < np.log(np.finfo(float).max):
             raise ValueError(
                 f"`u` must be smaller in size: <exp(u x)> is exp({float(largest):.6g}) there."
             )
@@ -103,12 +107,11 @@ class AbstractCounting(eqx.Module):
         if order > _CIRCLE // 4:
             raise ValueError(f"`order` must be at most {_CIRCLE // 4}, but is {order}.")
         higher, errors = _higher(self, order)
-        size = jnp.sqrt(jnp.maximum(self.variance, 0.0)) ** jnp.arange(3, order + 1)[:, None]
-        lost = concrete(jnp.max(jnp.where(size > 0, errors / jnp.where(size > 0, size, 1.0), 0.0)))
+        lost = concrete(jnp.max(errors))
         if not is_traced(lost) and float(lost) > 0.1:
             raise ValueError(
-                f"`order` must be lower than {order}: {max(0.0, -np.log10(float(lost))):.1f} "
-                "digits of the standard deviation's power are left of that cumulant."
+                f"`order` must be lower than {order}: of that cumulant, beside the standard "
+                f"deviation's power, {max(0.0, -np.log10(float(lost))):.1f} digits are left."
             )
         return jnp.concatenate([first, higher])
 
@@ -131,14 +134,14 @@ class AbstractCounting(eqx.Module):
             spacing = smear / 3.0
             needed = (2.0 * _TAILS * widest + (high - low)) / spacing + 60.0
         if points is None:
-            known = concrete(needed)
-            if is_traced(known):
+            asked = concrete(needed)
+            if is_traced(asked):
                 raise ValueError("`points` must be given where a program traces the model.")
-            if not np.isfinite(float(known)):
+            if not np.isfinite(float(asked)):
                 raise ValueError(
                     "`width` must be given, and positive, where the variance is 0 at all times."
                 )
-            points = int(np.ceil(float(known)))
+            points = int(np.ceil(float(asked)))
         count = 2 * (require_count("points", points) // 2) + 1
         return _law(self, count, spacing, 0.5 * (low + high), smear)
 
@@ -150,26 +153,41 @@ def _logs(counting: AbstractCounting, u: Complex[Array, "points times"]) -> Arra
 
 @eqx.filter_jit
 def _higher(counting: AbstractCounting, order: int) -> tuple[Array, Array]:
-    """Cumulants from the third on, and what they may be off by."""
+    """Cumulants from the third on, and what they may be off by beside the sizes that they have for
+    a Gaussian's or a Poissonian's scale.
+    """
     mean, variance = counting.mean, counting.variance
     spread = jax.lax.stop_gradient(jnp.maximum(counting.spread, EPS))
     wide = jax.lax.stop_gradient(jnp.maximum(variance, 0.0)) / (_TURNS * spread**2)
     radius = _REACH / spread / jnp.maximum(wide, 1.0) ** (1.0 / 3.0)
-    half = _CIRCLE // 2
+    factors = np.array((1.0,) if counting.is_whole else _WIDER)
+    radius = factors[:, None] * radius
+    half, times = _CIRCLE // 2, radius.shape[1]
     turns = np.exp(2j * np.pi * np.arange(half + 1) / _CIRCLE)
-    u = turns[:, None] * radius
-    logs = counting.logs(u) - u * mean - 0.5 * u**2 * variance
+    u = turns[None, :, None] * radius[:, None, :]
+    logs = counting.logs(jnp.reshape(u, (-1, times))).reshape(u.shape)
+    logs = jnp.moveaxis(logs - u * mean - 0.5 * u**2 * variance, 1, 0)
     angle = jnp.unwrap(logs.imag, axis=0)
     angle = angle - 2.0 * jnp.pi * jnp.round(angle[0] / (2.0 * jnp.pi))
     # the other half of the circle is the conjugate
     weights = np.where((np.arange(half + 1) == 0) | (np.arange(half + 1) == half), 1.0, 2.0)
     powers = turns[None, :] ** -np.arange(half)[:, None] * weights / _CIRCLE
-    scaled = powers.real @ logs.real - powers.imag @ angle
-    noise = jnp.max(jnp.abs(scaled[half - 8 :]), axis=0)
-    k = np.arange(3, order + 1)[:, None]
+    scaled = jnp.tensordot(powers.real, logs.real, 1) - jnp.tensordot(powers.imag, angle, 1)
+    noise = jnp.max(jnp.abs(jax.lax.stop_gradient(scaled[half - 8 :])), axis=0)
+    k = np.arange(3, order + 1)[:, None, None]
     factor = jnp.exp(jax.scipy.special.gammaln(k + 1.0)) / radius**k
-    still = jax.lax.stop_gradient(variance) <= 0.0
-    return jnp.where(still, 0.0, factor * scaled[3 : order + 1]), factor * noise
+    # <e^{ux}> is positive at both real ends: another angle has lost a turn between two points
+    is_lost = ~(jnp.abs(angle[half]) < 0.1)
+    errors = jnp.where(jnp.isfinite(noise) & ~is_lost, factor * noise, jnp.inf)
+    best = jnp.argmin(errors, axis=1)[:, None]
+    values = jnp.take_along_axis(factor * scaled[3 : order + 1], best, axis=1)[:, 0]
+    error = jnp.take_along_axis(errors, best, axis=1)[:, 0]
+    fixed = jax.lax.stop_gradient(variance)
+    still = fixed <= _STILL * spread**2
+    k = k[:, 0]
+    deviation = jnp.sqrt(jnp.where(still, 1.0, fixed))
+    size = jnp.maximum(deviation**k, deviation**2 * jnp.minimum(spread, deviation) ** (k - 2))
+    return jnp.where(still, 0.0, values), jnp.where(still, 0.0, error / size)
 
 
 @eqx.filter_jit

@@ -1,6 +1,6 @@
 """How a junction or a network is counted: blocks of sites, what commutes, which way is faster."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ from entropax._crossovers import DETERMINANTS_WRITTEN_OUT
 from entropax._precision import EPS
 from entropax._tolerances import ROUNDED
 from entropax.counting.fermions import (
+    OCCUPATION,
     AbstractCounted,
     Block,
     FermionCounting,
@@ -22,6 +23,7 @@ from entropax.counting.fermions import (
 )
 from entropax.counting.star import nodes_of
 from entropax.ledger import FermionModel, open_account
+from entropax.ledger.fermions.account import FermionAccount
 from entropax.linalg import ArrowheadExponential
 from entropax.linalg.cauchy_like import equal_columns
 from entropax.method import AbstractMethod, Plan
@@ -73,7 +75,7 @@ def count_fermions(
         counted = Gained(start, blocks, None, before)
         _require_commuting(model, of, before)
     else:
-        pairs = [weights_of(x, bath, seen.mu) for x, bath in zip(of, baths, strict=True)]
+        pairs = [weights_of(x, bath or 0, seen.mu) for x, bath in zip(of, baths, strict=True)]
         counted = Gained(start, blocks, jnp.stack(pairs), ())
         if isinstance(model, FermionNetwork) and not model.has_thermal_baths:
             matrices = [_matrix_of(model, x, seen, b) for x, b in zip(of, baths, strict=True)]
@@ -103,8 +105,8 @@ def _words(of: Any, bath: int | None) -> str:
 def _propagated(method: AbstractMethod[Any], plan: Plan[Any, Any]) -> Solution[Any]:
     """U at each time, where a solution has its ledger, which is not made."""
     solution = solve_plan(method, plan, lambda state: (state.propagator, state.system))
-    account = open_account(method.initial(plan), plan.model)
-    u, system = solution.saved
+    account = cast(FermionAccount, open_account(method.initial(plan), plan.model))
+    u, system = cast(tuple[Any, Array], solution.saved)
     first = account.start
     seen = Propagated(u, system, first.beta, first.mu, first.determined)
     return eqx.tree_at(
@@ -151,7 +153,7 @@ def _of_product(blocks: tuple[Block, ...], seen: Propagated) -> tuple[Block, ...
         Block(block.sites, block.energies, beta, mu, None)
         for block, beta, mu in zip(baths, seen.beta, seen.mu, strict=True)
     ]
-    return (Block(system.sites, system.energies, None, None, None), *thermal)
+    return (Block(system.sites, system.energies, None, None, None, OCCUPATION), *thermal)
 
 
 def _system_filling(model: FermionModel, system: Array) -> Array:

@@ -62,9 +62,9 @@ class Star(eqx.Module):
         weighted = modes * t**2
         spread = (weighted.real @ squares) + 1j * (weighted.imag @ squares)
         along = jnp.abs(x[1:]) ** 2 * first
-        own = along + modes * (1.0 + 2.0 * t**2 * (free.conj() * z).real) + t**2 * spread
+        diagonal = along + modes * (1.0 + 2.0 * t**2 * (free.conj() * z).real) + t**2 * spread
         level = first * jnp.abs(x[0]) ** 2 + modes @ (jnp.abs(x[1:]) ** 2)[:, None]
-        entries = [jnp.concatenate([level, own], axis=1)]
+        entries = [jnp.concatenate([level, diagonal], axis=1)]
         for column in self.columns[1:]:
             # another mode k of the same energy: its row of the table is that of j
             k = jnp.maximum(column[1:] - 1, 0)

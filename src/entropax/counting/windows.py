@@ -92,7 +92,7 @@ def count_windows(
         raise ValueError("`start` must be diagonal in what is measured: energies and windows.")
     at_start = system.before()
     table = jnp.asarray(start.on_windows(at_start)).real
-    units = np.eye(table.size).reshape(table.size, *table.shape)
+    units = jnp.eye(table.size).reshape(table.size, *table.shape)
     marked = with_marks(model, ts)
     first = eqx.tree_at(lambda m: m.start, marked, Joint(np.full(table.shape, 1.0 / table.size)))
     plan = method.plan(first, ts)

@@ -3,6 +3,6 @@
 from entropax.diagnosis.audit import Finding as Finding, audit as audit
 from entropax.diagnosis.identities import (
     NAMES as NAMES,
-    Identity as Identity,
     identities as identities,
 )
+from entropax.diagnosis.relation import Identity as Identity

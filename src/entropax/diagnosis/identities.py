@@ -4,17 +4,21 @@ S, R, E: equations of Strasberg (2020), of Riera-Campeny et al. (2021), of Espos
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
+from entropax.diagnosis.fluctuation_theorems import (
+    OF_WINDOWS,
+    fluctuation_theorems,
+    ledger_of_model,
+)
 from entropax.diagnosis.premises import (
     Case,
     Premise,
-    Solved,
     canonical_start,
     correlation_known,
     emme,
@@ -32,30 +36,12 @@ from entropax.diagnosis.premises import (
     thermal_windows,
     undriven,
 )
+from entropax.diagnosis.relation import Identity
 from entropax.entropy import marginal, observational
-from entropax.ledger.windows import WindowLedger
+from entropax.ledger import FermionModel, WindowLedger
 from entropax.method import AbstractMethod
 from entropax.model import OpenSystem
 from entropax.model.views import joint_volumes
-
-
-class Identity(NamedTuple):
-    """One relation at all times.
-
-    `residual`: left side less right side; it vanishes where `relation` is "=", and is not negative
-    where it is ">=".
-    """
-
-    name: str
-    source: str
-    relation: Literal["=", ">="]
-    residual: Float[Array, " times"]
-
-    @property
-    def violation(self) -> float:
-        """Largest amount by which the relation is violated; 0 where it holds."""
-        residual = self.residual if self.relation == ">=" else -jnp.abs(self.residual)
-        return float(jnp.maximum(0.0, -jnp.min(residual)))
 
 
 def _splitting(case: Case) -> Array:
@@ -286,34 +272,46 @@ NAMES = tuple(entry.name for entry in _ENTRIES)
 
 
 def identities(
-    model: OpenSystem,
+    model: FermionModel | OpenSystem,
     method: AbstractMethod,
-    solution: Solved,
+    solution: Any,
     names: Sequence[str] | None = None,
 ) -> tuple[Identity, ...]:
     """Residuals of the identities and inequalities that a solved model must obey.
 
-    **Arguments:** `model`, `method` and the `solution` that `solve` made of them, at times of
-    which the first is 0; `names`: which identities (`entropax.ledger.NAMES`); None for all whose
-    premises hold. A report, not to be traced.
+    Of window baths those of the papers, and by name the integral fluctuation theorem; of free
+    fermions and ideal baths fluctuation theorems (`entropax.counting`), which cost runs of their
+    own: integral and detailed, Jarzynski's relation, the symmetry of Gallavotti and Cohen.
+
+    **Arguments:** `model`, `method` and the `solution` that `solve` made of them, of window baths
+    at times of which the first is 0; `names`: which identities (`entropax.diagnosis.NAMES` of
+    window baths); None for all whose premises hold. A report, not to be traced.
 
     Raises `ValueError` for an identity asked for by name whose premise does not hold, and says
-    what it needs; and for a solution that does not begin at time 0.
+    what it needs; and for a solution of window baths that does not begin at time 0.
     """
-    if not isinstance(getattr(solution, "ledger", None), WindowLedger):
-        kind = type(getattr(solution, "ledger", solution)).__name__
+    account, ledger = getattr(solution, "ledger", solution), ledger_of_model(model)
+    if not isinstance(account, ledger):
         raise ValueError(
-            f"`solution` must be of a model with window baths, whose identities these are, but "
-            f"holds a {kind}."
+            f"`solution` must be what `solve` made of the model, with a {ledger.__name__}, but "
+            f"holds a {type(account).__name__}."
         )
+    if ledger is not WindowLedger:
+        return fluctuation_theorems(model, method, solution.ts, names)
+    assert isinstance(model, OpenSystem)
     ts = np.asarray(solution.ts)
     if ts.shape[0] == 0 or ts[0] != 0.0:
         raise ValueError(f"`solution` must begin at time 0, but has times {ts}.")
     case, relations = Case(model, method, solution.ts, solution.ledger), []
     entries = {entry.name: entry for entry in _ENTRIES}
+    theorems = [theorem.name for theorem in OF_WINDOWS]
     for name in entries if names is None else names:
+        if name in theorems:
+            relations += fluctuation_theorems(model, method, solution.ts, [name])
+            continue
         if name not in entries:
-            raise ValueError(f"`names` must be of {', '.join(NAMES)}, but has {name!r}.")
+            every = ", ".join([*NAMES, *theorems])
+            raise ValueError(f"`names` must be of {every}, but has {name!r}.")
         entry = entries[name]
         missing = [words for premise in entry.premises if (words := premise(case))]
         if missing and names is not None:

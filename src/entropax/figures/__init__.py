@@ -4,6 +4,7 @@ from entropax.figures import (
     driving,
     ensembles,
     esposito2010,
+    fluctuations,
     machines,
     optimal,
     riera2021,
@@ -21,6 +22,7 @@ from entropax.figures.base import (
 _PAPERS = (
     *(usui2024, riera2021, esposito2010, strasberg2020),
     *(machines, optimal, ensembles, driving, two_baths),
+    fluctuations,
 )
 
 ALL: dict[str, Figure] = {study.name: study for paper in _PAPERS for study in paper.FIGURES}

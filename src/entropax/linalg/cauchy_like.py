@@ -27,7 +27,8 @@ _LEAST = 64
 
 
 class CauchyLike(eqx.Module):
-    r"""Matrices with entries $\sum_r L_{rj} R_{rk}/(\epsilon_j-\epsilon_k)$ off equal energies.
+    r"""Matrices with entries $\sum_r L_{rj} R_{rk}/(\epsilon_j-\epsilon_k)$ off equal energies;
+    there the sum must be zero.
 
     `columns`: for each row the columns of its energy, its own first, -1 where there are no more;
     `equal`: the entries there. Any leading axes are those of a batch.

@@ -91,6 +91,8 @@ def test_bad_input() -> None:
         identities(model(), ex.EMME(), solved(), ["x"])
     assert len(NAMES) == len(set(NAMES)) == 21
     for kind in (ex.FermionLedger, ex.GKLSLedger):
-        message = f"`solution` must be of a model with window baths, .* holds a {kind.__name__}"
+        message = (
+            f"`solution` must be what `solve` made .* WindowLedger, but holds a {kind.__name__}"
+        )
         with pytest.raises(ValueError, match=message):
             identities(model(), ex.EMME(), solved(kind=kind))
