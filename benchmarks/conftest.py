@@ -27,6 +27,8 @@ SETTINGS = (
 )
 
 RIVALS = {
+    "test_generating_function": {"dense determinants"},
+    "test_noise": {"QuTiP"},
     "test_switched_coupling": {"NumPy"},
     "test_limit_cycles": {"30 periods each"},
     "test_ledger": {"textbook NumPy"},
@@ -46,6 +48,7 @@ RIVALS = {
 }
 """Those that a benchmark times; one that is not named here times none."""
 BARS = {
+    "test_noise",
     "test_switched_coupling",
     "test_limit_cycles",
     "test_ledger[30]",

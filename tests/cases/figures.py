@@ -12,6 +12,7 @@ PAPERS = ("usui2024", "riera2021", "esposito2010", "strasberg2020", "machines")
 OPTIMAL = ("optimal-dot", "erasure", "trap", "finite-bath-dot", "coupling-design", "finite-engine")
 DRIVING = ("driven-canonical", "limit-cycles", "coupling-pulse")
 TWO_BATHS = ("two-baths", "finite-refrigerator")
+FLUCTUATIONS = ("fluctuations", "uncertainty", "work-statistics")
 ENSEMBLES = ("typicality", "gorm-ensemble", "emme-validity")
 TIMES = 12
 

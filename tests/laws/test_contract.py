@@ -266,6 +266,29 @@ def test_a_qubit_between_two_ideal_baths() -> None:
     np.testing.assert_allclose(given["dot"].absorption(jnp.array(0.5)), 1 / (1 + np.exp(0.5)))
 
 
+FLUCTUATIONS = """
+count = ex.counting(junction, ts, "particles", bath=1)              # "energy", "heat", "entropy_production"
+count.mean, count.variance, count.cumulants(4), count.generating(0.3), count.distribution()
+theorem = ex.counting(junction, ts, "entropy_production").generating(-1.0)    # 1
+ness.noise, ness.cumulants("particles", bath=1, order=3)
+"""  # noqa: E501
+
+
+def test_fluctuations(names: dict) -> None:
+    given = names | {"sx": jnp.array([[0.0, 1.0], [1.0, 0.0]]), "ts": jnp.array([0.1, 3.0, 40.0])}
+    exec(IDEAL, given)
+    exec(FLUCTUATIONS, given)
+    np.testing.assert_allclose(given["theorem"], 1.0, rtol=0, atol=1e-10)
+    count, ness = given["count"], given["ness"]
+    assert count.cumulants(4).shape == (4, 3)
+    gained = ex.solve(given["junction"], [0.0, *given["ts"]]).ledger.particles[:, 1]
+    np.testing.assert_allclose(count.mean, gained[1:] - gained[0], rtol=0, atol=1e-12)
+    assert np.all(count.generating(0.3) > np.exp(0.3 * count.mean))  # Jensen
+    assert count.distribution().probabilities.shape[0] == 3
+    assert ness.noise.shape == (2, 2)
+    assert ness.cumulants("particles", bath=1, order=3).shape == (3,)
+
+
 PROTOCOLS = """
 ramp = ex.PiecewiseLinear.ramp(0.0, 3.0, duration=10.0, pieces=16)
 def dissipation(protocol):

@@ -38,8 +38,9 @@ def counting(
       what `bath` has gained, measured at the start and at each time (minus the ledger's `heat`);
       "work": the energy of all, H(t) at the end and H(0) at the start; "entropy_production":
       $\ln p_0 - \ln q$ of all occupations, measured at both times, where q is the product of the
-      system's state then and the baths' thermal states of the start: its mean is
-      $D[\rho(t)\|q]$, `entropy_production_fixed` of a thermal start; or weights of sites, shape
+      system's state then and the baths' thermal states (of their `beta` and `mu`, where they have
+      any, else the effective ones of the start): its mean is $D[\rho(t)\|q]$,
+      `entropy_production_fixed` of a thermal start; or weights of sites, shape
       (sites,), or a Hermitian matrix between them. Several in a tuple are counted jointly.
     - `bath`: its number, or one for each of several counts.
     - `method`: as for `solve`; `Exact()` where left out.

@@ -108,10 +108,23 @@ def _propagated(method: AbstractMethod[Any], plan: Plan[Any, Any]) -> Solution[A
     account = cast(FermionAccount, open_account(method.initial(plan), plan.model))
     u, system = cast(tuple[Any, Array], solution.saved)
     first = account.start
-    seen = Propagated(u, system, first.beta, first.mu, first.determined)
+    seen = _as_recorded(plan.model, Propagated(u, system, first.beta, first.mu, first.determined))
     return eqx.tree_at(
         lambda s: (s.ledger, s.saved), solution, (seen, None), is_leaf=lambda x: x is None
     )
+
+
+def _as_recorded(model: FermionModel, seen: Propagated) -> Propagated:
+    """With the temperatures that leads keep beside occupations of their own, as `pure_start` has
+    them drawn from; others have effective ones.
+    """
+    if not isinstance(model, Junction):
+        return seen
+    beta, mu, determined = list(seen.beta), list(seen.mu), list(seen.determined)
+    for number, lead in enumerate(model.leads):
+        if lead.beta is not None and lead.mu is not None:
+            beta[number], mu[number], determined[number] = lead.beta, lead.mu, jnp.array(True)
+    return seen._replace(beta=jnp.stack(beta), mu=jnp.stack(mu), determined=jnp.stack(determined))
 
 
 def _blocks(model: FermionModel, seen: Propagated) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
@@ -225,12 +238,12 @@ def _require_commuting(
 
 
 def _require_temperatures(seen: Propagated) -> None:
-    determined = concrete(seen.determined)
+    determined = concrete(seen.determined & jnp.isfinite(seen.beta) & jnp.isfinite(seen.mu))
     if not is_traced(determined) and not bool(np.all(np.asarray(determined))):
         which = int(np.flatnonzero(~np.asarray(determined))[0])
         raise ValueError(
-            "`of` must not be the entropy production where a bath has no temperature to begin "
-            f"with: bath {which}."
+            "`of` must not be the entropy production where a bath has no finite temperature "
+            f"to begin with: bath {which}."
         )
 
 

@@ -22,7 +22,7 @@ def test_small_junctions_are_written_out() -> None:
 def test_a_bath_without_temperature_has_no_entropy_production() -> None:
     full = ex.Lead(LEAD.energies, LEAD.couplings, occupations=np.ones(3))
     junction = ex.Junction(0.3, 0.0, (LEAD, full))
-    with pytest.raises(ValueError, match=r"no temperature to begin with: bath 1"):
+    with pytest.raises(ValueError, match=r"no finite temperature to begin with: bath 1"):
         ex.counting(junction, [1.0], "entropy_production")
     count = ex.counting(junction, [1.0], "particles", bath=1)
     assert float(count.mean[0]) < 0.0

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from cases.figures import DRIVING, ENSEMBLES, OPTIMAL, PAPERS, TWO_BATHS
+from cases.figures import DRIVING, ENSEMBLES, FLUCTUATIONS, OPTIMAL, PAPERS, TWO_BATHS
 
 from entropax import figures
 from entropax.figures.base import QUICK, Options, Row
@@ -49,7 +49,7 @@ def test_all_are_asked_for_by_name_alone() -> None:
 
 
 def test_every_study_belongs_to_a_paper_and_is_reproduced() -> None:
-    alone = OPTIMAL + ENSEMBLES + DRIVING + TWO_BATHS
+    alone = OPTIMAL + ENSEMBLES + DRIVING + TWO_BATHS + FLUCTUATIONS
     assert all(name.split("-")[0] in PAPERS or name in alone for name in figures.ALL)
     assert all(name == study.name for name, study in figures.ALL.items())
     assert all(study.title and study.citation for study in figures.ALL.values())
