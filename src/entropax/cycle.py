@@ -20,6 +20,8 @@ from entropax._checks import (
 )
 from entropax._precision import require_float64
 from entropax._tolerances import AS_STATED
+from entropax.counting.cycles import cumulants_of_a_period
+from entropax.counting.jumps import Count, OfAll, require_count_of
 from entropax.equilibrium import expectation
 from entropax.ledger import GKLSLedger
 from entropax.linalg import stationary
@@ -28,7 +30,7 @@ from entropax.method import AbstractIdealBathEquation, AbstractMethod
 from entropax.method.ideal.master_equation import IdealPlan
 from entropax.model import OpenSystem, Product
 from entropax.model.driven import AbstractDriven
-from entropax.model.views import temperatures
+from entropax.model.views import as_ideal, temperatures
 from entropax.protocol import AbstractProtocol
 from entropax.sharpness import with_marks
 from entropax.solve import (
@@ -62,7 +64,8 @@ class LimitCycle(eqx.Module):
     time; `rate`: $-\ln|\mu_2|/T$, the rate at which other states come closer, $\mu_2$ the second
     eigenvalue of the map of a period, of coherences too where these are followed (NaN where they
     have decayed below 1e-8 in one: too fast to be told); `ledger`: of one period, at the times
-    `ts`; `result`: one `RESULTS`; `faults`: of what a program was given.
+    `ts`; `result`: one `RESULTS`; `faults`: of what a program was given; `model` and `method`: what
+    it is of.
     """
 
     period: Float[Array, ""]
@@ -77,6 +80,29 @@ class LimitCycle(eqx.Module):
     ledger: GKLSLedger
     result: RESULTS
     faults: Faults
+    model: OpenSystem
+    method: AbstractIdealBathEquation
+
+    def cumulants(
+        self, of: Count | OfAll, bath: int | None = None, order: int = 2
+    ) -> Float[Array, " order"]:
+        """Cumulants that each of many periods adds, of what `bath` gains or of all ("work" is what
+        is put in and leaves as heat): as of `SteadyState.cumulants`.
+
+        Of models that are constant between jumps; else `ValueError`.
+        """
+        require_count_of(of, bath, len(self.model.baths))
+        system = as_ideal(self.model, type(self.method).__name__)
+        if not system.is_piecewise_constant:
+            raise ValueError(
+                "`model` must be constant between jumps (`PiecewiseConstant`) where a cycle is "
+                "counted."
+            )
+        ts = concrete(self.ts)
+        equation = self.method.plan(system, ts).decided
+        return cumulants_of_a_period(
+            self.method, equation, system, self.period, of, bath, require_count("order", order)
+        )
 
     @property
     def power(self) -> Float[Array, ""]:
@@ -174,6 +200,8 @@ def _limit_cycle(
         ledger=ledger,
         result=result,
         faults=solution.faults,
+        model=plan.model,
+        method=method,
     )
 
 

@@ -1,7 +1,7 @@
 """Steady states of small systems between ideal baths."""
 
 import warnings
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,10 +11,11 @@ from entropax._checks import Faults, faults_of, require_count
 from entropax._precision import require_float64
 from entropax.counting.ideal import NO_LAW
 from entropax.counting.jumps import (
-    KINDS,
+    Count,
     JumpCounts,
+    OfAll,
     jump_counts,
-    require_bath,
+    require_count_of,
     require_quanta,
     undriven_ideal,
 )
@@ -25,8 +26,6 @@ from entropax.method.ideal.master_equation import IdealPlan
 from entropax.model import OpenSystem
 from entropax.model.views import temperatures
 from entropax.solve import FAILURES, RESULTS, raise_failures
-
-Count = Literal["particles", "energy", "heat"]
 
 
 class Uncertainty(NamedTuple):
@@ -58,21 +57,20 @@ class SteadyState(AbstractMomentLedger):
 
     def covariance(self, of: Count = "particles") -> Float[Array, "baths baths"]:
         """The same of "particles", "energy" or "heat" that baths gain, between all of them."""
+        require_count_of(of, 0, len(self.model.baths))
         return _covariance(self._counts(of), of)
 
     def cumulants(
-        self, of: Count | Literal["entropy_production"], bath: int | None = None, order: int = 2
+        self, of: Count | OfAll, bath: int | None = None, order: int = 2
     ) -> Float[Array, " order"]:
         r"""$\lim_t \kappa_k/t$ for k = 1 to `order` of what `bath` gains (minus the currents of
-        the ledger), or of $\sum_\nu\beta_\nu$ times the heat that baths gain.
+        the ledger); "work" counts the heat that all gain together, what is put in and may not
+        stay, and "entropy_production" that heat times $\beta_\nu$.
 
         From the generator with counting fields on its jumps (Flindt et al. 2008), one linear solve
         an order. Under `Redfield` these are no cumulants of a law of probability (a warning).
         """
-        if of == "entropy_production" and bath is not None:
-            raise ValueError("`bath` must be left out for the entropy production, which is of all.")
-        if of != "entropy_production":
-            require_bath(bath, len(self.model.baths))
+        require_count_of(of, bath, len(self.model.baths))
         return _cumulants(self._counts(of), of, bath, require_count("order", order))
 
     def fano(self, of: Count = "particles", bath: int = 0) -> Float[Array, ""]:
@@ -93,8 +91,6 @@ class SteadyState(AbstractMomentLedger):
         return Uncertainty(relative * self.entropy_production_rate, relative * jumps)
 
     def _counts(self, of: str) -> JumpCounts:
-        if of not in KINDS:
-            raise ValueError(f"`of` must be {', '.join(KINDS)}, but is {of!r}.")
         if isinstance(self.method, Redfield):
             warnings.warn(NO_LAW, stacklevel=4)
         system = undriven_ideal(self.model, self.method)

@@ -11,7 +11,7 @@ steady cumulants, found order by order from $L\pi = 0$ (Flindt et al. 2008).
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -22,13 +22,18 @@ from entropax._checks import is_traced, whole
 from entropax.linalg import Exponential, matfn, stationary
 from entropax.method import Davies, Lindblad, Local, Redfield
 from entropax.method.ideal.dissipators import SecularDissipator
+from entropax.method.ideal.equation import AbstractEquation
 from entropax.method.ideal.generators import AbstractGenerator, SecularGenerator
-from entropax.method.ideal.master_equation import AbstractIdealBathEquation, IdealPlan
+from entropax.method.ideal.master_equation import AbstractIdealBathEquation
 from entropax.method.ideal.rates import Transitions, transitions
 from entropax.model.transition_frequencies import bare_spectrum, total_spectrum
 from entropax.model.views import IdealSystem, as_ideal, jumps, temperatures
 
-KINDS = ("particles", "energy", "heat", "entropy_production")
+Count = Literal["particles", "energy", "heat"]
+OfAll = Literal["work", "entropy_production"]
+KINDS = ("particles", "energy", "heat")
+OF_ALL = ("work", "entropy_production")
+"""Counts of all baths together."""
 
 
 class JumpCounts(eqx.Module):
@@ -55,9 +60,9 @@ class JumpCounts(eqx.Module):
 
     def weights(self, of: str, bath: int | None) -> Float[Array, "baths 2"]:
         """Weights of number and energy of what each bath gains."""
-        baths = range(self.beta.shape[0])
-        if of == "entropy_production":
-            return jnp.stack([jnp.stack([-self.beta[b] * self.mu[b], self.beta[b]]) for b in baths])
+        if of in OF_ALL:  # heat that baths gain; over temperatures, entropy
+            heat = jnp.stack([-self.mu, jnp.ones_like(self.mu)], axis=1)
+            return heat if of == "work" else self.beta[:, None] * heat
         number = {"particles": 1.0, "energy": 0.0, "heat": -self.mu[bath or 0]}[of]
         energy = 0.0 if of == "particles" else 1.0
         pair = jnp.stack([jnp.asarray(number, float), jnp.asarray(energy, float)])
@@ -117,40 +122,61 @@ class JumpCounts(eqx.Module):
 
     def cumulants(self, weights: Float[Array, "baths 2"], order: int) -> Float[Array, " order"]:
         """Rates of growth of the first cumulants, in the steady state."""
-        w, vectors = self.weight, [self.stationary()]
-        slopes = [self.slopes([weights] * k) for k in range(1, order + 1)]
-        rates: list[Array] = []
-        for n in range(1, order + 1):
-            terms = [math.comb(n, k) * (slopes[k - 1] @ vectors[n - k]) for k in range(1, n + 1)]
-            rates.append(w @ sum(terms[1:], terms[0]))
-            shifted = [
-                math.comb(n, k) * (slopes[k - 1] @ vectors[n - k] - rates[k - 1] * vectors[n - k])
-                for k in range(1, n + 1)
-            ]
-            vectors.append(-self._inverse(sum(shifted[1:], shifted[0])))
-        return jnp.stack(rates)
+        series = [self.slopes([weights] * k) / math.factorial(k) for k in range(1, order + 1)]
+        rates = eigenvalue_series(self.generator, series, self.weight)
+        return rates * jnp.array([float(math.factorial(k)) for k in range(1, order + 1)])
 
     def _inverse(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """x with L x = y and no trace, of a y without trace."""
-        scale = jax.lax.stop_gradient(jnp.max(jnp.abs(self.generator)))
-        unit = self.weight / jnp.sum(self.weight**2)
-        matrix = self.generator / scale + self.weight[:, None] * unit[None, :]
-        x = jnp.linalg.solve(matrix, y / scale)
-        return x - self.stationary() * (self.weight @ x)
+        return _without_trace(self.generator, self.weight, y)
+
+
+def eigenvalue_series(
+    matrix: Float[Array, "n n"],
+    series: Sequence[Float[Array, "n n"]],
+    weight: Float[Array, " n"],
+) -> Float[Array, " order"]:
+    r"""Taylor coefficients of the eigenvalue of $A_0 + uA_1 + u^2A_2 + \dots$ that is zero at
+    u = 0, where the left null vector of $A_0$ is w.
+    """
+    vectors, values = [stationary(matrix, weight).x], []
+    for n in range(1, len(series) + 1):
+        terms = [series[k - 1] @ vectors[n - k] for k in range(1, n + 1)]
+        values.append(weight @ sum(terms[1:], terms[0]))
+        left = [
+            series[k - 1] @ vectors[n - k] - values[k - 1] * vectors[n - k] for k in range(1, n + 1)
+        ]
+        vectors.append(-_without_trace(matrix, weight, sum(left[1:], left[0])))
+    return jnp.stack(values)
+
+
+def _without_trace(
+    matrix: Float[Array, "n n"], weight: Float[Array, " n"], y: Float[Array, " n"]
+) -> Float[Array, " n"]:
+    """x with A x = y and w.x = 0, of a y with w.y = 0 and a matrix with w A = 0."""
+    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(matrix)))
+    unit = weight / jnp.sum(weight**2)
+    x = jnp.linalg.solve(matrix / scale + weight[:, None] * unit[None, :], y / scale)
+    return x - stationary(matrix, weight).x * (weight @ x)
 
 
 def jump_counts(
     method: AbstractIdealBathEquation, model: IdealSystem, *, with_start: bool = False
 ) -> JumpCounts:
     """The counts of an undriven model; what is known of it is looked at outside of the program."""
-    return _jump_counts(method, method.plan_steady(model), with_start)
+    plan = method.plan_steady(model)
+    return counts_of(method, plan.decided, plan.model, with_start=with_start)
 
 
 @eqx.filter_jit
-def _jump_counts(
-    method: AbstractIdealBathEquation, plan: IdealPlan, with_start: bool
+def counts_of(
+    method: AbstractIdealBathEquation,
+    equation: AbstractEquation,
+    model: IdealSystem,
+    *,
+    with_start: bool = False,
 ) -> JumpCounts:
-    model, generator = plan.model, plan.decided.generator(plan.model)
+    """The counts of an undriven model, by an equation that has been decided on."""
+    generator = equation.generator(model)
     shape = generator.trace().shape
 
     def over_forms(function: Callable[[Array], Array]) -> Float[Array, "n n"]:
@@ -233,6 +259,17 @@ def require_bath(bath: object, baths: int) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < baths:
         raise ValueError(f"`bath` must be a number from 0 to {baths - 1}, but is {bath!r}.")
     return number
+
+
+def require_count_of(of: str, bath: object, baths: int) -> None:
+    """`ValueError` for a count that there is not, or that lacks its bath."""
+    if of in OF_ALL:
+        if bath is not None:
+            raise ValueError(f"`bath` must be left out for {of!r}, which is of all.")
+        return
+    if of not in KINDS:
+        raise ValueError(f"`of` must be {', '.join([*KINDS, *OF_ALL])}, but is {of!r}.")
+    require_bath(bath, baths)
 
 
 def undriven_ideal(model: Any, method: AbstractIdealBathEquation) -> IdealSystem:

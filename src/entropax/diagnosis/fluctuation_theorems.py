@@ -55,25 +55,34 @@ def _has_temperatures(asked: Asked) -> str | None:
     return None
 
 
+def _exchange_premise(asked: Asked) -> str | None:
+    return _has_temperatures(asked) if isinstance(asked.model, Junction) else "a Junction"
+
+
 def _detailed_premise(asked: Asked) -> str | None:
     if asked.model.is_driven:
         return "a model that is not driven"
-    if isinstance(asked.model, FermionNetwork) and jnp.iscomplexobj(asked.model.hamiltonian):
-        return "a real Hamiltonian, which time reversal leaves as it is"
-    if isinstance(asked.model, FermionNetwork):
-        return "a Junction"
-    return _has_temperatures(asked)
+    return _exchange_premise(asked)
 
 
-def _detailed(asked: Asked) -> Float[Array, " times"]:
-    """The symmetry of ln p0(i) - ln p0(f): the system is compared with its own start."""
+def _beside_its_start(asked: Asked) -> FermionCounting:
+    """Entropy production with the system's own start in q: ln p0 of both outcomes."""
     count = counting(asked.model, asked.ts, "entropy_production", method=asked.method)
     fermions = cast(FermionCounting, count)
     assert isinstance(fermions.counted, Produced)
     start = jnp.broadcast_to(asked.model.occupation, fermions.moments.shape)
-    same: FermionCounting = eqx.tree_at(lambda c: c.moments, fermions, start)
+    return eqx.tree_at(lambda c: c.moments, fermions, start)
+
+
+def _detailed(asked: Asked) -> Float[Array, " times"]:
+    """The symmetry of ln p0(i) - ln p0(f)."""
+    same = _beside_its_start(asked)
     here, mirrored = same.generating(_POINTS), same.generating(-1.0 - _POINTS)
     return jnp.max(jnp.abs(here / mirrored - 1.0), axis=0)
+
+
+def _exchange(asked: Asked) -> Float[Array, " times"]:
+    return jnp.asarray(_beside_its_start(asked).generating(-1.0)) - 1.0
 
 
 def _grand_canonical(asked: Asked) -> tuple[float, float] | None:
@@ -152,6 +161,7 @@ _INTEGRAL = "integral fluctuation theorem"
 
 OF_FERMIONS = (
     Theorem(_INTEGRAL, "Esposito 2009, Eq. 38", _has_temperatures, _integral),
+    Theorem("exchange", "Jarzynski, Wojcik 2004, Eq. 6", _exchange_premise, _exchange),
     Theorem("detailed fluctuation theorem", "Esposito 2009, Eq. 52", _detailed_premise, _detailed),
     Theorem("jarzynski", "Jarzynski 1997, Eq. 2", _work_premise, _jarzynski),
 )

@@ -44,7 +44,11 @@ def thermal_network(slope: float = 1.4) -> ex.FermionNetwork:
 @pytest.mark.parametrize(
     ("model", "method", "names"),
     [
-        (JUNCTION, ex.Exact(), ["integral fluctuation theorem", "detailed fluctuation theorem"]),
+        (
+            JUNCTION,
+            ex.Exact(),
+            ["integral fluctuation theorem", "exchange", "detailed fluctuation theorem"],
+        ),
         (thermal_network(), ex.Magnus(200), ["jarzynski"]),
         (DOT, ex.Davies(), ["integral fluctuation theorem", "gallavotti-cohen"]),
     ],

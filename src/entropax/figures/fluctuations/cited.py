@@ -31,15 +31,15 @@ def measured() -> Iterator[Row]:
     for index, (mean, variance) in enumerate(cited):
         time = float(count.ts[index])
         yield Row(f"particles gained, t = {time:g}", source, mean, float(count.mean[index]), 1e-9)
-        found = float(count.variance[index])
-        yield Row(f"their variance, t = {time:g}", source, variance, found, 1e-9)
+        value = float(count.variance[index])
+        yield Row(f"their variance, t = {time:g}", source, variance, value, 1e-9)
     law = count.distribution()
     expected = [0.0017752144, 0.0258680779, 0.1726492066, 0.4251646699]
     expected += [0.2873269503, 0.0763506655, 0.0100140566]
     for number, p in zip(range(-3, 4), expected, strict=True):
         place = int(np.argmin(np.abs(np.asarray(law.values) - number)))
-        found = float(law.probabilities[0, place])
-        yield Row(f"P({number} particles), t = 40", source, p, found, 1e-9)
+        value = float(law.probabilities[0, place])
+        yield Row(f"P({number} particles), t = 40", source, p, value, 1e-9)
 
 
 def jumps() -> Iterator[Row]:
@@ -67,8 +67,8 @@ def jumps() -> Iterator[Row]:
     }
     models = {"one way": (one_way, Lindblad()), "both ways": (both_ways, Davies())}
     for name, (model, method) in models.items():
-        found = steady_state(model, method).cumulants("particles", bath=1, order=4)
-        for order, (expected, value) in enumerate(zip(cited[name], found, strict=True), 1):
+        rates = steady_state(model, method).cumulants("particles", bath=1, order=4)
+        for order, (expected, value) in enumerate(zip(cited[name], rates, strict=True), 1):
             yield Row(f"cumulant {order}, {name}", source, expected, float(value), 1e-10)
     relation = steady_state(both_ways, Davies()).uncertainty("particles", bath=1)
     value = float(relation.thermodynamic)

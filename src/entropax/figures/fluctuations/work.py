@@ -17,7 +17,7 @@ from entropax.protocol import PiecewiseLinear
 MODES, WIDTH, COUPLING, BETA = 40, 8.0, 0.6, 1.0
 LOW, HIGH, DURATION, NODES, STEPS = -1.0, 2.0, 5.0, 9, 64
 SHARES, DESCENT = (0.0, 0.25, 0.5, 0.75, 1.0), 30
-"""Of the variance in what is made least: beta <W> (1 - share) + beta^2 Var(W)/2 share."""
+"""The share of the variance in what is made least: beta <W> (1 - share) + beta^2 Var(W)/2 share."""
 
 
 class Works(NamedTuple):
@@ -48,7 +48,7 @@ def model(inner, modes: int) -> FermionNetwork:
 
 
 def _free_energy(modes: int) -> float:
-    """Of the level and its bath, by which work must exceed at least."""
+    """Free energy that the level and its bath gain: the least work there is."""
     h = np.asarray(model(jnp.zeros(1), modes).hamiltonian)
     later = h.copy()
     later[0, 0] += HIGH - LOW
@@ -131,7 +131,8 @@ def _plot(data: Works):
     for values, p, label in zip(
         data.values, data.probabilities, ("ramp", "least variance"), strict=True
     ):
-        right.plot(values, p, label=label)
+        seen = p > 1e-3 * p.max()
+        right.plot(values[seen], p[seen], label=label)
     right.set(xlabel="work", ylabel="density")
     right.legend(frameon=False, fontsize=8)
     return figure
