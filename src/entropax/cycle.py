@@ -19,12 +19,12 @@ from entropax._checks import (
     require_count,
 )
 from entropax._precision import require_float64
-from entropax._tolerances import AS_STATED
+from entropax._tolerances import AS_STATED, VERDICT
 from entropax.counting.cycles import cumulants_of_a_period
 from entropax.counting.jumps import Count, OfAll, require_count_of
 from entropax.equilibrium import expectation
 from entropax.ledger import GKLSLedger
-from entropax.linalg import stationary
+from entropax.linalg import modes, stationary
 from entropax.linalg.spectral_radius import log_spectral_radius
 from entropax.method import AbstractIdealBathEquation, AbstractMethod
 from entropax.method.ideal.master_equation import IdealPlan
@@ -175,7 +175,11 @@ def _limit_cycle(
     decayed = log_spectral_radius(matrix - steady.x[:, None] * trace[None, :])
     unique = steady.unique & (decayed < -_SLOWEST)
     state = method.state_of(plan, steady.x)
-    started = eqx.tree_at(lambda p: p.model.start, plan, Product(state))
+    physical = jnp.min(modes(state)[0]) > -VERDICT
+    # what is no state starts nothing: the run then goes through another, and `result` says so
+    mixed = jnp.eye(state.shape[0]) / state.shape[0]
+    start = Product(jnp.where(physical & unique, state, mixed))
+    started = eqx.tree_at(lambda p: p.model.start, plan, start)
     solution = solve_plan(method, started)
     ledger = solution.ledger
     # the jump from the end of a period to its beginning
@@ -185,6 +189,7 @@ def _limit_cycle(
     result = RESULTS.successful
     for kind in FAILURES:
         result = RESULTS.where(jnp.any(solution.result == kind), kind, result)
+    result = RESULTS.where(physical, result, RESULTS.unphysical)
     result = RESULTS.where(unique, result, RESULTS.not_unique)
     result = RESULTS.where(jnp.any(solution.faults.present), RESULTS.invalid, result)
     return LimitCycle(

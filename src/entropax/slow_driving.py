@@ -167,6 +167,8 @@ def geodesic(
     last = jnp.atleast_1d(finite_array("end", end, ndim=np.ndim(end)))
     if first.shape != last.shape:
         raise ValueError(f"`end` must have the shape of `start`, but has {last.shape}.")
+    if not any(map(is_traced, (first, last))) and bool(jnp.all(first == last)):
+        raise ValueError(f"`end` must differ from `start`, but both are {start!r}.")
     length = finite_array("duration", duration, ndim=0)
     length = check("duration", length, "positive", lambda xp, t: t > 0)
     count = require_count("pieces", pieces)

@@ -294,6 +294,8 @@ def _where(solution: Any, kind: RESULTS) -> str:
     if isinstance(solution, AbstractLedger):  # of one moment
         return solution.in_words(0) if kind == RESULTS.unphysical else ""
     failed = np.asarray(solution.result == kind)
+    if failed.ndim == 0:  # of a cycle as a whole
+        return ""
     ts = np.asarray(solution.ts)
     first = int(np.flatnonzero(failed)[np.argmin(ts[failed])])
     text = f"First at t = {ts[first]:.6g}, at {failed.sum()} of {ts.size} times"

@@ -161,3 +161,18 @@ def test_cycles_of_a_finite_bath_add_up(method: Any) -> None:
     balance = run.work + run.heat.sum(-1) - run.stored
     np.testing.assert_allclose(balance, 0.0, rtol=0, atol=1e-9)
     assert run.efficiency.shape == (3,)
+
+
+def test_a_cycle_that_is_no_state_is_told() -> None:
+    """Redfield's equation far beyond weak coupling: negative populations."""
+    first = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 0.3], [1.0, 0.3, 0.0]])
+    second = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    baths = [ex.ThermalBath(beta, ex.FlatSpectrum(3.0)) for beta in (4.0, 1.0)]
+    links = [ex.Coupling(a, bath) for a, bath in zip((first, second), baths, strict=True)]
+    energies = (0.0, ex.PiecewiseConstant((1.0,), (1.0, 1.2)), 1.3)
+    model = ex.OpenSystem(energies, links, ex.Gibbs(1.0))
+    cycle = ex.limit_cycle(model, 2.0, ex.Redfield(), throw=False)
+    assert cycle.result == ex.RESULTS.unphysical
+    assert float(np.linalg.eigvalsh(cycle.state)[0]) < -0.1
+    with pytest.raises(RuntimeError, match="Probabilities are negative"):
+        ex.limit_cycle(model, 2.0, ex.Redfield())

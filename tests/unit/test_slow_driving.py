@@ -116,6 +116,8 @@ def test_bad_input() -> None:
 
     with pytest.raises(ValueError, match="`build` must make a model with baths of one beta"):
         ex.thermodynamic_metric(two_temperatures, 0.3, ex.Davies())
+    with pytest.raises(ValueError, match="`end` must differ from `start`, but both are"):
+        ex.geodesic(lambda x: 1.0 + x**2, 1.0, 1.0, duration=2.0)
     with pytest.raises(ValueError, match="`metric` must be positive between"):
         ex.geodesic(lambda x: -1.0 + 0.0 * x, 0.0, 1.0, duration=1.0)
     with pytest.raises(ValueError, match="`coupling` must be positive"):

@@ -1,6 +1,7 @@
 """Networks by dense matrices: what a correlation matrix is to the ledger, and how it moves."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases.fermions import network
@@ -17,7 +18,9 @@ H, C = seeded_hermitian(4, 1), seeded_correlation(4, 2)
 def test_energies_and_occupations_of_a_correlation_matrix() -> None:
     """With a complex C the modes of a bath are told from their conjugates."""
     model = network(hamiltonian=H)
-    state = jax.jit(lambda m, c, work: DenseView(m).state(m, c, work))(model, C, 0.7)
+    state = jax.jit(lambda m, c, work: DenseView(m).state(m, c, jnp.eye(m.sites) + 0j, work))(
+        model, C, 0.7
+    )
     flow = (H * C).real
     parts = [np.ix_(p, p) for p in ((0,), (1, 2), (3,))]
     assert float(state.system_energy) == pytest.approx(flow[0, 0], rel=1e-14)
