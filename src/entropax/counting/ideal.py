@@ -8,10 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from entropax._checks import concrete, is_traced
+from entropax._tolerances import ROUNDED
 from entropax.counting.jumps import JumpCounts, jump_counts, require_quanta, undriven_ideal
 from entropax.counting.law import AbstractCounting
 from entropax.method import Lindblad, Local, Redfield
 from entropax.method.ideal.master_equation import AbstractIdealBathEquation
+from entropax.model.transition_frequencies import total_spectrum
+from entropax.model.views import IdealSystem
 
 NO_LAW = (
     "Redfield's equation is not a sum of jumps with positive rates: what is counted under it has "
@@ -114,6 +118,7 @@ def count_jumps(
 ) -> JumpCounting:
     """Counts of what a bath gains; `ValueError` for what jumps do not tell."""
     system = undriven_ideal(model, method)
+    method.plan(system, ts)  # looks at the times
     require_quanta(system, of, is_local=isinstance(method, Local | Lindblad))
     if isinstance(method, Redfield):
         warnings.warn(NO_LAW, stacklevel=3)
@@ -123,12 +128,26 @@ def count_jumps(
             "`of` must be a count where coherences are followed: the entropy production is known "
             "for populations alone (Davies, no two levels of one energy, no Jump)."
         )
+    if of == "entropy_production":
+        _require_diagonal(system)
     ends = _ends(jumps, ts) if of == "entropy_production" else None
     what = of if bath is None else f"{of} of bath {bath}"
     weights = jumps.weights(of, bath)
     return JumpCounting(
         ts=ts, jumps=jumps, weights=weights, ends=ends, what=what, is_whole=of == "particles"
     )
+
+
+def _require_diagonal(model: IdealSystem) -> None:
+    """`ValueError` for a start with coherences between energies, which a measurement would end."""
+    vectors = total_spectrum(model)[1]
+    inside = vectors.conj().T @ model.start.system_state(model) @ vectors
+    away = concrete(jnp.max(jnp.abs(inside - jnp.diag(jnp.diagonal(inside)))))
+    if not is_traced(away) and float(away) > ROUNDED:
+        raise ValueError(
+            "`start` must be diagonal in the energies where entropy is counted, but has an element "
+            f"of {float(away):.3g} between them."
+        )
 
 
 @eqx.filter_jit

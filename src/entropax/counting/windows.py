@@ -129,7 +129,7 @@ def _transitions(method: AbstractMethod[Any], plan: Any, units: Array) -> Any:
         )
 
     each = jax.lax.map(one, units)
-    merged = jax.tree.map(lambda leaf: leaf[0], each)
-    failed = jnp.any(each.failed, axis=0)
-    del failed
+    # the verdict is that of the first run that failed
+    which = jnp.argmax(jnp.any(each.failed, axis=1))
+    merged = jax.tree.map(lambda leaf: leaf[which], each)
     return eqx.tree_at(lambda s: s.ledger, merged, jnp.transpose(each.ledger, (1, 2, 0)))

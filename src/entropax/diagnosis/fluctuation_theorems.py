@@ -20,7 +20,7 @@ from entropax.diagnosis.relation import Identity
 from entropax.ledger import FermionLedger, GKLSLedger, WindowLedger
 from entropax.linalg import modes
 from entropax.method import AbstractIdealBathEquation, AbstractMethod, Davies
-from entropax.model import FermionNetwork, Junction, OpenSystem, WindowBath
+from entropax.model import FermionNetwork, Jump, Junction, OpenSystem, WindowBath
 
 _POINTS = np.array([-0.8, -0.35, 0.2])
 """Where symmetries of generating functions are looked at; each has its mirror at -1 - u."""
@@ -62,7 +62,10 @@ def _exchange_premise(asked: Asked) -> str | None:
 def _detailed_premise(asked: Asked) -> str | None:
     if asked.model.is_driven:
         return "a model that is not driven"
-    return _exchange_premise(asked)
+    missing = _exchange_premise(asked)
+    if missing is None and not 0.0 < float(asked.model.occupation) < 1.0:
+        return "a level that is neither empty nor filled"
+    return missing
 
 
 def _beside_its_start(asked: Asked) -> FermionCounting:
@@ -129,6 +132,8 @@ def _steady_premise(asked: Asked) -> str | None:
         return "the Davies equation, whose jumps are in detailed balance"
     if asked.model.is_driven:
         return "a model that is not driven"
+    if any(isinstance(coupling, Jump) for coupling in asked.model.couplings):
+        return "couplings alone, and no Jump"
     if not np.all(np.isfinite(np.asarray([bath.beta for bath in asked.model.baths]))):
         return "baths of finite temperature"
     return None

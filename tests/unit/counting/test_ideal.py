@@ -26,5 +26,12 @@ def test_bad_input() -> None:
     )
     with pytest.raises(ValueError, match="`of` must be a count where coherences are followed"):
         ex.counting(coherent, [1.0], "entropy_production", method=ex.Davies())
+    turned = ex.OpenSystem(
+        (0.0, 0.5), (ex.Coupling(A, BATH),), ex.Product(system=[[0.6, 0.3], [0.3, 0.4]])
+    )
+    with pytest.raises(ValueError, match="`start` must be diagonal in the energies where entropy"):
+        ex.counting(turned, [1.0], "entropy_production", method=ex.Davies())
+    with pytest.raises(ValueError, match="`ts` must be non-negative"):
+        ex.counting(DOT, [-1.0], "particles", bath=0, method=ex.Davies())
     with pytest.warns(UserWarning, match="Redfield's equation is not a sum of jumps"):
         ex.counting(DOT, [1.0], "particles", bath=0, method=ex.Redfield())

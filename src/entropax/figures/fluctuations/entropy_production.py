@@ -11,10 +11,10 @@ from entropax.model import Junction, Lead, pure_start
 from entropax.plot import subplots
 from entropax.solve import solve
 
-MODES, WIDTH, COUPLING = 240, 10.0, 3.0
+MODES, WIDTH, COUPLING = 160, 10.0, 3.0
 BETA, MU = (10.0, 2.0), (1.0, -1.0)
 TIMES = (0.3, 1.0, 3.0, 10.0, 60.0, 1000.0)
-"""In units of 1/Gamma: the last beyond the recurrence of 240 modes, at 450."""
+"""In units of 1/Gamma: the last beyond the recurrence of 160 modes, at 300."""
 
 
 class Laws(NamedTuple):
