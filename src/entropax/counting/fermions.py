@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, Int
 
+from entropax._checks import concrete, is_traced
 from entropax.counting.law import AbstractCounting
 from entropax.counting.star import Star, Weighted
 from entropax.linalg import (
@@ -42,6 +43,9 @@ OCCUPATION = 1e-17
 
 _ODDS = 37.0
 """The logarithm of the odds of an occupation at rounding level."""
+
+_DIGITS = 30.0
+"""The logarithm of how far weights of modes may lie apart: three digits are then left."""
 
 _TOGETHER = 8
 """Values of u whose determinants are found at once."""
@@ -354,10 +358,24 @@ class FermionCounting(AbstractCounting):
 
         return self._each_time(at, jnp.moveaxis(u, -1, 0)).T
 
+    def _require_digits(self, u: Array) -> None:
+        """`ValueError` where rows of the determinant become parallel: weights e^{ua} of modes lie
+        further apart than numbers have digits. Of entropy production between -1 and 0 they do not.
+        """
+        low = -1.0 if isinstance(self.counted, Produced) else 0.0
+        beyond = jnp.max(jnp.maximum(u.real, low - u.real), initial=0.0)
+        exponent = concrete(jnp.maximum(beyond, 0.0) * self.spread)
+        if not is_traced(exponent) and float(exponent) > _DIGITS:
+            raise ValueError(
+                f"`u` must be smaller in size: weights of modes are e^{float(exponent):.3g} apart, "
+                "and no digits of their determinant are left."
+            )
+
     def generating(self, u: Any) -> Any:
-        if self.counts == 1:
-            return super().generating(u)
         at = jnp.asarray(u)
+        if self.counts == 1:
+            self._require_digits(at)
+            return super().generating(at)
         if at.ndim == 0 or at.shape[0] != self.counts:
             raise ValueError(
                 f"`u` must have one entry a count along its first axis ({self.counts}), but has "
