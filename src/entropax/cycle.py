@@ -21,7 +21,7 @@ from entropax._checks import (
 from entropax._precision import require_float64
 from entropax._tolerances import AS_STATED, VERDICT
 from entropax.counting.cycles import cumulants_of_a_period
-from entropax.counting.jumps import Count, OfAll, require_count_of
+from entropax.counting.kinds import Count, OfAll, require_count_of
 from entropax.equilibrium import expectation
 from entropax.ledger import GKLSLedger
 from entropax.linalg import modes, stationary
@@ -98,8 +98,7 @@ class LimitCycle(eqx.Module):
                 "`model` must be constant between jumps (`PiecewiseConstant`) where a cycle is "
                 "counted."
             )
-        ts = concrete(self.ts)
-        equation = self.method.plan(system, ts).decided
+        equation = self.method.plan(system, concrete(self.ts)).decided
         return cumulants_of_a_period(
             self.method, equation, system, self.period, of, bath, require_count("order", order)
         )

@@ -1,6 +1,5 @@
 """Steady states of small systems between ideal baths."""
 
-import warnings
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,19 +8,11 @@ from jaxtyping import Array, Float
 
 from entropax._checks import Faults, faults_of, require_count
 from entropax._precision import require_float64
-from entropax.counting.ideal import NO_LAW
-from entropax.counting.jumps import (
-    Count,
-    JumpCounts,
-    OfAll,
-    jump_counts,
-    require_count_of,
-    require_quanta,
-    undriven_ideal,
-)
+from entropax.counting.jumps import JumpCounts, countable, jump_counts
+from entropax.counting.kinds import Count, OfAll, require_count_of
 from entropax.ledger import AbstractMomentLedger, is_state, moment_ledger
 from entropax.ledger.base import quantity
-from entropax.method import AbstractIdealBathEquation, Lindblad, Local, Redfield
+from entropax.method import AbstractIdealBathEquation
 from entropax.method.ideal.master_equation import IdealPlan
 from entropax.model import OpenSystem
 from entropax.model.views import temperatures
@@ -85,17 +76,14 @@ class SteadyState(AbstractMomentLedger):
         (Barato, Seifert 2015); `kinetic`: $\kappa_2 a/\kappa_1^2$ with a jumps a time, at least 1
         (Di Terlizzi, Baiesi 2019).
         """
-        first, second = self.cumulants(of, bath)
+        require_count_of(of, bath, len(self.model.baths))
+        counts = self._counts(of)
+        first, second = _cumulants(counts, of, bath, 2)
         relative = second / first**2
-        jumps = _activity(self._counts(of))
-        return Uncertainty(relative * self.entropy_production_rate, relative * jumps)
+        return Uncertainty(relative * self.entropy_production_rate, relative * _activity(counts))
 
     def _counts(self, of: str) -> JumpCounts:
-        if isinstance(self.method, Redfield):
-            warnings.warn(NO_LAW, stacklevel=4)
-        system = undriven_ideal(self.model, self.method)
-        require_quanta(system, of, is_local=isinstance(self.method, Local | Lindblad))
-        return jump_counts(self.method, system)
+        return jump_counts(self.method, countable(self.model, self.method, of))
 
     def in_words(self, index: int) -> str:
         return f"{self.state_in_words(index)}."

@@ -52,20 +52,20 @@ class Descent(Protocol):
         """The state before the first step."""
         ...
 
-    def resumed(self, x: PyTree[Array], state: Any, *, is_same: bool) -> PyTree[Array]:
-        """The state to go on from; `is_same`: with the same `args`."""
-        ...
-
-    def alone(self, x: PyTree[Array], state: Any) -> PyTree[Array]:
-        """The state with which a start of several goes on alone."""
-        ...
-
     def step(self, problem: Problem, x: PyTree[Array], state: Any) -> Step:
         """x and the state after a step, the loss before it, and its steepest slope."""
         ...
 
 
-def descent_of(optimiser: optax.GradientTransformation | None) -> Descent:
+class DescentOfOne(Descent, Protocol):
+    """From one start."""
+
+    def resumed(self, x: PyTree[Array], state: Any, *, is_same: bool) -> PyTree[Array]:
+        """The state to go on from; `is_same`: with the same `args`."""
+        ...
+
+
+def descent_of(optimiser: optax.GradientTransformation | None) -> DescentOfOne:
     """The descent of an optimiser; None: L-BFGS with a line search."""
     if optimiser is None:
         return _LineSearch()
@@ -76,11 +76,11 @@ def descent_of(optimiser: optax.GradientTransformation | None) -> Descent:
     return _Optax(optimiser)
 
 
-def descent_of_several(optimiser: optax.GradientTransformation | None) -> Descent:
+def descent_of_several(optimiser: optax.GradientTransformation | None) -> "Several":
     """The descent of several starts at once; None: L-BFGS, each with a line search."""
     if optimiser is None:
-        return _Several(_Optax(optax.lbfgs()), goes_on_by_search=True)
-    return _Several(cast(_Optax, descent_of(optimiser)), goes_on_by_search=False)
+        return Several(_Optax(optax.lbfgs()), goes_on_by_search=True)
+    return Several(cast(_Optax, descent_of(optimiser)), goes_on_by_search=False)
 
 
 class _Optax(NamedTuple):
@@ -95,16 +95,12 @@ class _Optax(NamedTuple):
         del x, is_same
         return _forgetting(state)
 
-    def alone(self, x: PyTree[Array], state: PyTree[Array]) -> PyTree[Array]:
-        del x
-        return state
-
     def step(self, problem: Problem, x: PyTree[Array], state: PyTree[Array]) -> Step:
         moved, state, value, steepest = _step(problem, self.optimiser, x, state)
         return moved, state, np.asarray(value), np.asarray(steepest)
 
 
-class _Several(NamedTuple):
+class Several(NamedTuple):
     """The same descent from several starts, in one program; `goes_on_by_search`: alone by L-BFGS
     with its line search in Python.
     """
@@ -115,10 +111,8 @@ class _Several(NamedTuple):
     def init(self, x: PyTree[Array]) -> PyTree[Array]:
         return jax.vmap(self.each.init)(x)
 
-    def resumed(self, x: PyTree[Array], state: PyTree[Array], *, is_same: bool) -> PyTree[Array]:
-        return jax.vmap(lambda x, state: self.each.resumed(x, state, is_same=is_same))(x, state)
-
     def alone(self, x: PyTree[Array], state: PyTree[Array]) -> PyTree[Array]:
+        """The state with which a start goes on alone."""
         return _LineSearch().init(x) if self.goes_on_by_search else state
 
     def step(self, problem: Problem, x: PyTree[Array], state: PyTree[Array]) -> Step:
@@ -190,10 +184,6 @@ class _LineSearch:
     def resumed(self, x: PyTree[Array], state: Searched, *, is_same: bool) -> Searched:
         """The state to go on from: with its memory for the same `args`, empty for others."""
         return state._replace(value=jnp.array(jnp.inf)) if is_same else self.init(x)
-
-    def alone(self, x: PyTree[Array], state: Searched) -> Searched:
-        del x
-        return state
 
     def step(self, problem: Problem, x: PyTree[Array], state: Searched) -> Step:
         value, gradient = state.value, state.gradient

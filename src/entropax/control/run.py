@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from entropax.control.descent import Descent, Problem, Searched
+from entropax.control.descent import Descent, Problem, Searched, Several
 from entropax.control.run_store import RunStore
 
 
@@ -105,7 +105,8 @@ class Run:
             return False
         sound = goes_on & is_finite
         if not self.losses and not sound.any():
-            raise ValueError(self._at_the_start(value))
+            what = _what(np.ravel(value)[0])
+            raise ValueError(f"`loss` must be finite at the start, but {what}.")
         better = sound & ~(np.asarray(place.least) <= value)
         moves = sound if tolerance is None else sound & ~(steepest <= tolerance)
         if sound.any():
@@ -135,9 +136,6 @@ class Run:
             return f"`loss` failed at step {step}: {_sentence(error)}"
         return f"`loss` must be finite, but {_what(np.ravel(value)[number])} at step {step}."
 
-    def _at_the_start(self, value: np.ndarray) -> str:
-        return f"`loss` must be finite at the start, but {_what(np.ravel(value)[0])}."
-
     def _fail(self, message: str, goes_on: np.ndarray) -> None:
         """Nothing goes on from here."""
         place = self.place
@@ -155,6 +153,7 @@ class Run:
 
     def apart(self) -> "list[Run]":
         """A run for each start, to go on alone."""
+        assert isinstance(self.descent, Several)
         losses, runs = np.array(self.losses), []
         for number, failure in enumerate(self.failures):
             place = jax.tree.map(lambda leaf, i=number: leaf[i], self.place)

@@ -1,20 +1,16 @@
 r"""Counts of a limit cycle: the dominant eigenvalue of the map of a period with counting fields.
 
-Between jumps of the protocols the map is $e^{L(u)t}$, whose Taylor coefficients in u are the first
-row of the exponential of a triangular block matrix (Najfeld, Havel 1995); those of a period are
-products of them.
+Between jumps of the protocols the map is $e^{L(u)t}$; a period's is a product of these, and so are
+its Taylor coefficients in u.
 """
 
 import itertools
-import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from entropax.counting.jumps import JumpCounts, counts_of, eigenvalue_series
+from entropax.counting.jumps import counts_of, eigenvalue_series, factorials
 from entropax.method.ideal.equation import AbstractEquation
 from entropax.method.ideal.master_equation import AbstractIdealBathEquation
 from entropax.model.views import IdealSystem
@@ -37,7 +33,7 @@ def cumulants_of_a_period(
     counts = None
     for a, b in itertools.pairwise(edges):
         counts = counts_of(method, equation, model.within(a, (a, b)))
-        passed = _series(counts, counts.weights(of, bath), b - a, order)
+        passed = counts.passed(counts.weights(of, bath), b - a, order)
         if total is None:
             total = passed
         else:
@@ -54,17 +50,4 @@ def cumulants_of_a_period(
     for n in range(1, order + 1):
         rest = [j * logs[j - 1] * values[n - j - 1] for j in range(1, n)]
         logs.append(values[n - 1] - sum(rest, jnp.zeros(())) / n)
-    return jnp.stack(logs) * np.array([math.factorial(k) for k in range(1, order + 1)])
-
-
-def _series(
-    counts: JumpCounts, weights: Float[Array, "baths 2"], duration: Float[Array, ""], order: int
-) -> list[Float[Array, "n n"]]:
-    """Taylor coefficients of e^{L(u) t}."""
-    zero = jnp.zeros_like(counts.generator)
-    each = [counts.generator]
-    each += [counts.slopes([weights] * k) / math.factorial(k) for k in range(1, order + 1)]
-    rows = [[each[j - i] if j >= i else zero for j in range(order + 1)] for i in range(order + 1)]
-    grown = jax.scipy.linalg.expm(jnp.block(rows) * duration)
-    size = counts.weight.size
-    return [grown[:size, k * size : (k + 1) * size] for k in range(order + 1)]
+    return jnp.stack(logs) * factorials(order)

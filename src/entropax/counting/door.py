@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from entropax._checks import Numbers, finite_array, whole
+from entropax._checks import Numbers, finite_array
 from entropax.counting.ideal import count_jumps
-from entropax.counting.jumps import require_bath
+from entropax.counting.kinds import KINDS, OF_ALL, require_count_of
 from entropax.counting.law import AbstractCounting
-from entropax.counting.of_fermions import KINDS, count_fermions
+from entropax.counting.of_fermions import count_fermions
 from entropax.counting.windows import count_windows
 from entropax.method import AbstractMethod, Exact
 from entropax.method.ideal.master_equation import AbstractIdealBathEquation
@@ -83,16 +83,9 @@ def _baths(counts: tuple[Any, ...], bath: Any, number: int) -> tuple[int | None,
     if len(each) != len(counts):
         raise ValueError(f"`bath` must be one number a count ({len(counts)}), but is {bath!r}.")
     out: list[int | None] = []
-    for of, b in zip(counts, map(whole, each), strict=True):
-        if not isinstance(of, str):
-            out.append(None)
-            continue
-        if of not in KINDS:
-            raise ValueError(f"`of` must be {', '.join(KINDS)}, or weights, but is {of!r}.")
-        if of in ("work", "entropy_production"):
-            if b is not None:
-                raise ValueError(f"`bath` must be left out for {of!r}, which is of all.")
-        else:
-            require_bath(b, number)
-        out.append(b)
+    for of, b in zip(counts, each, strict=True):
+        if isinstance(of, str) and of not in (*KINDS, *OF_ALL):
+            every = ", ".join([*KINDS, *OF_ALL])
+            raise ValueError(f"`of` must be {every}, or weights, but is {of!r}.")
+        out.append(require_count_of(of, b, number) if isinstance(of, str) else None)
     return tuple(out)

@@ -1,6 +1,5 @@
 r"""Counts of a small system between ideal baths in finite time: $\mathrm{tr}\,e^{L(u)t}\rho_0$."""
 
-import warnings
 from typing import Any
 
 import equinox as eqx
@@ -10,17 +9,12 @@ from jaxtyping import Array, Complex, Float
 
 from entropax._checks import concrete, is_traced
 from entropax._tolerances import ROUNDED
-from entropax.counting.jumps import JumpCounts, jump_counts, require_quanta, undriven_ideal
+from entropax.counting.jumps import JumpCounts, countable, jump_counts
+from entropax.counting.kinds import FLOOR, in_words
 from entropax.counting.law import AbstractCounting
-from entropax.method import Lindblad, Local, Redfield
 from entropax.method.ideal.master_equation import AbstractIdealBathEquation
 from entropax.model.transition_frequencies import total_spectrum
 from entropax.model.views import IdealSystem
-
-NO_LAW = (
-    "Redfield's equation is not a sum of jumps with positive rates: what is counted under it has "
-    "cumulants, but no law of probability."
-)
 
 
 class JumpCounting(AbstractCounting):
@@ -34,13 +28,8 @@ class JumpCounting(AbstractCounting):
     what: str = eqx.field(static=True)
     is_whole: bool = eqx.field(static=True)
 
-    @property
-    def mean(self) -> Float[Array, " times"]:
-        return _moments(self)[0]
-
-    @property
-    def variance(self) -> Float[Array, " times"]:
-        return _moments(self)[1]
+    def mean_and_variance(self) -> tuple[Float[Array, " times"], Float[Array, " times"]]:
+        return _moments(self)
 
     @property
     def spread(self) -> Float[Array, ""]:
@@ -74,26 +63,15 @@ def _moments(counting: JumpCounting) -> tuple[Float[Array, " times"], Float[Arra
     """Mean and variance, by the derivatives of the exponential."""
     jumps, start = counting.jumps, counting.jumps.start
     assert start is not None
-    first, second = jumps.slopes([counting.weights]), jumps.slopes([counting.weights] * 2)
-    size = start.shape[0]
-    zero = jnp.zeros((size, size))
-    blocks = [
-        [jumps.generator, first, 0.5 * second],
-        [zero, jumps.generator, first],
-        [zero, zero, jumps.generator],
-    ]
-    matrix = jnp.block(blocks)
 
     def at(time: Array, index: Array) -> tuple[Array, Array]:
-        grown = jax.scipy.linalg.expm(matrix * time)
-        e0, e1, e2 = (grown[:size, k * size : (k + 1) * size] for k in range(3))
+        parts = jumps.passed(counting.weights, time, 2)
         rows, columns = [jumps.weight], [start]
         if counting.ends is not None:
             before, after = counting.ends
             a = jnp.where(start > 0, before, 0.0)
             columns += [start * a, 0.5 * start * a**2]
             rows += [-jumps.weight * after[index], 0.5 * jumps.weight * after[index] ** 2]
-        parts = [e0, e1, e2]
         coefficients = []
         for order in (1, 2):
             total = jnp.zeros(())
@@ -117,24 +95,25 @@ def count_jumps(
     bath: int | None,
 ) -> JumpCounting:
     """Counts of what a bath gains; `ValueError` for what jumps do not tell."""
-    system = undriven_ideal(model, method)
+    system = countable(model, method, of)
     method.plan(system, ts)  # looks at the times
-    require_quanta(system, of, is_local=isinstance(method, Local | Lindblad))
-    if isinstance(method, Redfield):
-        warnings.warn(NO_LAW, stacklevel=3)
     jumps = jump_counts(method, system, with_start=True)
-    if of == "entropy_production" and not jumps.is_plain:
-        raise ValueError(
-            "`of` must be a count where coherences are followed: the entropy production is known "
-            "for populations alone (Davies, no two levels of one energy, no Jump)."
-        )
+    ends = None
     if of == "entropy_production":
+        if not jumps.is_plain:
+            raise ValueError(
+                "`of` must be a count where coherences are followed: the entropy production is "
+                "known for populations alone (Davies, no two levels of one energy, no Jump)."
+            )
         _require_diagonal(system)
-    ends = _ends(jumps, ts) if of == "entropy_production" else None
-    what = of if bath is None else f"{of} of bath {bath}"
-    weights = jumps.weights(of, bath)
+        ends = _ends(jumps, ts)
     return JumpCounting(
-        ts=ts, jumps=jumps, weights=weights, ends=ends, what=what, is_whole=of == "particles"
+        ts=ts,
+        jumps=jumps,
+        weights=jumps.weights(of, bath),
+        ends=ends,
+        what=in_words(of, bath),
+        is_whole=of == "particles",
     )
 
 
@@ -156,6 +135,5 @@ def _ends(
 ) -> tuple[Float[Array, " n"], Float[Array, "times n"]]:
     """Logarithms of the diagonal states at both ends."""
     assert jumps.start is not None
-    floor = 1e-300
     later = jax.lax.map(lambda t: jax.scipy.linalg.expm(jumps.generator * t) @ jumps.start, ts)
-    return jnp.log(jnp.maximum(jumps.start, floor)), jnp.log(jnp.maximum(later, floor))
+    return jnp.log(jnp.maximum(jumps.start, FLOOR)), jnp.log(jnp.maximum(later, FLOOR))

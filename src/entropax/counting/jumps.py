@@ -10,15 +10,17 @@ steady cumulants, found order by order from $L\pi = 0$ (Flindt et al. 2008).
 """
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from entropax._checks import is_traced, whole
+from entropax._checks import is_traced
+from entropax.counting.kinds import OF_ALL, number_and_energy
 from entropax.linalg import Exponential, matfn, stationary
 from entropax.method import Davies, Lindblad, Local, Redfield
 from entropax.method.ideal.dissipators import SecularDissipator
@@ -29,11 +31,10 @@ from entropax.method.ideal.rates import Transitions, transitions
 from entropax.model.transition_frequencies import bare_spectrum, total_spectrum
 from entropax.model.views import IdealSystem, as_ideal, jumps, temperatures
 
-Count = Literal["particles", "energy", "heat"]
-OfAll = Literal["work", "entropy_production"]
-KINDS = ("particles", "energy", "heat")
-OF_ALL = ("work", "entropy_production")
-"""Counts of all baths together."""
+NO_LAW = (
+    "Redfield's equation is not a sum of jumps with positive rates: what is counted under it has "
+    "cumulants, but no law of probability."
+)
 
 
 class JumpCounts(eqx.Module):
@@ -63,10 +64,9 @@ class JumpCounts(eqx.Module):
         if of in OF_ALL:  # heat that baths gain; over temperatures, entropy
             heat = jnp.stack([-self.mu, jnp.ones_like(self.mu)], axis=1)
             return heat if of == "work" else self.beta[:, None] * heat
-        number = {"particles": 1.0, "energy": 0.0, "heat": -self.mu[bath or 0]}[of]
-        energy = 0.0 if of == "particles" else 1.0
-        pair = jnp.stack([jnp.asarray(number, float), jnp.asarray(energy, float)])
-        return jnp.zeros((self.beta.shape[0], 2)).at[bath or 0].set(pair)
+        assert bath is not None
+        pair = number_and_energy(of, self.mu[bath])
+        return jnp.zeros((self.beta.shape[0], 2)).at[bath].set(pair)
 
     def slopes(self, weights: Sequence[Float[Array, "baths 2"]]) -> Float[Array, "n n"]:
         """The derivative of the generator by one counting field after the other."""
@@ -108,7 +108,7 @@ class JumpCounts(eqx.Module):
         first = [self.slopes([x]) for x in weights]
         means = [w @ (slope @ steady) for slope in first]
         corrections = [
-            -self._inverse(slope @ steady - mean * steady)
+            -_without_trace(self.generator, w, steady, slope @ steady - mean * steady)
             for slope, mean in zip(first, means, strict=True)
         ]
         rows = []
@@ -122,12 +122,31 @@ class JumpCounts(eqx.Module):
 
     def cumulants(self, weights: Float[Array, "baths 2"], order: int) -> Float[Array, " order"]:
         """Rates of growth of the first cumulants, in the steady state."""
-        series = [self.slopes([weights] * k) / math.factorial(k) for k in range(1, order + 1)]
-        rates = eigenvalue_series(self.generator, series, self.weight)
-        return rates * jnp.array([float(math.factorial(k)) for k in range(1, order + 1)])
+        rates = eigenvalue_series(self.generator, self._series(weights, order), self.weight)
+        return rates * factorials(order)
 
-    def _inverse(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        return _without_trace(self.generator, self.weight, y)
+    def _series(self, weights: Float[Array, "baths 2"], order: int) -> list[Float[Array, "n n"]]:
+        """Taylor coefficients of L(u), from the first to so many."""
+        return [self.slopes([weights] * k) / math.factorial(k) for k in range(1, order + 1)]
+
+    def passed(
+        self, weights: Float[Array, "baths 2"], duration: Float[Array, ""], order: int
+    ) -> list[Float[Array, "n n"]]:
+        """Taylor coefficients of $e^{L(u)t}$, from the zeroth on: the first row of the exponential
+        of a triangular block matrix (Najfeld, Havel 1995).
+        """
+        zero = jnp.zeros_like(self.generator)
+        each = [self.generator, *self._series(weights, order)]
+        places = range(order + 1)
+        rows = [[each[j - i] if j >= i else zero for j in places] for i in places]
+        grown = jax.scipy.linalg.expm(jnp.block(rows) * duration)
+        size = self.weight.size
+        return [grown[:size, k * size : (k + 1) * size] for k in places]
+
+
+def factorials(order: int) -> Float[Array, " order"]:
+    """1!, 2! and so on."""
+    return jnp.array([float(math.factorial(k)) for k in range(1, order + 1)])
 
 
 def eigenvalue_series(
@@ -138,25 +157,31 @@ def eigenvalue_series(
     r"""Taylor coefficients of the eigenvalue of $A_0 + uA_1 + u^2A_2 + \dots$ that is zero at
     u = 0, where the left null vector of $A_0$ is w.
     """
-    vectors, values = [stationary(matrix, weight).x], []
+    steady = stationary(matrix, weight).x
+    vectors, values = [steady], []
     for n in range(1, len(series) + 1):
         terms = [series[k - 1] @ vectors[n - k] for k in range(1, n + 1)]
         values.append(weight @ sum(terms[1:], terms[0]))
         left = [
             series[k - 1] @ vectors[n - k] - values[k - 1] * vectors[n - k] for k in range(1, n + 1)
         ]
-        vectors.append(-_without_trace(matrix, weight, sum(left[1:], left[0])))
+        vectors.append(-_without_trace(matrix, weight, steady, sum(left[1:], left[0])))
     return jnp.stack(values)
 
 
 def _without_trace(
-    matrix: Float[Array, "n n"], weight: Float[Array, " n"], y: Float[Array, " n"]
+    matrix: Float[Array, "n n"],
+    weight: Float[Array, " n"],
+    steady: Float[Array, " n"],
+    y: Float[Array, " n"],
 ) -> Float[Array, " n"]:
-    """x with A x = y and w.x = 0, of a y with w.y = 0 and a matrix with w A = 0."""
+    """x with A x = y and w.x = 0, of a y with w.y = 0 and a matrix with w A = 0; `steady`: its null
+    vector.
+    """
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(matrix)))
     unit = weight / jnp.sum(weight**2)
     x = jnp.linalg.solve(matrix / scale + weight[:, None] * unit[None, :], y / scale)
-    return x - stationary(matrix, weight).x * (weight @ x)
+    return x - steady * (weight @ x)
 
 
 def jump_counts(
@@ -253,33 +278,17 @@ def _gain(
     return secular
 
 
-def require_bath(bath: object, baths: int) -> int:
-    """The number of a bath; `ValueError` for anything else."""
-    number = whole(bath)
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < baths:
-        raise ValueError(f"`bath` must be a number from 0 to {baths - 1}, but is {bath!r}.")
-    return number
-
-
-def require_count_of(of: str, bath: object, baths: int) -> None:
-    """`ValueError` for a count that there is not, or that lacks its bath."""
-    if of in OF_ALL:
-        if bath is not None:
-            raise ValueError(f"`bath` must be left out for {of!r}, which is of all.")
-        return
-    if of not in KINDS:
-        raise ValueError(f"`of` must be {', '.join([*KINDS, *OF_ALL])}, but is {of!r}.")
-    require_bath(bath, baths)
-
-
-def undriven_ideal(model: Any, method: AbstractIdealBathEquation) -> IdealSystem:
-    """The model; `ValueError` where jumps are not counted: driven ones, and jumps by hand whose
-    energy is not known.
+def countable(model: Any, method: AbstractIdealBathEquation, of: str) -> IdealSystem:
+    """The model; `ValueError` for one that is driven, or a jump by hand whose energy is counted and
+    not known. Warns of an equation without a law.
     """
     system = as_ideal(model, type(method).__name__)
     if system.is_driven:
         named = ", ".join(system.protocols)
         raise ValueError(f"`model` must not be driven where jumps are counted, but is by {named}.")
+    require_quanta(system, of, is_local=isinstance(method, Local | Lindblad))
+    if isinstance(method, Redfield):
+        warnings.warn(NO_LAW, stacklevel=4)
     return system
 
 

@@ -55,15 +55,19 @@ class AbstractCounting(eqx.Module):
 
     what: eqx.AbstractVar[str]
 
-    @property
     @abc.abstractmethod
-    def mean(self) -> Float[Array, " times"]:
-        """The mean of x."""
+    def mean_and_variance(self) -> tuple[Float[Array, " times"], Float[Array, " times"]]:
+        """Both, in one run: they share most of it."""
 
     @property
-    @abc.abstractmethod
+    def mean(self) -> Float[Array, " times"]:
+        """The mean of x."""
+        return self.mean_and_variance()[0]
+
+    @property
     def variance(self) -> Float[Array, " times"]:
         """The variance of x."""
+        return self.mean_and_variance()[1]
 
     @property
     @abc.abstractmethod
@@ -101,19 +105,19 @@ class AbstractCounting(eqx.Module):
         Raises `ValueError` for an order of which that leaves no digit.
         """
         order = require_count("order", order)
-        first = jnp.stack([self.mean, self.variance][:order])
+        both = self.mean_and_variance()
         if order <= 2:
-            return first
+            return jnp.stack(both[:order])
         if order > _CIRCLE // 4:
             raise ValueError(f"`order` must be at most {_CIRCLE // 4}, but is {order}.")
-        higher, errors = _higher(self, order)
+        higher, errors = _higher(self, order, *both)
         lost = concrete(jnp.max(errors))
         if not is_traced(lost) and float(lost) > 0.1:
             raise ValueError(
                 f"`order` must be lower than {order}: of that cumulant, beside the standard "
                 f"deviation's power, {max(0.0, -np.log10(float(lost))):.1f} digits are left."
             )
-        return jnp.concatenate([first, higher])
+        return jnp.concatenate([jnp.stack(both), higher])
 
     def distribution(self, points: int | None = None, *, width: Numbers | None = None) -> Law:
         r"""The law of x at all times, on one grid.
@@ -124,7 +128,8 @@ class AbstractCounting(eqx.Module):
         left out (to be given where a program traces the model). Probabilities are right to
         rounding, 1e-15, not to digits of theirs.
         """
-        mean, deviation = self.mean, jnp.sqrt(jnp.maximum(self.variance, 0.0))
+        mean, variance = self.mean_and_variance()
+        deviation = jnp.sqrt(jnp.maximum(variance, 0.0))
         low, high, widest = jnp.min(mean), jnp.max(mean), jnp.max(deviation)
         if self.is_whole and width is None:
             spacing, smear = jnp.ones(()), None
@@ -152,11 +157,15 @@ def _logs(counting: AbstractCounting, u: Complex[Array, "points times"]) -> Arra
 
 
 @eqx.filter_jit
-def _higher(counting: AbstractCounting, order: int) -> tuple[Array, Array]:
+def _higher(
+    counting: AbstractCounting,
+    order: int,
+    mean: Float[Array, " times"],
+    variance: Float[Array, " times"],
+) -> tuple[Array, Array]:
     """Cumulants from the third on, and what they may be off by beside the sizes that they have for
     a Gaussian's or a Poissonian's scale.
     """
-    mean, variance = counting.mean, counting.variance
     spread = jax.lax.stop_gradient(jnp.maximum(counting.spread, EPS))
     wide = jax.lax.stop_gradient(jnp.maximum(variance, 0.0)) / (_TURNS * spread**2)
     radius = _REACH / spread / jnp.maximum(wide, 1.0) ** (1.0 / 3.0)

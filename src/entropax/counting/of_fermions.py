@@ -12,15 +12,9 @@ from entropax._checks import concrete, is_traced
 from entropax._crossovers import DETERMINANTS_WRITTEN_OUT
 from entropax._precision import EPS
 from entropax._tolerances import ROUNDED
-from entropax.counting.fermions import (
-    OCCUPATION,
-    AbstractCounted,
-    Block,
-    FermionCounting,
-    Gained,
-    Produced,
-    weights_of,
-)
+from entropax.counting.blocks import OCCUPATION, Block
+from entropax.counting.fermions import AbstractCounted, FermionCounting, Gained, Produced
+from entropax.counting.kinds import in_words, number_and_energy
 from entropax.counting.star import nodes_of
 from entropax.ledger import FermionModel, open_account
 from entropax.ledger.fermions.account import FermionAccount
@@ -30,12 +24,10 @@ from entropax.method import AbstractMethod, Plan
 from entropax.model import FermionNetwork, Junction
 from entropax.solve import Solution, raise_failures, solve_plan
 
-KINDS = ("particles", "energy", "heat", "work", "entropy_production")
-
 
 class Propagated(NamedTuple):
-    """U at each time; the system's matrix and all of h there; beta and mu that the baths begin at,
-    and whether they have any.
+    """U at each time, and the system's matrix there; beta and mu that the baths begin at, and
+    whether they have any.
     """
 
     u: Any
@@ -71,17 +63,18 @@ def count_fermions(
             raise ValueError("`of` must be one count where it is the work.")
         before = tuple(_matrix_of(model, x, seen, bath) for x, bath in zip(of, baths, strict=True))
         if "work" in named:
-            moments = (_hamiltonians(model, seen, solution.ts),)
+            moments = (_hamiltonians(model, solution.ts),)
         counted = Gained(start, blocks, None, before)
         _require_commuting(model, of, before)
     else:
-        pairs = [weights_of(x, bath or 0, seen.mu) for x, bath in zip(of, baths, strict=True)]
+        pairs = [_weights_of(x, bath, seen.mu) for x, bath in zip(of, baths, strict=True)]
         counted = Gained(start, blocks, jnp.stack(pairs), ())
         if isinstance(model, FermionNetwork) and not model.has_thermal_baths:
             matrices = [_matrix_of(model, x, seen, b) for x, b in zip(of, baths, strict=True)]
             _require_commuting(model, of, tuple(matrices))
     level, columns = _structure(model, plan, seen.u)
-    what = ", ".join(_words(x, bath) for x, bath in zip(of, baths, strict=True))
+    names = [x if isinstance(x, str) else "weights" for x in of]
+    what = ", ".join(map(in_words, names, baths))
     is_whole = list(of) == ["particles"]
     return FermionCounting(
         ts=solution.ts,
@@ -96,9 +89,11 @@ def count_fermions(
     )
 
 
-def _words(of: Any, bath: int | None) -> str:
-    name = of if isinstance(of, str) else "weights"
-    return name if bath is None else f"{name} of bath {bath}"
+def _weights_of(of: str, bath: int | None, mu: Float[Array, " baths"]) -> Float[Array, "blocks 2"]:
+    """Weights of number and energy: the system's first, then those of each bath."""
+    assert bath is not None
+    pair = number_and_energy(of, mu[bath])
+    return jnp.zeros((1 + mu.shape[0], 2)).at[1 + bath].set(pair)
 
 
 @eqx.filter_jit
@@ -188,10 +183,9 @@ def _matrix_of(model: FermionModel, of: Any, seen: Propagated, bath: int | None)
         return a
     if of == "work":
         return _hamiltonian(model.before())
-    _, blocks = _blocks(model, seen)
-    number, energy = weights_of(of, bath or 0, seen.mu)[1 + (bath or 0)]
-    block = blocks[1 + (bath or 0)]
-    part = block.weighed(number, energy)
+    assert bath is not None
+    block = _blocks(model, seen)[1][1 + bath]
+    part = block.weighed(*number_and_energy(of, seen.mu[bath]))
     if part.ndim == 1:
         return jnp.zeros(sites).at[block.sites].set(part)
     whole = jnp.zeros((sites, sites), part.dtype)
@@ -204,8 +198,7 @@ def _hamiltonian(undriven: FermionModel) -> Array:
     return undriven.hamiltonian
 
 
-def _hamiltonians(model: FermionModel, seen: Propagated, ts: Array) -> Array:
-    del seen
+def _hamiltonians(model: FermionModel, ts: Array) -> Array:
     return jax.vmap(lambda t: _hamiltonian(model.at(t) if model.is_driven else model))(ts)
 
 

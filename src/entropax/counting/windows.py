@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from entropax.counting.kinds import FLOOR, in_words
 from entropax.counting.law import AbstractCounting
 from entropax.method import AbstractMethod
 from entropax.model import Joint, OpenSystem, Product
@@ -25,9 +26,7 @@ from entropax.model.views import as_windows, joint_volumes
 from entropax.sharpness import with_marks
 from entropax.solve import raise_failures, solve_plan
 
-KINDS = ("energy", "heat", "entropy_production")
-
-_FLOOR = 1e-300
+_COUNTED = ("energy", "heat", "entropy_production")
 
 
 class BlockCounting(AbstractCounting):
@@ -47,15 +46,11 @@ class BlockCounting(AbstractCounting):
     def _first(self) -> Float[Array, " blocks"]:
         return jnp.where(self.start > 0, self.before, 0.0)
 
-    @property
-    def mean(self) -> Float[Array, " times"]:
+    def mean_and_variance(self) -> tuple[Float[Array, " times"], Float[Array, " times"]]:
         later = self.transitions @ self.start
-        return jnp.sum(self.after * later, axis=1) - self.start @ self._first
-
-    @property
-    def variance(self) -> Float[Array, " times"]:
-        away = self.after[:, :, None] - self._first - self.mean[:, None, None]
-        return jnp.einsum("tyx,x,tyx->t", self.transitions, self.start, away**2)
+        mean = jnp.sum(self.after * later, axis=1) - self.start @ self._first
+        away = self.after[:, :, None] - self._first - mean[:, None, None]
+        return mean, jnp.einsum("tyx,x,tyx->t", self.transitions, self.start, away**2)
 
     @property
     def spread(self) -> Float[Array, ""]:
@@ -66,7 +61,7 @@ class BlockCounting(AbstractCounting):
         mean = self.mean
         last = jnp.exp(u[:, :, None] * (self.after - mean[:, None]))
         # what starts empty counts as filled by a vanishing probability
-        filled = jnp.log(jnp.maximum(self.start, _FLOOR))
+        filled = jnp.log(jnp.maximum(self.start, FLOOR))
         first = jnp.exp(filled - u[:, :, None] * self.before)
         return jnp.log(jnp.einsum("pty,tyx,ptx->pt", last, self.transitions + 0j, first)) + u * mean
 
@@ -81,8 +76,8 @@ def count_windows(
 ) -> BlockCounting:
     """Counts of what a bath gains, or of the entropy production."""
     system = as_windows(model, type(method).__name__)
-    if of not in KINDS:
-        raise ValueError(f"`of` must be {', '.join(KINDS)} of window baths, but is {of!r}.")
+    if of not in _COUNTED:
+        raise ValueError(f"`of` must be {', '.join(_COUNTED)} of window baths, but is {of!r}.")
     start = model.start
     if isinstance(start, Product) and (start.beta is not None or start.filling < 1.0):
         raise ValueError(
@@ -90,8 +85,7 @@ def count_windows(
         )
     if not (start.is_diagonal and start.is_incoherent):
         raise ValueError("`start` must be diagonal in what is measured: energies and windows.")
-    at_start = system.before()
-    table = jnp.asarray(start.on_windows(at_start)).real
+    table = jnp.asarray(start.on_windows(system.before())).real
     units = jnp.eye(table.size).reshape(table.size, *table.shape)
     marked = with_marks(model, ts)
     first = eqx.tree_at(lambda m: m.start, marked, Joint(np.full(table.shape, 1.0 / table.size)))
@@ -102,18 +96,21 @@ def count_windows(
     p = table.ravel()
     if of == "entropy_production":
         later = transitions @ p
-        before = -jnp.log(jnp.maximum(p, _FLOOR) / volumes)
-        after = -jnp.log(jnp.maximum(later, _FLOOR) / volumes)
+        before = -jnp.log(jnp.maximum(p, FLOOR) / volumes)
+        after = -jnp.log(jnp.maximum(later, FLOOR) / volumes)
     else:
-        centers = system.baths[bath or 0].centers
-        axis = 1 + (bath or 0)
-        shape = [1] * table.ndim
-        shape[axis] = centers.shape[0]
+        assert bath is not None
+        centers, shape = system.baths[bath].centers, [1] * table.ndim
+        shape[1 + bath] = centers.shape[0]
         before = jnp.broadcast_to(centers.reshape(shape), table.shape).ravel()
         after = jnp.broadcast_to(before, (ts.shape[0], before.size))
-    what = of if bath is None else f"{of} of bath {bath}"
     return BlockCounting(
-        ts=ts, start=p, transitions=transitions, before=before, after=after, what=what
+        ts=ts,
+        start=p,
+        transitions=transitions,
+        before=before,
+        after=after,
+        what=in_words(of, bath),
     )
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from entropax._tolerances import AS_STATED
 from entropax.counting import counting
 from entropax.counting.fermions import FermionCounting, Produced
-from entropax.counting.jumps import jump_counts, undriven_ideal
+from entropax.counting.jumps import JumpCounts, countable, jump_counts
 from entropax.diagnosis.relation import Identity
 from entropax.ledger import FermionLedger, GKLSLedger, WindowLedger
 from entropax.linalg import modes
@@ -141,17 +141,19 @@ def _steady_premise(asked: Asked) -> str | None:
 
 def _plain_premise(asked: Asked) -> str | None:
     missing = _steady_premise(asked)
-    if missing is None:
-        method = cast(AbstractIdealBathEquation, asked.method)
-        if not jump_counts(method, undriven_ideal(asked.model, method)).is_plain:
-            return "levels of which no two have one energy, and no Jump"
+    if missing is None and not _jumps_of(asked).is_plain:
+        return "levels of which no two have one energy, and no Jump"
     return missing
+
+
+def _jumps_of(asked: Asked) -> JumpCounts:
+    method = cast(AbstractIdealBathEquation, asked.method)
+    return jump_counts(method, countable(asked.model, method, "entropy_production"))
 
 
 def _gallavotti_cohen(asked: Asked) -> Float[Array, " times"]:
     """The dominant eigenvalue of the generator that counts entropy, against its mirror."""
-    method = cast(AbstractIdealBathEquation, asked.method)
-    counts = jump_counts(method, undriven_ideal(asked.model, method))
+    counts = _jumps_of(asked)
     weights = counts.weights("entropy_production", None)
 
     def dominant(u: float) -> float:

@@ -6,6 +6,7 @@ from entropax.linalg.arrowhead import (
     LevelResponse as LevelResponse,
     arrowhead_eigenvalues as arrowhead_eigenvalues,
     arrowhead_spectrum as arrowhead_spectrum,
+    divided_differences as divided_differences,
     level_response as level_response,
 )
 from entropax.linalg.cauchy_like import (

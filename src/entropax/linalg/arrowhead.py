@@ -227,6 +227,19 @@ class LevelResponse(NamedTuple):
     z: Complex[Array, " n"]
 
 
+def divided_differences(
+    y: Complex[Array, " n"],
+    z: Complex[Array, " n"],
+    energies: Float[Array, " n"],
+    poles: Float[Array, " n"],
+) -> Complex[Array, "n n"]:
+    r"""$y[\epsilon_j, \epsilon_k]$ of a y with slopes z; `poles`: equal where energies are one."""
+    same = poles[:, None] == poles[None, :]
+    inverse = masked_inverse(energies[:, None] - energies[None, :], ~same)
+    slopes = 0.5 * (z[:, None] + z[None, :])
+    return jnp.asarray(jnp.where(same, slopes, (y[:, None] - y[None, :]) * inverse))
+
+
 class ArrowheadExponential(eqx.Module):
     r"""$U = e^{-iht}$ of a real arrowhead matrix, symmetric, by O(n) numbers: `level`, y and z of
     the module's head, and the modes' own phases `free`.
@@ -247,10 +260,7 @@ class ArrowheadExponential(eqx.Module):
 
     def differences(self) -> Complex[Array, "n n"]:
         r"""$y[\epsilon_j, \epsilon_k]$."""
-        same = self.poles[:, None] == self.poles[None, :]
-        inverse = masked_inverse(self.energies[:, None] - self.energies[None, :], ~same)
-        slopes = 0.5 * (self.z[:, None] + self.z[None, :])
-        return jnp.asarray(jnp.where(same, slopes, (self.y[:, None] - self.y[None, :]) * inverse))
+        return divided_differences(self.y, self.z, self.energies, self.poles)
 
     def matrix(self) -> Complex[Array, "n+1 n+1"]:
         """The matrix itself."""

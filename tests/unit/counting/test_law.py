@@ -19,13 +19,9 @@ class Poisson(AbstractCounting):
     is_whole: bool = eqx.field(static=True)
     what: str = eqx.field(static=True, default="jumps")
 
-    @property
-    def mean(self) -> Array:
-        return self.step * self.rate * self.ts
-
-    @property
-    def variance(self) -> Array:
-        return self.step**2 * self.rate * self.ts
+    def mean_and_variance(self) -> tuple[Array, Array]:
+        mean = self.step * self.rate * self.ts
+        return mean, self.step * mean
 
     @property
     def spread(self) -> Array:

@@ -1,6 +1,7 @@
 """Blocks between two measurements, against the joint distribution of a solution."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -40,3 +41,18 @@ def test_from_one_window_the_joint_distribution_is_the_law() -> None:
     for u in (0.4, -0.3 + 0.8j):
         p = np.asarray(led.joint).sum(axis=1)
         np.testing.assert_allclose(energy.generating(u), p @ np.exp([0.0, u]), rtol=1e-9)
+
+
+def test_a_run_that_fails_is_told() -> None:
+    """Three steps do not resolve a fast drive; the block that the drive leaves alone is fine."""
+    flip = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    bath = ex.WindowBath((0.0, 1.0), (3, 4), 0.5)
+    link = ex.Coupling(flip, bath, strength=0.03, matrix=ex.RandomBands(1.0))
+    drive = ex.Drive(flip, ex.Smooth(lambda t: 3.0 * jnp.sin(9.0 * t), width=0.5))
+    start = ex.Product(system=1, windows=(0,))
+    driven = ex.OpenSystem((0.0, 1.0, 2.0), (link,), start, drives=(drive,))
+    method = ex.Schrodinger(jax.random.key(1), steps=3, order=2)
+    with pytest.raises(RuntimeError, match="The first law is off"):
+        ex.solve(driven, [3.0], method)
+    with pytest.raises(RuntimeError, match="The first law is off"):
+        ex.counting(driven, [3.0], "energy", bath=0, method=method)

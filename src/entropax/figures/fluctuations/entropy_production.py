@@ -17,6 +17,10 @@ TIMES = (0.3, 1.0, 3.0, 10.0, 60.0, 1000.0)
 """In units of 1/Gamma: the last beyond the recurrence of 160 modes, at 300."""
 
 
+WIDTH_OF_LAW = 1.0
+"""What the laws are smoothed by, in nats."""
+
+
 class Laws(NamedTuple):
     """Times; of the mixed start and of a pure one the first four cumulants, by order and time, and
     the law with its values, by time; the ledger's entropy production at fixed temperatures and how
@@ -31,7 +35,6 @@ class Laws(NamedTuple):
     pure_probabilities: np.ndarray
     ledger: np.ndarray
     theorem: np.ndarray
-    width: np.ndarray
 
 
 def junction(modes: int) -> Junction:
@@ -60,12 +63,7 @@ def _run(options: Options) -> Laws:
         np.asarray(laws[1].probabilities),
         np.asarray(solve(mixed, times).ledger.entropy_production_fixed),
         np.asarray(counts[0].generating(-1.0)) - 1.0,
-        np.asarray(laws[0].width),
     )
-
-
-WIDTH_OF_LAW = 1.0
-"""What the laws are smoothed by, in nats."""
 
 
 def _gaussian(values: np.ndarray, mean: float, variance: float) -> np.ndarray:
@@ -78,7 +76,7 @@ def _away(data: Laws) -> np.ndarray:
     mean, variance = data.cumulants[0, :2]
     return np.array(
         [
-            0.5 * np.abs(p - _gaussian(data.values, m, v + float(data.width) ** 2)).sum()
+            0.5 * np.abs(p - _gaussian(data.values, m, v + WIDTH_OF_LAW**2)).sum()
             for p, m, v in zip(data.probabilities, mean, variance, strict=True)
         ]
     )
@@ -122,7 +120,7 @@ def _plot(data: Laws):
             label=rf"$\Gamma t$ = {time * COUPLING:g}",
         )
         mean, variance = data.cumulants[0, :2, number]
-        smooth = _gaussian(data.values, mean, variance + float(data.width) ** 2) / step
+        smooth = _gaussian(data.values, mean, variance + WIDTH_OF_LAW**2) / step
         left.plot(data.values, smooth, ":", color=line.get_color(), lw=1.0)
     left.axvline(0.0, color="0.7", lw=0.8)
     left.set(xlabel=r"$\sigma$ (dotted: Gaussians)", ylabel="density")

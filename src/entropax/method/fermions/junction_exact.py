@@ -30,6 +30,7 @@ from entropax.linalg import (
     Displaced,
     Exponential,
     arrowhead_spectrum,
+    divided_differences,
     level_response,
     masked_inverse,
     matfn,
@@ -280,10 +281,7 @@ def _moments(level, y, z, free, energies, poles, couplings, level_filling, filli
 
 
 def _plain_moments(level, y, z, free, energies, poles, couplings, level_filling, filling):
-    same = poles[:, None] == poles[None, :]
-    inverse = masked_inverse(energies[:, None] - energies[None, :], ~same)
-    slopes = 0.5 * (z[:, None] + z[None, :])
-    d = jnp.where(same, slopes, (y[:, None] - y[None, :]) * inverse)
+    d = divided_differences(y, z, energies, poles)
     squares = couplings**2
     sums = (
         squared(d) @ (filling * squares),
