@@ -65,3 +65,28 @@ def test_bad_input_is_named_with_its_rule_and_value(name: str) -> None:
     build, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_noise_and_what_it_costs() -> None:
+    """A dot between two baths, rates and closed forms written out."""
+    lower = np.array([[0.0, 1.0], [0.0, 0.0]])
+    rates, fillings = (0.1, 0.3), [1.0 / (1.0 + np.exp(0.5 - mu)) for mu in (0.5, -0.5)]
+    links = [
+        ex.Coupling(lower, ex.ThermalBath(1.0, ex.FlatSpectrum(g), mu=mu, statistics="fermi"))
+        for g, mu in zip(rates, (0.5, -0.5), strict=True)
+    ]
+    dot = ex.OpenSystem((0.0, 0.5), links, ex.Gibbs(1.0))
+    steady = ex.steady_state(dot, ex.Davies())
+    (left, right), total = rates, sum(rates)
+    bias = fillings[0] - fillings[1]
+    current = left * right / total * bias
+    noise = left * right / total * (sum(fillings) - 2 * fillings[0] * fillings[1])
+    noise -= 2 * (left * right * bias) ** 2 / total**3
+    np.testing.assert_allclose(steady.noise, noise * np.array([[1, -1], [-1, 1]]), rtol=1e-12)
+    np.testing.assert_allclose(steady.cumulants("particles", 1), [current, noise], rtol=1e-12)
+    np.testing.assert_allclose(steady.fano("particles", 1), noise / current, rtol=1e-12)
+    both = steady.uncertainty("particles", 1)
+    filled = (left * fillings[0] + right * fillings[1]) / total
+    jumps = 2 * total * filled * (1 - filled)
+    np.testing.assert_allclose(both.thermodynamic, noise / current, rtol=1e-12)  # sigma = J
+    np.testing.assert_allclose(both.kinetic, noise * jumps / current**2, rtol=1e-12)

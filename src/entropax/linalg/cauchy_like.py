@@ -200,7 +200,6 @@ def _eliminate(remainder: _Left, count: int) -> _Left:
             here = numbers == places[:, depth, None]
             rr = jnp.where(here, stored[0, :, depth, None], rr)
             ri = jnp.where(here, stored[1, :, depth, None], ri)
-        rr, ri = rr * (numbers > k), ri * (numbers > k)
         rr, ri = rr * ir[:, None] - ri * ii[:, None], rr * ii[:, None] + ri * ir[:, None]
         rr, ri = jax.lax.optimization_barrier((rr, ri))
         qr, qi = cr * ir[:, None] - ci * ii[:, None], cr * ii[:, None] + ci * ir[:, None]

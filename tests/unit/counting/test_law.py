@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
-from entropax.counting import AbstractCounting
+from entropax.counting import AbstractCounting, law
 
 
 class Poisson(AbstractCounting):
@@ -42,6 +42,14 @@ def test_cumulants_of_a_poissonian(step: float) -> None:
     expected = step ** np.arange(1, 7)[:, None] * 1.3 * TS
     np.testing.assert_allclose(count.cumulants(6), expected, rtol=1e-9, atol=1e-11)
     assert count.cumulants(1).shape == (1, 4)
+
+
+def test_a_turn_that_is_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a circle whose points lie turns apart no branch of the logarithm can be followed."""
+    monkeypatch.setattr(law, "_TURNS", 1e9)
+    count = Poisson(jnp.array([400.0]), jnp.array(1.3), jnp.array(1.0), True)
+    with pytest.raises(ValueError, match=r"`order` must be lower than 3: .* 0\.0 digits are left"):
+        count.cumulants(3)
 
 
 def test_slopes_of_a_cumulant() -> None:
